@@ -1,0 +1,244 @@
+"""What the translators see: resources as loaded, the service registry, and one proxy at a time.
+
+Data only, no I/O. `resources` makes `Resource`s, `workloads` makes `Registry` and `Proxy`,
+the translators read all three, `deliver` writes the `Snapshot` they give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+TRUST_DOMAIN = "cluster.local"
+CLUSTER_DOMAIN = "cluster.local"
+ROOT_NAMESPACE = "istio-system"
+
+Json = dict[str, Any]
+Protocol = Literal["http", "http2", "tcp"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a resource was written: file and line of the document, and of every field inside it."""
+
+    file: str
+    line: int
+    lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
+
+    def line_of(self, path: Sequence[str | int]) -> int:
+        """The line of the field at `path` (`("spec", "http", 0)`), else of its nearest parent."""
+        for end in range(len(path), -1, -1):
+            if (line := self.lines.get(tuple(path[:end]))) is not None:
+                return line
+        return self.line
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One Kubernetes or Istio object. `body` is the whole document, `spec` its `spec` or `{}`."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    body: Json
+    source: Source
+
+    @property
+    def spec(self) -> Json:
+        return self.body.get("spec") or {}
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return self.body["metadata"].get("labels") or {}
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        return self.body["metadata"].get("annotations") or {}
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return (self.kind, self.namespace, self.name)
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.namespace}/{self.name}"
+
+
+class Config:
+    """All resources of a mesh, immutable, by kind; in Istio's order of conflict: name, then namespace."""
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        self._by_key = {resource.key: resource for resource in resources}
+
+    def of(self, kind: str) -> list[Resource]:
+        return self._by_kind.get(kind, [])
+
+    def get(self, kind: str, namespace: str, name: str) -> Resource | None:
+        return self._by_key.get((kind, namespace, name))
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self._by_key.values())
+
+    @cached_property
+    def _by_kind(self) -> dict[str, list[Resource]]:
+        kinds: dict[str, list[Resource]] = {}
+        for resource in sorted(self._by_key.values(), key=lambda r: (r.name, r.namespace)):
+            kinds.setdefault(resource.kind, []).append(resource)
+        return kinds
+
+
+@dataclass(frozen=True)
+class ServicePort:
+    """`protocol` follows Istio's rule: `appProtocol`, else the port name's prefix, else tcp."""
+
+    name: str
+    number: int
+    target_port: int | str
+    protocol: Protocol
+
+
+@dataclass(frozen=True)
+class Service:
+    name: str
+    namespace: str
+    ports: tuple[ServicePort, ...]
+    selector: Mapping[str, str]
+    cluster_ip: str | None = None
+
+    @property
+    def hostname(self) -> str:
+        return f"{self.name}.{self.namespace}.svc.{CLUSTER_DOMAIN}"
+
+    def port(self, number: int) -> ServicePort | None:
+        return next((port for port in self.ports if port.number == number), None)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One pod as others see it. `ports` maps a container port's name to its number."""
+
+    pod: str
+    namespace: str
+    address: str
+    labels: Mapping[str, str]
+    service_account: str
+    ports: Mapping[str, int]
+    sidecar: bool
+    ready: bool
+
+    def target(self, port: ServicePort) -> int | None:
+        """The number of the container port that `port` leads to; None when its name is unknown here."""
+        return port.target_port if isinstance(port.target_port, int) else self.ports.get(port.target_port)
+
+    @property
+    def principal(self) -> str:
+        return f"{TRUST_DOMAIN}/ns/{self.namespace}/sa/{self.service_account}"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Services and the pods behind them, as Kubernetes' Services and EndpointSlices would tell."""
+
+    services: tuple[Service, ...]
+    endpoints: tuple[Endpoint, ...]
+
+    def service(self, hostname: str) -> Service | None:
+        return self._by_hostname.get(hostname)
+
+    def endpoints_of(self, service: Service) -> list[Endpoint]:
+        """Every pod that the selector picks, ready or not; none for a service without a selector."""
+        if not service.selector:
+            return []
+        wanted = service.selector.items()
+        return [
+            endpoint
+            for endpoint in self.endpoints
+            if endpoint.namespace == service.namespace and wanted <= endpoint.labels.items()
+        ]
+
+    @cached_property
+    def _by_hostname(self) -> dict[str, Service]:
+        return {service.hostname: service for service in self.services}
+
+
+@dataclass(frozen=True)
+class ContainerPort:
+    name: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """One Envoy: the sidecar of a pod, or a gateway.
+
+    `ip` is the pod IP, whose `ports` the proxy owns; the process listens on `app_ip` at the same
+    ports (a gateway has no process: `app_ip` is `ip`). `egress` and `admin` are (host, port).
+    `folder` holds the bootstrap, the xDS files and `certs/` (SDS files and keys).
+    """
+
+    kind: Literal["sidecar", "gateway"]
+    name: str
+    namespace: str
+    labels: Mapping[str, str]
+    service_account: str
+    workload: str
+    ip: str
+    app_ip: str
+    ports: tuple[ContainerPort, ...]
+    egress: tuple[str, int]
+    admin: tuple[str, int]
+    folder: Path
+
+    @property
+    def principal(self) -> str:
+        return f"{TRUST_DOMAIN}/ns/{self.namespace}/sa/{self.service_account}"
+
+    @property
+    def node_id(self) -> str:
+        role = "router" if self.kind == "gateway" else "sidecar"
+        return f"{role}~{self.ip}~{self.name}.{self.namespace}~{self.namespace}.svc.{CLUSTER_DOMAIN}"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The whole desired state of one proxy: Envoy resources (proto JSON) by name, per xDS type.
+
+    `endpoints` are ClusterLoadAssignments, `routes` RouteConfigurations. The same inputs give equal
+    snapshots, so that only a type that differs is written.
+    """
+
+    clusters: Mapping[str, Json]
+    endpoints: Mapping[str, Json]
+    listeners: Mapping[str, Json]
+    routes: Mapping[str, Json]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A mistake or a doubt about what somebody wrote, in the words to show them.
+
+    `field` is the path inside the resource (`spec.http[0].route[1].destination.subset`).
+    """
+
+    level: Literal["error", "warning"]
+    file: str
+    line: int
+    kind: str
+    name: str
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}: {self.level}: {self.kind} {self.name}"
+        return f"{where}: {self.field}: {self.message}" if self.field else f"{where}: {self.message}"
+
+
+class InvalidConfig(Exception):
+    """The configuration as a whole is refused; `findings` has at least one error. Nothing changed."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("\n".join(str(finding) for finding in findings))
+        self.findings = tuple(findings)

@@ -1,0 +1,93 @@
+"""Real stores for the tests: one PostgreSQL a run, a database of its own for whoever asks."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import asyncpg
+import pytest
+
+from delinkcious.stores.postgres import Postgres
+
+
+class NewDatabase(Protocol):
+    """Creates an empty database, or one like `template` (a database name), and returns its URL."""
+
+    def __call__(self, template: str | None = None) -> Awaitable[str]: ...
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return ("asyncio", {"use_uvloop": True})
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """A port of 127.0.0.1 that was free a moment ago."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            return port
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Postgres]:
+    """A PostgreSQL of this run's own; durability off, since its data die with the run."""
+    folder = tmp_path_factory.mktemp("postgres")
+    fast = (("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off"))
+    server = Postgres(folder, "127.0.0.1", free_port(), fast)
+    server.initialise()
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(server.command(), stderr=log)
+    try:
+        deadline = time.monotonic() + 30
+        while not asyncio.run(server.ready()):
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, "PostgreSQL did not start within 30 s"
+        yield server
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.fixture
+async def new_database(postgres: Postgres) -> AsyncIterator[NewDatabase]:
+    """Databases for one test, dropped after it."""
+    made: list[str] = []
+    password = secrets.token_hex(8)
+
+    async def create(template: str | None = None) -> str:
+        name = f"test_{secrets.token_hex(6)}"
+        if template is None:
+            url = await postgres.ensure_database(name, password)
+        else:
+            connection = await asyncpg.connect(postgres.admin_url)
+            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            await connection.close()
+            url = postgres.url("postgres", postgres.password, name)
+        made.append(name)
+        return url
+
+    yield create
+    connection = await asyncpg.connect(postgres.admin_url)
+    for name in made:
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await connection.execute(f'DROP ROLE IF EXISTS "{name}"')
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of this checkout."""
+    return Path(__file__).resolve().parent.parent
