@@ -1,0 +1,34 @@
+"""The `delinkcious` command: one module of `delinkcious/commands/` per verb, loaded when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+# verb -> (module of delinkcious.commands, attribute in it)
+COMMANDS: dict[str, tuple[str, str]] = {}
+
+
+class Verbs(click.Group):
+    """Imports a verb's module only when it is needed, so that the program starts fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"delinkcious.commands.{module}"), attribute)
+        return command
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="delinkcious")
+def main() -> None:
+    """Social bookmarking on an Istio service mesh that runs on a laptop."""
+
+
+if __name__ == "__main__":
+    main()
