@@ -1,0 +1,49 @@
+{{- define "delinkcious.image" -}}
+{{ .root.Values.image.repository }}:{{ .tag | default .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- end }}
+
+{{- define "delinkcious.labels" -}}
+app.kubernetes.io/part-of: delinkcious
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "delinkcious.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65534
+runAsGroup: 65534
+fsGroup: 65534
+seccompProfile: { type: RuntimeDefault }
+{{- end }}
+
+{{- define "delinkcious.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end }}
+
+{{- /* The secrets of a service: its environment names the files that the volumes hold. */}}
+{{- define "delinkcious.secretEnv" -}}
+{{- range $secret, $keys := .secrets }}
+{{- range $key, $variable := $keys }}
+- name: {{ $variable }}
+  value: /etc/delinkcious/secrets/{{ $secret }}/{{ $key }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "delinkcious.secretMounts" -}}
+{{- range $secret, $_ := .secrets }}
+- name: {{ $secret }}
+  mountPath: /etc/delinkcious/secrets/{{ $secret }}
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "delinkcious.secretVolumes" -}}
+{{- range $secret, $_ := .secrets }}
+- name: {{ $secret }}
+  secret:
+    secretName: {{ $secret }}
+    defaultMode: 0440
+{{- end }}
+{{- end }}
