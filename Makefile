@@ -1,0 +1,69 @@
+# Needs Python >= 3.11 and make; everything else comes from package registries into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SHELL := /bin/sh
+.SHELLFLAGS := -ec
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+.PHONY: up
+up: $(VENV)/runtime ## Start everything on this machine and say where it is
+	@$(BIN)/delinkcious up
+
+.PHONY: down
+down: ## Stop what `make up` started; the data stay
+	@if [ -x $(BIN)/delinkcious ]; then $(BIN)/delinkcious down; fi
+
+.PHONY: test
+test: $(VENV)/dev ## Run the tests (15 minutes or less on 2 cores)
+	$(BIN)/pytest -m "not slow"
+
+.PHONY: test-slow
+test-slow: $(VENV)/dev ## Run the long tests: large files, a hundred edits under load
+	$(BIN)/pytest -m slow --timeout 900
+
+.PHONY: lint
+lint: $(VENV)/dev ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: bench
+bench: $(VENV)/dev ## Measure each layer against the bare process, in one run
+	$(BIN)/python -m tests.bench
+
+.PHONY: render
+render: $(VENV)/dev ## Render the chart for the local mesh
+	$(BIN)/python -m delinkcious.chart
+
+.PHONY: clean
+clean: down ## Stop everything and delete the environment and the local data
+	rm -rf $(VENV) .delinkcious
+
+.PHONY: lock
+lock: $(VENV)/dev ## Resolve the dependencies of pyproject.toml into the two lock files
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra install pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra install --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, this is " + sys.version.split()[0] + "; say which by: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what runs (about a minute, once) ..."
+	@$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev: requirements-dev.lock $(VENV)/runtime
+	@echo "Installing what tests and checks (about a minute, once) ..."
+	@$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
