@@ -1,0 +1,169 @@
+"""What a link is, and the rules a link obeys before it is stored; no I/O."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from services.links.urls import InvalidUrl, host_of, normalise_url, without_tracking
+
+MAX_URL_BYTES = 8_192
+MAX_TITLE_CHARACTERS = 1_000
+MAX_NOTE_CHARACTERS = 65_536
+MAX_TAG_CHARACTERS = 255
+MAX_TAGS = 100
+
+Health = Literal["unknown", "alive", "dead"]
+
+_TAG_GAP = re.compile(r"[\s,]+")
+_TAG_EDGES = re.compile(r"^[\s,]+|[\s,]+$")
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A saved link as its owner sees it; times are UTC, `tags` is sorted by code point."""
+
+    id: int
+    owner_id: int
+    url: str
+    title: str
+    note: str
+    tags: tuple[str, ...]
+    private: bool
+    to_read: bool
+    health: Health
+    checked_at: dt.datetime | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    version: int
+
+
+class NewLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A link to save. A field left out keeps its value when the URL is saved already."""
+
+    url: str
+    title: str | UnsetType = UNSET
+    note: str | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+    private: bool | UnsetType = UNSET
+    to_read: bool | UnsetType = UNSET
+    created_at: dt.datetime | UnsetType = UNSET
+    strip_tracking: bool = False
+
+
+class LinkChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to change of a link; a field left out stays as it is."""
+
+    url: str | UnsetType = UNSET
+    title: str | UnsetType = UNSET
+    note: str | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+    private: bool | UnsetType = UNSET
+    to_read: bool | UnsetType = UNSET
+    created_at: dt.datetime | UnsetType = UNSET
+
+
+class Invalid(ValueError):
+    """A field whose value breaks a rule; `pointer` is its place (JSON Pointer) in what was sent."""
+
+    def __init__(self, pointer: str, reason: str) -> None:
+        super().__init__(f"{pointer}: {reason}")
+        self.pointer = pointer
+        self.reason = reason
+
+
+class Values(msgspec.Struct, frozen=True, kw_only=True):
+    """The stored form of what a caller set; None means: not set."""
+
+    url: str | None = None
+    host: str | None = None
+    title: str | None = None
+    note: str | None = None
+    tags: list[str] | None = None
+    private: bool | None = None
+    to_read: bool | None = None
+    created_at: dt.datetime | None = None
+
+
+def normalise(sent: NewLink | LinkChange) -> Values:
+    """Check and normalise what a caller sent; raises Invalid."""
+    url = None
+    if sent.url is not UNSET:
+        url = checked_url(sent.url, strip_tracking=isinstance(sent, NewLink) and sent.strip_tracking)
+    return Values(
+        url=url,
+        host=None if url is None else host_of(url),
+        title=None if sent.title is UNSET else checked_title(sent.title),
+        note=None if sent.note is UNSET else checked_note(sent.note),
+        tags=None if sent.tags is UNSET else normalise_tags(sent.tags),
+        private=None if sent.private is UNSET else sent.private,
+        to_read=None if sent.to_read is UNSET else sent.to_read,
+        created_at=None if sent.created_at is UNSET else checked_time(sent.created_at),
+    )
+
+
+def checked_url(text: str, *, strip_tracking: bool = False) -> str:
+    """The URL in its one form, at most 8,192 bytes; raises Invalid with the reason's name."""
+    try:
+        url = normalise_url(text)
+    except InvalidUrl as error:
+        raise Invalid("/url", error.reason) from error
+    if strip_tracking:
+        url = without_tracking(url)
+    if len(url.encode()) > MAX_URL_BYTES:
+        raise Invalid("/url", f"longer than {MAX_URL_BYTES} bytes")
+    return url
+
+
+def checked_title(text: str) -> str:
+    """One line: runs of white space are one blank."""
+    title = " ".join(text.replace("\0", "").split())
+    if len(title) > MAX_TITLE_CHARACTERS:
+        raise Invalid("/title", f"longer than {MAX_TITLE_CHARACTERS} characters")
+    return title
+
+
+def checked_note(text: str) -> str:
+    note = text.replace("\0", "")
+    if len(note) > MAX_NOTE_CHARACTERS:
+        raise Invalid("/note", f"longer than {MAX_NOTE_CHARACTERS} characters")
+    return note
+
+
+def checked_time(when: dt.datetime) -> dt.datetime:
+    """In UTC; a time without an offset is taken as UTC."""
+    try:
+        return when.replace(tzinfo=dt.UTC) if when.tzinfo is None else when.astimezone(dt.UTC)
+    except OverflowError as error:
+        raise Invalid("/created_at", "outside the years 1 to 9999") from error
+
+
+def normalise_tag(text: str) -> str:
+    """Blanks and commas trimmed, runs of them inside made one `-`, lower case; may come out empty."""
+    return _TAG_GAP.sub("-", _TAG_EDGES.sub("", text.replace("\0", ""))).lower()
+
+
+def normalise_tags(tags: Iterable[str], pointer: str = "/tags") -> list[str]:
+    """Normalised, each once, sorted by code point; empty ones vanish; raises Invalid."""
+    kept = set()
+    for position, text in enumerate(tags):
+        tag = normalise_tag(text)
+        if len(tag) > MAX_TAG_CHARACTERS:
+            raise Invalid(f"{pointer}/{position}", f"longer than {MAX_TAG_CHARACTERS} characters")
+        if tag:
+            kept.add(tag)
+    if len(kept) > MAX_TAGS:
+        raise Invalid(pointer, f"more than {MAX_TAGS} tags")
+    return sorted(kept)
+
+
+def one_tag(text: str, pointer: str) -> str:
+    """A tag that must not be empty, normalised; raises Invalid."""
+    tags: Sequence[str] = normalise_tags([text], pointer)
+    if not tags:
+        raise Invalid(pointer, "an empty tag")
+    return tags[0]
