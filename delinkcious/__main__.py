@@ -7,7 +7,9 @@ from importlib import import_module
 import click
 
 # verb -> (module of delinkcious.commands, attribute in it)
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "doctor": ("doctor", "doctor"),
+}
 
 
 class Verbs(click.Group):

