@@ -22,11 +22,15 @@ Protocol = Literal["http", "http2", "tcp"]
 
 @dataclass(frozen=True)
 class Source:
-    """Where a resource was written: file and line of the document, and of every field inside it."""
+    """Where a resource was written: file and line of the document, and of every field inside it.
+
+    `nulls` are the fields written as null, which the body leaves out.
+    """
 
     file: str
     line: int
     lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
+    nulls: tuple[tuple[str | int, ...], ...] = ()
 
     def line_of(self, path: Sequence[str | int]) -> int:
         """The line of the field at `path` (`("spec", "http", 0)`), else of its nearest parent."""
