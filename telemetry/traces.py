@@ -1,0 +1,138 @@
+"""Tracing that costs nothing when a request is not sampled, and never loses the trace id.
+
+The edge decides whether a request is sampled and says so in `traceparent`; the decision is respected. An
+unsampled request gets a context but no span: logs and outgoing calls carry its trace id all the same.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from opentelemetry import context, trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
+
+# Spans wait here for the exporter; when it cannot keep up, spans are dropped, never requests.
+MAX_QUEUED_SPANS = 4_096
+EXPORT_BATCH = 512
+EXPORT_TIMEOUT_S = 5
+
+_ids = random.Random()  # noqa: S311 - a trace id has to be unlikely, not secret
+
+
+def current_trace_id() -> str:
+    """The trace id of the request being handled: 32 hexadecimal digits; empty outside of one."""
+    span = trace.get_current_span().get_span_context()
+    return f"{span.trace_id:032x}" if span.trace_id else ""
+
+
+def current_traceparent() -> str:
+    """The header that an outgoing call carries on; empty outside of a request."""
+    span = trace.get_current_span().get_span_context()
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}" if span.trace_id else ""
+
+
+def open_exporter(endpoint: str) -> SpanExporter:
+    """An exporter that speaks OTLP over HTTP to `endpoint` (a base URL, as the standard variable has it)."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    return OTLPSpanExporter(endpoint.rstrip("/") + "/v1/traces", timeout=EXPORT_TIMEOUT_S)
+
+
+def make_provider(exporter: SpanExporter, attributes: dict[str, Any]) -> TracerProvider:
+    """A provider that sends to `exporter` in the background; `attributes` describe this process.
+
+    Its sampler follows the parent; a span without one was decided on by `Tracing` before it was begun.
+    """
+    provider = TracerProvider(
+        resource=Resource.create(attributes), sampler=ParentBased(ALWAYS_ON), shutdown_on_exit=False
+    )
+    provider.add_span_processor(
+        BatchSpanProcessor(exporter, max_queue_size=MAX_QUEUED_SPANS, max_export_batch_size=EXPORT_BATCH)
+    )
+    return provider
+
+
+class Tracing:
+    """ASGI: gives every request a trace context, and a span only when it is sampled and goes somewhere.
+
+    `provider` None: no spans. `ratio`: the share of requests without a traceparent that are sampled.
+    `untraced`: paths that never get a span (probes).
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        provider: TracerProvider | None,
+        ratio: float,
+        untraced: Iterable[str] = (),
+    ) -> None:
+        self.app = app
+        self.ratio = ratio
+        self.untraced = frozenset(untraced)
+        self.traced = None if provider is None else _traced(app, provider)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        parent = _parent(scope)
+        sampled = parent.trace_flags.sampled if parent else _ids.random() < self.ratio
+        if sampled and self.traced is not None and scope["path"] not in self.untraced:
+            await self.traced(scope, receive, send)
+            return
+        token = context.attach(trace.set_span_in_context(NonRecordingSpan(parent or _new(sampled))))
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            context.detach(token)
+
+
+def _traced(app: ASGIApp, provider: TracerProvider) -> ASGIApp:
+    from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+
+    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+        span = trace.get_current_span()
+        try:
+            await app(scope, receive, send)
+        finally:
+            # Known only after routing; the raw path would make a name of its own for every id.
+            route = getattr(scope.get("route"), "path_format", None)
+            if route is not None:
+                span.update_name(f"{scope['method']} {route}")
+                span.set_attribute("http.route", route)
+
+    traced: ASGIApp = OpenTelemetryMiddleware(
+        named, tracer_provider=provider, exclude_spans=["receive", "send"]
+    )
+    return traced
+
+
+def _parent(scope: Scope) -> SpanContext | None:
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            match = _TRACEPARENT.fullmatch(value)
+            if match is None:
+                return None
+            trace_id, span_id, flags = (int(part, 16) for part in match.groups())
+            if not trace_id or not span_id:
+                return None
+            return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags & 1))
+    return None
+
+
+def _new(sampled: bool) -> SpanContext:
+    flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
+    return SpanContext(
+        _ids.getrandbits(128) or 1, _ids.getrandbits(64) or 1, is_remote=False, trace_flags=flags
+    )
