@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from services.links.urls import InvalidUrl, host_of, normalise_url, without_tracking
 
@@ -18,21 +18,25 @@ MAX_NOTE_CHARACTERS = 65_536
 MAX_TAG_CHARACTERS = 255
 MAX_TAGS = 100
 
+Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Health = Literal["unknown", "alive", "dead"]
 
 _TAG_GAP = re.compile(r"[\s,]+")
 _TAG_EDGES = re.compile(r"^[\s,]+|[\s,]+$")
 
 
-class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """A saved link as its owner sees it; times are UTC, `tags` is sorted by code point."""
+class Link(msgspec.Struct, frozen=True):
+    """A saved link as its owner sees it; times are UTC, `tags` is sorted by code point.
+
+    The fields stand in the order in which the store selects them.
+    """
 
     id: int
     owner_id: int
     url: str
     title: str
     note: str
-    tags: tuple[str, ...]
+    tags: list[str]
     private: bool
     to_read: bool
     health: Health
@@ -167,3 +171,17 @@ def one_tag(text: str, pointer: str) -> str:
     if not tags:
         raise Invalid(pointer, "an empty tag")
     return tags[0]
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many links an owner has, and how many it may have; `changed_at` is null before the first one."""
+
+    links: int = 0
+    public: int = 0
+    private: int = 0
+    to_read: int = 0
+    untagged: int = 0
+    dead: int = 0
+    tags: int = 0
+    changed_at: dt.datetime | None = None
+    quota: int = 0

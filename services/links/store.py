@@ -1,0 +1,167 @@
+"""Links in PostgreSQL. Every write is one statement whose CTE names the rows it changed, so that an outbox
+row can be written by the same statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import starmap
+from typing import Any
+
+import msgspec
+
+from services.kit.db import Database, constraints
+from services.kit.errors import Conflict, NotFound, PreconditionFailed
+from services.links.domain import Counts, Link, Values
+from services.links.paging import ORDERS, OrderName, Position, position_of
+from services.links.problems import QuotaExceeded
+from services.links.selection import Selection, condition
+
+COLUMNS = ", ".join(Link.__struct_fields__)
+EDITED = ", ".join(f"l.{name}" for name in Link.__struct_fields__)
+# What others may see of a public link: not whether its owner has read it.
+PUBLIC_COLUMNS = COLUMNS.replace("to_read", "false AS to_read")
+WIDTH = len(Link.__struct_fields__)
+
+
+# Every write locks its owner's row first: see 0001_links.sql.
+LOCK_OWNER = "SELECT links FROM link_owners WHERE owner_id = $1 FOR UPDATE"
+
+SAVE = f"""
+    WITH owner AS (SELECT links FROM link_owners WHERE owner_id = $1 FOR UPDATE),
+    saved AS (
+        INSERT INTO links AS l (owner_id, url, host, title, note, tags, private, to_read, created_at)
+        SELECT $1, $2, $3, coalesce($4, ''), coalesce($5, ''), coalesce($6::text[], '{{}}'),
+               coalesce($7, false), coalesce($8, false), coalesce($9, now())
+        WHERE coalesce((SELECT links FROM owner), 0) < $10
+           OR EXISTS (SELECT FROM links WHERE owner_id = $1 AND url_hash = url_digest($2))
+        ON CONFLICT ON CONSTRAINT links_owner_url_key DO UPDATE SET
+            title = coalesce($4, l.title), note = coalesce($5, l.note), tags = coalesce($6::text[], l.tags),
+            private = coalesce($7, l.private), to_read = coalesce($8, l.to_read),
+            created_at = coalesce($9, l.created_at), updated_at = now(), version = l.version + 1
+        RETURNING {EDITED})
+    SELECT * FROM saved"""  # noqa: S608 - constants
+
+EDIT = f"""
+    WITH owner AS (SELECT owner_id FROM link_owners WHERE owner_id = $1 FOR UPDATE),
+    edited AS (
+        UPDATE links AS l SET
+            url = coalesce($4, l.url), host = coalesce($5, l.host), title = coalesce($6, l.title),
+            note = coalesce($7, l.note), tags = coalesce($8::text[], l.tags),
+            private = coalesce($9, l.private), to_read = coalesce($10, l.to_read),
+            created_at = coalesce($11, l.created_at), updated_at = now(), version = l.version + 1
+        FROM owner
+        WHERE l.owner_id = owner.owner_id AND l.id = $2 AND ($3::bigint[] IS NULL OR l.version = ANY($3))
+        RETURNING {EDITED})
+    SELECT * FROM edited"""  # noqa: S608 - constants
+
+DELETE = """
+    WITH owner AS (SELECT owner_id FROM link_owners WHERE owner_id = $1 FOR UPDATE),
+    deleted AS (
+        DELETE FROM links AS l USING owner
+        WHERE l.owner_id = owner.owner_id AND l.id = $2 AND ($3::bigint[] IS NULL OR l.version = ANY($3))
+        RETURNING l.owner_id, l.id)
+    SELECT * FROM deleted"""
+
+GET = f"SELECT {COLUMNS} FROM links WHERE owner_id = $1 AND id = $2"  # noqa: S608 - constants
+
+COUNTS = """
+    SELECT o.links, o.links - o.private AS public, o.private, o.to_read, o.untagged, o.dead,
+           (SELECT count(*) FROM link_tags AS t WHERE t.owner_id = o.owner_id) AS tags, o.changed_at
+    FROM link_owners AS o WHERE o.owner_id = $1"""
+
+
+class LinkStore:
+    """The links of all owners; every method names the one it is about."""
+
+    def __init__(self, database: Database, *, max_links: int) -> None:
+        self._database = database
+        self._max_links = max_links
+
+    async def save(self, owner_id: int, values: Values) -> tuple[Link, bool]:
+        """Save, or update what has the same URL; the link and whether it is new. Raises QuotaExceeded."""
+        row = await self._database.fetchrow(SAVE, owner_id, *_arguments(values), self._max_links)
+        if row is None:
+            raise QuotaExceeded(f"an account may hold {self._max_links} links", limit=self._max_links)
+        link = Link(*row)
+        return link, link.version == 1
+
+    async def get(self, owner_id: int, link_id: int) -> Link:
+        row = await self._database.fetchrow(GET, owner_id, link_id)
+        if row is None:
+            raise NotFound(f"link {link_id}")
+        return Link(*row)
+
+    async def edit(self, owner_id: int, link_id: int, values: Values, versions: Sequence[int] | None) -> Link:
+        """Change what is set, provided the version is one of `versions` (None: any).
+
+        Raises NotFound, PreconditionFailed, and Conflict when another link has the new URL.
+        """
+        with constraints({"links_owner_url_key": lambda: Conflict("another link has this URL")}):
+            row = await self._database.fetchrow(EDIT, owner_id, link_id, versions, *_arguments(values))
+        if row is None:
+            raise await self._why_not(owner_id, link_id)
+        return Link(*row)
+
+    async def delete(self, owner_id: int, link_id: int, versions: Sequence[int] | None) -> None:
+        """Delete, provided the version is one of `versions` (None: any)."""
+        if await self._database.fetchrow(DELETE, owner_id, link_id, versions) is None:
+            raise await self._why_not(owner_id, link_id)
+
+    async def page(
+        self, owner_id: int, selection: Selection, order_name: OrderName, after: Position | None, limit: int
+    ) -> tuple[list[Link], Position | None]:
+        """At most `limit` links of the owner's own, and where the next page begins after."""
+        return await self._page(COLUMNS, owner_id, selection, order_name, after, limit)
+
+    async def public_page(
+        self, owner_id: int, selection: Selection, order_name: OrderName, after: Position | None, limit: int
+    ) -> tuple[list[Link], Position | None]:
+        """The same for somebody else's eyes: private links are not among them, whatever was selected."""
+        public = msgspec.structs.replace(selection, private=False)
+        return await self._page(PUBLIC_COLUMNS, owner_id, public, order_name, after, limit)
+
+    async def counts(self, owner_id: int) -> Counts:
+        row = await self._database.fetchrow(COUNTS, owner_id)
+        return Counts(quota=self._max_links) if row is None else Counts(*row, quota=self._max_links)
+
+    async def _page(
+        self,
+        columns: str,
+        owner_id: int,
+        selection: Selection,
+        order_name: OrderName,
+        after: Position | None,
+        limit: int,
+    ) -> tuple[list[Link], Position | None]:
+        order = ORDERS[order_name]
+        arguments: list[Any] = [owner_id]
+        where = condition(selection, arguments)
+        if after is not None:
+            where += " AND " + order.after(after, arguments)
+        arguments.append(limit + 1)
+        rows = await self._database.fetch(
+            f"SELECT {columns}, {order.column} FROM links WHERE {where} {order.sql} LIMIT ${len(arguments)}",  # noqa: S608 - constants
+            *arguments,
+        )
+        links = list(starmap(Link, (row[:WIDTH] for row in rows[:limit])))
+        if len(rows) <= limit:
+            return links, None
+        return links, position_of(order_name, rows[limit - 1][WIDTH], links[-1].id)
+
+    async def _why_not(self, owner_id: int, link_id: int) -> Exception:
+        """Why a conditional write found no row."""
+        link = await self.get(owner_id, link_id)
+        return PreconditionFailed(f"link {link_id} is at version {link.version}", version=link.version)
+
+
+def _arguments(values: Values) -> tuple[object, ...]:
+    return (
+        values.url,
+        values.host,
+        values.title,
+        values.note,
+        values.tags,
+        values.private,
+        values.to_read,
+        values.created_at,
+    )
