@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from dataclasses import dataclass
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
 from services.kit import page
 from services.kit.auth import Principal
@@ -18,15 +15,14 @@ from services.kit.page import Page
 from services.links import bulk, domain
 from services.links.bulk import AddTags, Bulk, BulkReport, RemoveTags
 from services.links.bulk_store import BulkStore
-from services.links.domain import Counts, Health, Id, Link, LinkChange, NewLink
+from services.links.domain import Counts, Link, LinkChange, NewLink
 from services.links.paging import OrderName, Position, is_place_in
 from services.links.problems import InvalidField, QuotaExceeded, fields_checked
+from services.links.queries import LinkQuery
 from services.links.selection import Selection
 from services.links.store import LinkStore
 from services.links.tag_store import TagStore
 
-DEFAULT_LIMIT = 20
-MAX_LIMIT = 1_000
 # Longer than other requests take, shorter than the patience of the proxies before us (15 s).
 BULK_DEADLINE_S = 14.0
 
@@ -40,22 +36,6 @@ class Deps:
     links: LinkStore
     tags: TagStore
     bulk: BulkStore
-
-
-class LinkQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Filters of a list; all must hold, `tag` may be given several times. `until` itself is not included."""
-
-    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
-    cursor: str | None = None
-    order: OrderName = "newest"
-    tag: list[str] = []
-    url: str | None = None
-    private: bool | None = None
-    to_read: bool | None = None
-    health: Health | None = None
-    since: dt.datetime | None = None
-    until: dt.datetime | None = None
-    owner: Id | None = None
 
 
 class Precondition(msgspec.Struct, frozen=True):

@@ -48,7 +48,9 @@ EDIT = f"""
             url = coalesce($4, l.url), host = coalesce($5, l.host), title = coalesce($6, l.title),
             note = coalesce($7, l.note), tags = coalesce($8::text[], l.tags),
             private = coalesce($9, l.private), to_read = coalesce($10, l.to_read),
-            created_at = coalesce($11, l.created_at), updated_at = now(), version = l.version + 1
+            created_at = coalesce($11, l.created_at), updated_at = now(), version = l.version + 1,
+            health = CASE WHEN $4 <> l.url THEN 'unknown' ELSE l.health END,
+            checked_at = CASE WHEN $4 <> l.url THEN NULL ELSE l.checked_at END
         FROM owner
         WHERE l.owner_id = owner.owner_id AND l.id = $2 AND ($3::bigint[] IS NULL OR l.version = ANY($3))
         RETURNING {EDITED})
@@ -66,7 +68,8 @@ GET = f"SELECT {COLUMNS} FROM links WHERE owner_id = $1 AND id = $2"  # noqa: S6
 
 COUNTS = """
     SELECT o.links, o.links - o.private AS public, o.private, o.to_read, o.untagged, o.dead,
-           (SELECT count(*) FROM link_tags AS t WHERE t.owner_id = o.owner_id) AS tags, o.changed_at
+           (SELECT count(*) FROM link_tags AS t WHERE t.owner_id = o.owner_id) AS tags, o.changed_at,
+           $2::bigint
     FROM link_owners AS o WHERE o.owner_id = $1"""
 
 
@@ -121,8 +124,8 @@ class LinkStore:
         return await self._page(PUBLIC_COLUMNS, owner_id, public, order_name, after, limit)
 
     async def counts(self, owner_id: int) -> Counts:
-        row = await self._database.fetchrow(COUNTS, owner_id)
-        return Counts(quota=self._max_links) if row is None else Counts(*row, quota=self._max_links)
+        row = await self._database.fetchrow(COUNTS, owner_id, self._max_links)
+        return Counts(quota=self._max_links) if row is None else Counts(*row)
 
     async def _page(
         self,

@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
-from msgspec import Meta
-
 from services.kit import page
 from services.kit.auth import Principal
 from services.kit.endpoint import Access, Endpoint
 from services.kit.errors import BadRequest, Conflict, NotFound
 from services.kit.page import Page
 from services.links import domain, tags, urls
-from services.links.api import BULK_DEADLINE_S, MAX_LIMIT, Deps
+from services.links.api import BULK_DEADLINE_S, Deps
 from services.links.problems import InvalidField, fields_checked
-from services.links.tags import Merge, Rename, Suggestions, TagCount, TagOrder, TagPosition, TagsChanged
-
-DEFAULT_LIMIT = 100
-
-
-class TagQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`order` by name or by how many links have the tag, most first."""
-
-    prefix: str = ""
-    order: TagOrder = "tag"
-    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
-    cursor: str | None = None
-
-
-class SuggestionQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is known of a link about to be saved; `tag` is what was chosen for it already."""
-
-    url: str = ""
-    title: Annotated[str, Meta(max_length=domain.MAX_TITLE_CHARACTERS)] = ""
-    tag: list[str] = []
-    limit: Annotated[int, Meta(ge=1, le=50)] = 10
-
-
-class TagsToDelete(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    tag: list[str]
+from services.links.queries import SuggestionQuery, TagQuery, TagsToDelete
+from services.links.tags import Merge, Rename, Suggestions, TagCount, TagPosition, TagsChanged
 
 
 async def list_tags(deps: Deps, principal: Principal, query: TagQuery) -> Page[TagCount]:

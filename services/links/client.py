@@ -1,0 +1,126 @@
+"""The links service as other programs use it: typed calls over the kit's HTTP client."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from services.kit.http import HttpClient
+from services.kit.page import Page
+from services.links.bulk import Bulk, BulkReport
+from services.links.domain import Counts, Link, LinkChange, NewLink
+from services.links.queries import LinkQuery, SuggestionQuery, TagQuery, TagsToDelete
+from services.links.tags import Merge, Rename, Suggestion, Suggestions, TagCount, TagsChanged
+
+T = TypeVar("T")
+
+# Gives an access token that is valid now; asked before every call, so it may renew what it gives.
+Token = Callable[[], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class LinksClient:
+    """Calls on behalf of the user whose token it is given; raises the kit's Problems.
+
+    Writes carry an Idempotency-Key of their own, so that they are repeated safely when an answer is lost.
+    """
+
+    http: HttpClient
+    token: Token
+    base_url: str = "http://links"
+
+    async def save(self, link: NewLink) -> tuple[Link, bool]:
+        """The saved link, and whether it is new."""
+        response = await self.http.request(
+            "POST",
+            f"{self.base_url}/api/v1/links",
+            content=msgspec.json.encode(link),
+            headers={
+                **_write_headers(),
+                "authorization": f"Bearer {await self.token()}",
+                "content-type": "application/json",
+            },
+        )
+        return msgspec.json.decode(response.content, type=Link), response.status_code == 201
+
+    async def get(self, link_id: int) -> Link:
+        return await self._call("GET", f"/links/{link_id}", Link)
+
+    async def page(self, query: LinkQuery) -> Page[Link]:
+        """One page of a list."""
+        return await self._call("GET", "/links", Page[Link], query=query)
+
+    async def iterate(self, query: LinkQuery) -> AsyncIterator[Link]:
+        """Every link of a list, page by page; the query's limit is the size of a page."""
+        while True:
+            page = await self.page(query)
+            for link in page.items:
+                yield link
+            if page.next is None:
+                return
+            query = msgspec.structs.replace(query, cursor=page.next)
+
+    async def counts(self) -> Counts:
+        return await self._call("GET", "/links/counts", Counts)
+
+    async def edit(self, link_id: int, change: LinkChange, *, version: int | None = None) -> Link:
+        """Change a link; with `version` only if it still has it (else PreconditionFailed)."""
+        return await self._call("PATCH", f"/links/{link_id}", Link, body=change, version=version)
+
+    async def delete(self, link_id: int, *, version: int | None = None) -> None:
+        await self._call("DELETE", f"/links/{link_id}", type(None), version=version)
+
+    async def bulk(self, operations: Bulk) -> BulkReport:
+        return await self._call("POST", "/links/bulk", BulkReport, body=operations)
+
+    async def tags(self, query: TagQuery) -> Page[TagCount]:
+        return await self._call("GET", "/tags", Page[TagCount], query=query)
+
+    async def suggest_tags(self, query: SuggestionQuery) -> list[Suggestion]:
+        found = await self._call("GET", "/tags/suggestions", Suggestions, query=query)
+        return found.suggestions
+
+    async def rename_tag(self, rename: Rename) -> TagsChanged:
+        return await self._call("POST", "/tags/rename", TagsChanged, body=rename)
+
+    async def merge_tags(self, merge: Merge) -> TagsChanged:
+        return await self._call("POST", "/tags/merge", TagsChanged, body=merge)
+
+    async def delete_tags(self, *tags: str) -> TagsChanged:
+        return await self._call("DELETE", "/tags", TagsChanged, query=TagsToDelete(list(tags)))
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        *,
+        body: object = None,
+        query: msgspec.Struct | None = None,
+        version: int | None = None,
+    ) -> T:
+        headers = {} if method == "GET" else _write_headers()
+        if version is not None:
+            headers["if-match"] = f'"{version}"'
+        return await self.http.call(
+            method,
+            f"{self.base_url}/api/v1{path}",
+            kind,
+            body=body,
+            params=None if query is None else parameters(query),
+            headers=headers,
+            token=await self.token(),
+        )
+
+
+def parameters(query: msgspec.Struct) -> dict[str, Any]:
+    """A query struct as the parameters of an address; what is unset is left out."""
+    return {name: value for name, value in msgspec.to_builtins(query).items() if value is not None}
+
+
+def _write_headers() -> dict[str, str]:
+    return {"idempotency-key": uuid.uuid4().hex}
