@@ -1,0 +1,131 @@
+"""The inbound side of a sidecar: one listener for every container port of its pod."""
+
+from __future__ import annotations
+
+from mesh.local.envoy import names, tls
+from mesh.local.envoy.access_log import access_logs
+from mesh.local.envoy.http import connection_manager, filter_, plain_filters
+from mesh.local.envoy.peer_authentication import Mode, mode_of
+from mesh.local.envoy.view import View, selects
+from mesh.local.model import Json, Protocol, Service, ServicePort
+
+# What Istio's clients offer inside the mesh; other TLS is none of the sidecar's business.
+MESH_ALPNS = ("istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2")
+
+
+def listeners(view: View) -> dict[str, Json]:
+    made = (_listener(view, port.number) for port in view.proxy.ports)
+    return {listener["name"]: listener for listener in made}
+
+
+def clusters(view: View) -> dict[str, Json]:
+    """One cluster per container port, which leads to the process behind the sidecar."""
+    made = (_cluster(view, port.number) for port in view.proxy.ports)
+    return {cluster["name"]: cluster for cluster in made}
+
+
+def served_by(view: View, number: int) -> tuple[Service, ServicePort] | None:
+    """The first service, by name, that leads to the container port; it decides the protocol."""
+    proxy = view.proxy
+    by_name = {port.name: port.number for port in proxy.ports}
+    for service in sorted(view.registry.services, key=lambda s: s.name):
+        if service.namespace != proxy.namespace or not service.selector:
+            continue
+        if selects(service.selector, proxy.labels):
+            for port in service.ports:
+                target = port.target_port
+                if (target if isinstance(target, int) else by_name.get(target)) == number:
+                    return service, port
+    return None
+
+
+def _protocol(view: View, number: int) -> Protocol:
+    served = served_by(view, number)
+    return served[1].protocol if served else "tcp"
+
+
+def _listener(view: View, number: int) -> Json:
+    proxy = view.proxy
+    http = _protocol(view, number) != "tcp"
+    mode = mode_of(view.config, proxy.namespace, proxy.labels, number)
+    filters = _http_filters(view, number) if http else _tcp_filters(view, number)
+    return {
+        "name": f"{proxy.ip}_{number}",
+        "address": {"socket_address": {"address": proxy.ip, "port_value": number}},
+        "traffic_direction": "INBOUND",
+        "enable_reuse_port": False,
+        "filter_chains": _chains(view, number, mode, http=http, filters=filters),
+        "listener_filters": [
+            filter_(
+                "envoy.filters.listener.tls_inspector",
+                "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+            )
+        ],
+        "listener_filters_timeout": "0s",
+        "continue_on_listener_filters_timeout": True,
+    }
+
+
+def _chains(view: View, number: int, mode: Mode, *, http: bool, filters: list[Json]) -> list[Json]:
+    name = f"{view.proxy.ip}_{number}"
+    mtls = tls.mesh_server(view.proxy.folder)
+    raw = {"name": name, "filters": filters, "filter_chain_match": {"transport_protocol": "raw_buffer"}}
+    if mode == "DISABLE":
+        return [{"name": name, "filters": filters}]
+    secure: Json = {
+        "name": f"{name}_tls",
+        "filters": filters,
+        "filter_chain_match": {"transport_protocol": "tls"},
+        "transport_socket": mtls,
+    }
+    if mode == "STRICT":
+        return [secure]
+    ours = {"transport_protocol": "tls", "application_protocols": list(MESH_ALPNS)}
+    chains = [{**secure, "filter_chain_match": ours}, raw]
+    if not http:
+        chains.append(
+            {**raw, "name": f"{name}_other_tls", "filter_chain_match": {"transport_protocol": "tls"}}
+        )
+    return chains
+
+
+def _http_filters(view: View, number: int) -> list[Json]:
+    cluster = names.inbound_cluster(number)
+    route: Json = {
+        "name": "default",
+        "match": {"prefix": "/"},
+        "route": {"cluster": cluster, "timeout": "0s"},
+    }
+    host = {"name": f"inbound|http|{number}", "domains": ["*"], "routes": [route]}
+    routes = {"name": cluster, "virtual_hosts": [host], "validate_clusters": False}
+    prefix = f"inbound_{view.proxy.ip}_{number};"
+    return [connection_manager("inbound", prefix, view.mesh, plain_filters(), route_config=routes)]
+
+
+def _tcp_filters(view: View, number: int) -> list[Json]:
+    cluster = names.inbound_cluster(number)
+    return [tcp_proxy(view, cluster, cluster)]
+
+
+def tcp_proxy(view: View, stat_prefix: str, cluster: str) -> Json:
+    return filter_(
+        "envoy.filters.network.tcp_proxy",
+        "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        stat_prefix=stat_prefix,
+        cluster=cluster,
+        access_log=access_logs(view.mesh),
+    )
+
+
+def _cluster(view: View, number: int) -> Json:
+    name = names.inbound_cluster(number)
+    address = {"socket_address": {"address": view.proxy.app_ip, "port_value": number}}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": view.mesh.connect_timeout,
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+        },
+    }

@@ -1,0 +1,56 @@
+"""MeshConfig: the fields that change what a proxy is told, with Istio's defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import yaml
+
+from mesh.local.model import ROOT_NAMESPACE, Config, Json
+
+# 2 retries of what certainly did not reach the application (Istio since 1.24: no plain 503).
+DEFAULT_RETRY: Json = {
+    "attempts": 2,
+    "retryOn": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
+}
+
+
+@dataclass(frozen=True)
+class MeshConfig:
+    """`raw` is the whole document, for what only one translator needs."""
+
+    registry_only: bool = False
+    auto_mtls: bool = True
+    connect_timeout: str = "10s"
+    path_normalization: str = "BASE"
+    default_retry: Json = field(default_factory=lambda: DEFAULT_RETRY)
+    export_virtual_services: tuple[str, ...] = ("*",)
+    export_destination_rules: tuple[str, ...] = ("*",)
+    export_services: tuple[str, ...] = ("*",)
+    raw: Json = field(default_factory=dict)
+
+
+def mesh_config(config: Config) -> MeshConfig:
+    """What the ConfigMap `istio` of the root namespace says, as on Kubernetes."""
+    resource = config.get("ConfigMap", ROOT_NAMESPACE, "istio")
+    data = resource.body.get("data") if resource else None
+    return _parse(str((data or {}).get("mesh") or ""))
+
+
+@lru_cache(maxsize=8)
+def _parse(text: str) -> MeshConfig:
+    loaded = yaml.load(text, Loader=yaml.CSafeLoader)
+    raw: Json = loaded if isinstance(loaded, dict) else {}
+    normalization = (raw.get("pathNormalization") or {}).get("normalization", "DEFAULT")
+    return MeshConfig(
+        registry_only=(raw.get("outboundTrafficPolicy") or {}).get("mode") == "REGISTRY_ONLY",
+        auto_mtls=raw.get("enableAutoMtls") is not False,
+        connect_timeout=raw.get("connectTimeout") or "10s",
+        path_normalization="BASE" if normalization == "DEFAULT" else normalization,
+        default_retry=raw.get("defaultHttpRetryPolicy") or DEFAULT_RETRY,
+        export_virtual_services=tuple(raw.get("defaultVirtualServiceExportTo") or ("*",)),
+        export_destination_rules=tuple(raw.get("defaultDestinationRuleExportTo") or ("*",)),
+        export_services=tuple(raw.get("defaultServiceExportTo") or ("*",)),
+        raw=raw,
+    )

@@ -1,0 +1,37 @@
+"""What one proxy may see: the common first argument of every translator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from mesh.local.envoy.mesh_config import MeshConfig, mesh_config
+from mesh.local.model import Config, Proxy, Registry, Resource
+
+
+@dataclass(frozen=True)
+class View:
+    """One proxy, the mesh around it, and the JWKS texts by uri (an absent one could not be fetched)."""
+
+    proxy: Proxy
+    config: Config
+    registry: Registry
+    jwks: Mapping[str, str]
+
+    @cached_property
+    def mesh(self) -> MeshConfig:
+        return mesh_config(self.config)
+
+
+def exported(resource: Resource, default: Sequence[str], namespace: str) -> bool:
+    """Whether `namespace` may use the resource, by its `exportTo`."""
+    for target in resource.spec.get("exportTo") or default:
+        if target == "*" or (target == "." and resource.namespace == namespace) or target == namespace:
+            return True
+    return False
+
+
+def selects(selector: Mapping[str, str] | None, labels: Mapping[str, str]) -> bool:
+    """Whether a workload selector (`matchLabels`, or a Gateway's plain labels) picks these labels."""
+    return all(labels.get(key) == value for key, value in (selector or {}).items())

@@ -1,0 +1,99 @@
+"""Where one proxy's configuration lies in its folder, and in which words Envoy reads it.
+
+Shared by the translators, which refer to these files, and by `deliver`, which writes them:
+
+    bootstrap.json  lds.json  cds.json  rds/NAME.json  eds/NAME.json  certs/NAME.json
+
+Envoy watches every file by its own name for being moved into place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+import msgspec
+
+from mesh.local.model import Json, Snapshot
+
+BOOTSTRAP = "bootstrap.json"
+CLUSTERS = "cds.json"
+LISTENERS = "lds.json"
+
+IDENTITY_SECRET = "default"  # noqa: S105
+ROOT_SECRET = "ROOTCA"  # noqa: S105
+
+MAX_NAME = 200  # bytes; file systems stop at 255 and a temporary name is longer than the final one
+
+ResourceType = Literal["Cluster", "Listener", "RouteConfiguration", "ClusterLoadAssignment", "Secret"]
+
+TYPE_URLS: Mapping[ResourceType, str] = {
+    "Cluster": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+    "Listener": "type.googleapis.com/envoy.config.listener.v3.Listener",
+    "RouteConfiguration": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+    "ClusterLoadAssignment": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+    "Secret": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+}
+
+
+def routes(name: str) -> str:
+    """The file of the RouteConfiguration `name`, relative to the proxy's folder."""
+    return f"rds/{_safe(name)}.json"
+
+
+def endpoints(cluster: str) -> str:
+    """The file of the ClusterLoadAssignment of `cluster`."""
+    return f"eds/{_safe(cluster)}.json"
+
+
+def secret(name: str) -> str:
+    """The file of the SDS secret `name`: `default`, `ROOTCA` or `kubernetes://CREDENTIAL[-cacert]`."""
+    return f"certs/{_safe(name)}.json"
+
+
+def config_source(folder: Path, file: str) -> Json:
+    """A ConfigSource that reads `file`; the resource may come later, so nothing waits in vain for it."""
+    return {
+        "path_config_source": {"path": str(folder / file)},
+        "resource_api_version": "V3",
+        "initial_fetch_timeout": "0s",
+    }
+
+
+def contents(snapshot: Snapshot) -> dict[str, bytes]:
+    """Every xDS file of a snapshot with its bytes; equal resources give equal bytes and versions."""
+    files = {
+        CLUSTERS: response("Cluster", snapshot.clusters),
+        LISTENERS: response("Listener", snapshot.listeners),
+    }
+    for name, resource in snapshot.routes.items():
+        files[routes(name)] = response("RouteConfiguration", {name: resource})
+    for name, resource in snapshot.endpoints.items():
+        files[endpoints(name)] = response("ClusterLoadAssignment", {name: resource})
+    return files
+
+
+def response(kind: ResourceType, resources: Mapping[str, Json]) -> bytes:
+    """A DiscoveryResponse as JSON; its `version_info` is the hash of the resources."""
+    body = [{"@type": TYPE_URLS[kind], **resources[name]} for name in sorted(resources)]
+    version = hashlib.sha256(msgspec.json.encode(body)).hexdigest()[:16]
+    return msgspec.json.encode({"version_info": version, "resources": body})
+
+
+def version(content: bytes) -> str:
+    """The `version_info` of a file of `contents`, as Envoy's admin reports it once in force."""
+    return msgspec.json.decode(content, type=_Response).version_info
+
+
+class _Response(msgspec.Struct):
+    version_info: str
+
+
+def _safe(name: str) -> str:
+    quoted = quote(name, safe="")
+    if len(quoted) <= MAX_NAME:
+        return quoted
+    return f"{quoted[: MAX_NAME - 17]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
