@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 
 import msgspec
 import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from telemetry.traces import current_trace_id
@@ -63,3 +65,36 @@ def _line(_: WrappedLogger, __: str, event: EventDict) -> bytes:
 
 def _text(_: WrappedLogger, __: str, event: EventDict) -> str:
     return _encoder.encode(event).decode()
+
+
+class RequestLog:
+    """ASGI: one line per request when it has ended, with the principal's id nothing else of the caller."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._log = structlog.get_logger("request")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status = 499
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        begun = time.perf_counter()
+        try:
+            await self.app(scope, receive, watch)
+        finally:
+            self._log.info(
+                "request",
+                method=scope["method"],
+                route=getattr(scope.get("route"), "path_format", "(none)"),
+                status=status,
+                duration_ms=round((time.perf_counter() - begun) * 1_000, 1),
+                principal=scope.get("principal_id"),
+            )

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
+import structlog
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+from joserfc.jws import JWSRegistry
+
+from services.kit.errors import Problem, Unauthenticated, Unavailable
+
+# Gives a JWKS document (JSON); raises a Problem when it cannot be had.
 FetchKeys = Callable[[], Awaitable[bytes]]
+
+# Clocks of two machines differ by this much at most.
+LEEWAY_S = 5
+# A key is published well before it signs, and stays long after; this is how late we may learn of it.
+KEYS_MAX_AGE_S = 300
+# A token with an unknown `kid` makes us look again, but no flood of forged ones makes us look more often.
+KEYS_MIN_AGE_S = 5
+MAX_CACHED_TOKENS = 10_000
+MAX_TOKEN_CHARACTERS = 8_192
+
+_log = structlog.get_logger(__name__)
+_registry = JWSRegistry(algorithms=["ES256"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +41,131 @@ class Principal:
     user_id: int
     name: str
     scopes: frozenset[str]
+    # The sign-in that the token comes from; None when it comes from a personal API token.
+    session_id: int | None = None
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What an access token must say; anything more is ignored. Times are seconds since 1970."""
+
+    iss: str
+    aud: str | list[str]
+    sub: str
+    exp: int | float
+    name: str = ""
+    scope: str = ""
+    sid: str = ""
+    nbf: int | float = 0
+    iat: int | float = 0
+
+
+class Verifier:
+    """Access tokens to principals, with the issuer's keys and the tokens already seen kept in memory."""
+
+    def __init__(
+        self, fetch: FetchKeys, *, issuer: str, audience: str, now: Callable[[], float] = time.time
+    ) -> None:
+        self._fetch = fetch
+        self._issuer = issuer
+        self._audience = audience
+        self._now = now
+        self._keys: dict[str, ECKey] = {}
+        self._fetched_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._seen: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+
+    async def principal(self, authorization: str | None) -> Principal:
+        """The principal of an Authorization header; raises Unauthenticated, or Unavailable without keys."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("send an access token: `Authorization: Bearer ...`")
+        if len(token) > MAX_TOKEN_CHARACTERS:
+            raise Unauthenticated("not an access token", error="invalid_token")
+        digest = hashlib.sha256(token.encode()).digest()
+        seen = self._seen.get(digest)
+        if seen is not None and self._now() < seen[0]:
+            return seen[1]
+        until, principal = await self._verify(token)
+        self._seen[digest] = (until, principal)
+        if len(self._seen) > MAX_CACHED_TOKENS:
+            self._seen.popitem(last=False)
+        return principal
+
+    async def _verify(self, token: str) -> tuple[float, Principal]:
+        try:
+            kid = _kid(token)
+            key = await self._key(kid)
+            claims = msgspec.convert(_claims(token, key), Claims)
+        except (JoseError, ValueError, msgspec.ValidationError) as error:
+            raise Unauthenticated("not an access token", error="invalid_token") from error
+        self._check(claims)
+        user_id, session_id = _number(claims.sub), _number(claims.sid)
+        if user_id is None:
+            raise Unauthenticated("the token names no user", error="invalid_token")
+        scopes = frozenset(claims.scope.split())
+        return claims.exp + LEEWAY_S, Principal(user_id, claims.name, scopes, session_id)
+
+    def _check(self, claims: Claims) -> None:
+        now = self._now()
+        audiences = claims.aud if isinstance(claims.aud, list) else [claims.aud]
+        if claims.iss != self._issuer:
+            fault = "the token is from another issuer"
+        elif self._audience not in audiences:
+            fault = "the token is for another audience"
+        elif claims.exp + LEEWAY_S <= now:
+            fault = "the token has expired"
+        elif max(claims.nbf, claims.iat) - LEEWAY_S > now:
+            fault = "the token is not valid yet"
+        else:
+            return
+        raise Unauthenticated(fault, error="invalid_token")
+
+    async def _key(self, kid: str) -> ECKey:
+        age = self._now() - self._fetched_at
+        if kid not in self._keys or age > KEYS_MAX_AGE_S:
+            await self._refresh()
+        if not self._keys:
+            raise Unavailable("the keys of access tokens cannot be had")
+        try:
+            return self._keys[kid]
+        except KeyError:
+            raise Unauthenticated("the token's key is unknown", error="invalid_token") from None
+
+    async def _refresh(self) -> None:
+        if self._now() - self._tried_at < KEYS_MIN_AGE_S:
+            return
+        self._tried_at = self._now()
+        try:
+            self._keys = _read_keys(await self._fetch())
+        except (Problem, ValueError, JoseError, msgspec.MsgspecError) as error:
+            # Fails open on the last good keys: an outage of the issuer must not sign everybody out.
+            _log.warning("keys not refreshed", error=str(error), kept=len(self._keys))
+            return
+        self._fetched_at = self._now()
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _kid(token: str) -> str:
+    from joserfc.jws import extract_compact
+
+    header = extract_compact(token.encode()).headers()
+    kid = header.get("kid")
+    if not isinstance(kid, str):
+        raise Unauthenticated("the token names no key", error="invalid_token")
+    return kid
+
+
+def _claims(token: str, key: ECKey) -> dict[str, Any]:
+    return jwt.decode(token, key, algorithms=["ES256"]).claims
+
+
+def _read_keys(document: bytes) -> dict[str, ECKey]:
+    jwks = msgspec.json.decode(document, type=dict[str, list[dict[str, Any]]])
+    return {
+        str(entry["kid"]): ECKey.import_key(entry)
+        for entry in jwks.get("keys", [])
+        if entry.get("kty") == "EC" and entry.get("crv") == "P-256" and "kid" in entry
+    }

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+from prometheus_client import CollectorRegistry, Gauge
 
 from services.kit.errors import Unavailable
 from services.kit.settings import ServiceSettings
@@ -115,7 +116,9 @@ class Database:
 
 
 @asynccontextmanager
-async def open_pool(settings: ServiceSettings) -> AsyncIterator[Database]:
+async def open_pool(
+    settings: ServiceSettings, registry: CollectorRegistry | None = None
+) -> AsyncIterator[Database]:
     """A pool that connects when first used, so that the order in which things start does not matter."""
     pool = await asyncpg.create_pool(
         settings.database_url.reveal(),
@@ -125,6 +128,8 @@ async def open_pool(settings: ServiceSettings) -> AsyncIterator[Database]:
         timeout=CONNECT_TIMEOUT_S,
         server_settings={"statement_timeout": str(STATEMENT_TIMEOUT_MS), "timezone": "UTC"},
     )
+    if registry is not None:
+        _measure(pool, registry)
     try:
         yield Database(pool, settings.database_acquire_timeout_s)
     finally:
@@ -151,11 +156,19 @@ def constraints(errors: Mapping[str, Callable[[], Exception]]) -> Iterator[None]
         raise errors[name]() from error
 
 
-class _Connection(asyncpg.Connection):  # type: ignore[type-arg]  # generic in its stubs only
+class _Connection(asyncpg.Connection):
     """Without the reset query after each use: no statement here changes a session's state."""
 
     def get_reset_query(self) -> str:
         return ""
+
+
+def _measure(pool: asyncpg.Pool, registry: CollectorRegistry) -> None:
+    connections = Gauge(
+        "database_pool_connections", "Connections to the database by state.", ("state",), registry=registry
+    )
+    connections.labels("idle").set_function(pool.get_idle_size)
+    connections.labels("busy").set_function(lambda: pool.get_size() - pool.get_idle_size())
 
 
 @contextmanager

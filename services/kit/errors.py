@@ -87,9 +87,9 @@ class Unauthenticated(Problem):
     status = 401
     title = "Unauthenticated"
 
-    def __init__(self, detail: str = "", *, error: str | None = None, **members: object) -> None:
+    def __init__(self, detail: str = "", *, error: str | None = None) -> None:
         challenge = "Bearer" if error is None else f'Bearer error="{error}"'
-        super().__init__(detail, headers={"www-authenticate": challenge}, **members)
+        super().__init__(detail, headers={"www-authenticate": challenge})
 
 
 class Forbidden(Problem):
@@ -156,8 +156,8 @@ class Unavailable(Problem):
     status = 503
     title = "Service unavailable"
 
-    def __init__(self, detail: str = "", *, retry_after_s: float = 1, **members: object) -> None:
-        super().__init__(detail, retry_after_s=retry_after_s, **members)
+    def __init__(self, detail: str = "", *, retry_after_s: float = 1) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
 
 
 class DeadlineExceeded(Problem):
@@ -189,7 +189,7 @@ async def as_problem(request: Request, error: Exception) -> Response:
 
 
 class ProblemResponses:
-    """The one place where an exception becomes a response: problems as they are, the unknown as a bare 500."""
+    """The one place where an exception becomes a response: a problem as it is, the unknown as a bare 500."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

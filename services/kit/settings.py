@@ -48,6 +48,21 @@ class Secret:
         return hash(self._value)
 
 
+def decode_secret(kind: type[Any], value: Any) -> Any:
+    """msgspec's `dec_hook`: a field of type Secret is a text outside."""
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    # msgspec turns a TypeError into its ValidationError, which says where.
+    raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
+
+
+def reveal_secret(value: Any) -> Any:
+    """msgspec's `enc_hook` where a secret is meant for the one who gets the text; no log uses it."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError(f"no JSON for {type(value)}")
+
+
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What every service is told."""
 
@@ -114,7 +129,7 @@ class Setting(msgspec.Struct, frozen=True):
 def load(kind: type[S], environment: Mapping[str, str] | None = None) -> S:
     """The settings `kind` from the environment and its files; raises InvalidSettings naming every fault."""
     variables = os.environ if environment is None else environment
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     faults = []
     for field in msgspec.structs.fields(kind):
         name = field.name.upper()
@@ -128,7 +143,7 @@ def load(kind: type[S], environment: Mapping[str, str] | None = None) -> S:
                 faults.append(f"{name} is missing")
             continue
         try:
-            values[field.name] = msgspec.convert(text, field.type, strict=False, dec_hook=_decode)
+            values[field.name] = msgspec.convert(text, field.type, strict=False, dec_hook=decode_secret)
         except msgspec.ValidationError as error:
             faults.append(f"{name}: {error}")
     if faults:
@@ -160,9 +175,3 @@ def _text(name: str, variables: Mapping[str, str]) -> str | None:
     if name + "_FILE" in variables:
         return Path(variables[name + "_FILE"]).read_text().strip()
     return None
-
-
-def _decode(kind: type[Any], value: Any) -> Any:
-    if kind is Secret:
-        return Secret(value)
-    raise NotImplementedError(f"a setting of type {kind}")

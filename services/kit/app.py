@@ -1,0 +1,186 @@
+"""The application factory: a table of endpoints and what opens their dependencies, made one ASGI app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+from opentelemetry.sdk.trace import TracerProvider
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.kit import openapi
+from services.kit.admission import Admission
+from services.kit.arguments import routed
+from services.kit.auth import FetchKeys, Verifier
+from services.kit.db import open_pool
+from services.kit.drain import Draining
+from services.kit.endpoint import Access, Endpoint
+from services.kit.errors import MethodNotAllowed, ProblemResponses, as_problem
+from services.kit.health import LIVE, READY, health_routes
+from services.kit.http import open_client
+from services.kit.operation import Operation, Running
+from services.kit.resources import Resources
+from services.kit.settings import InvalidSettings, ServiceSettings
+from telemetry.logs import RequestLog
+from telemetry.metrics import HttpMetrics, Measuring, make_registry
+from telemetry.traces import Tracing, make_provider, open_exporter
+
+Deps = TypeVar("Deps")
+
+
+@dataclass
+class Kit:
+    """What `run` needs of an application, found at `app.state.kit`."""
+
+    running: Running
+    registry: CollectorRegistry
+    listeners: dict[int, ASGIApp] = field(default_factory=dict)
+
+
+def create_app(
+    *,
+    service: str,
+    version: str,
+    endpoints: Sequence[Endpoint],
+    open_deps: Callable[[Resources], Awaitable[Deps]],
+    settings: ServiceSettings,
+    listeners: Mapping[int, Sequence[Endpoint]] | None = None,
+    fetch_keys: Callable[[Deps], Awaitable[bytes]] | None = None,
+) -> Starlette:
+    """The application of a service.
+
+    `version` is the interface's. `open_deps` builds the one object that handlers get first, from resources
+    that are open already (`resources.database`, `resources.http`) and those it opens itself.
+    `listeners`: further ports of this process with tables of their own. `fetch_keys`: where the keys of
+    access tokens come from when not from JWKS_URL. Raises InvalidSettings for what is missing, TypeError
+    for a handler that could not be served.
+    """
+    registry = make_registry()
+    metrics = HttpMetrics(registry)
+    admission = Admission(
+        capacity=settings.max_concurrency,
+        queue=settings.max_queue,
+        timeout_s=settings.queue_timeout_s,
+        shed=metrics.shed,
+    )
+    running = Running(admission)
+    kit = Kit(running, registry)
+    provider = _provider(service, settings)
+    _require_issuer(endpoints, settings, known_keys=fetch_keys is not None)
+    middleware = _middleware(settings, metrics, provider, running)
+    resources = Resources(registry)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        try:
+            await resources.enter("http", open_client())
+            if settings.database_url:
+                running.database = await resources.enter("database", open_pool(settings, registry))
+            deps = await open_deps(resources)
+            running.deps = deps
+            running.verifier = _verifier(settings, resources, fetch_keys, deps)
+            yield
+        finally:
+            await resources.close()
+            if provider is not None:
+                provider.shutdown()
+
+    description = msgspec.json.encode(openapi.describe(service, version, endpoints))
+    routes = [*health_routes(running, resources), openapi.route(description), *_routes(endpoints, running)]
+    app = _starlette(routes, middleware, lifespan)
+    for port, table in (listeners or {}).items():
+        kit.listeners[port] = _starlette(_routes(table, running), middleware, None)
+    app.state.kit = kit
+    return app
+
+
+def _starlette(routes: Sequence[BaseRoute], middleware: Sequence[Middleware], lifespan: Any) -> Starlette:
+    app = Starlette(
+        routes=routes,
+        middleware=middleware,
+        lifespan=lifespan,
+        exception_handlers={HTTPException: as_problem},
+    )
+    # One address per thing: `/links/` is not `/links`.
+    app.router.redirect_slashes = False
+    return app
+
+
+def _middleware(
+    settings: ServiceSettings, metrics: HttpMetrics, provider: TracerProvider | None, running: Running
+) -> list[Middleware]:
+    return [
+        Middleware(Tracing, provider=provider, ratio=settings.trace_ratio, untraced=(LIVE, READY)),
+        Middleware(Measuring, metrics=metrics),
+        *([Middleware(RequestLog)] if settings.log_requests else []),
+        Middleware(Draining, running=running),
+        Middleware(ProblemResponses),
+    ]
+
+
+def _routes(endpoints: Sequence[Endpoint], running: Running) -> list[Route]:
+    """One route per path, so that a 405 knows every method of it."""
+    by_path: dict[str, dict[str, Operation]] = {}
+    for endpoint in endpoints:
+        methods = by_path.setdefault(endpoint.path, {})
+        if endpoint.method in methods:
+            raise TypeError(f"{endpoint.method} {endpoint.path} is there twice")
+        methods[endpoint.method] = Operation(endpoint, running)
+    return [Route(routed(path), _Methods(methods)) for path, methods in by_path.items()]
+
+
+class _Methods:
+    """ASGI: the operations of one path."""
+
+    def __init__(self, operations: dict[str, Operation]) -> None:
+        self._operations = dict(operations)
+        if "GET" in operations:
+            self._operations.setdefault("HEAD", operations["GET"])
+        self._allow = ", ".join(sorted(self._operations))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        operation = self._operations.get(scope["method"])
+        if operation is None:
+            raise MethodNotAllowed(headers={"allow": self._allow})
+        await operation(scope, receive, send)
+
+
+def _provider(service: str, settings: ServiceSettings) -> TracerProvider | None:
+    endpoint = settings.otel_exporter_otlp_endpoint
+    if not endpoint:
+        return None
+    return make_provider(
+        open_exporter(endpoint), {"service.name": service, "service.version": settings.service_version}
+    )
+
+
+def _require_issuer(endpoints: Sequence[Endpoint], settings: ServiceSettings, *, known_keys: bool) -> None:
+    if all(endpoint.access is Access.PUBLIC for endpoint in endpoints):
+        return
+    needed = {"JWKS_URL": known_keys or settings.jwks_url}
+    needed |= {"ISSUER": settings.issuer, "AUDIENCE": settings.audience}
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        raise InvalidSettings("; ".join(f"{name} is missing" for name in missing))
+
+
+def _verifier(
+    settings: ServiceSettings,
+    resources: Resources,
+    fetch_keys: Callable[[Deps], Awaitable[bytes]] | None,
+    deps: Deps,
+) -> Verifier:
+    async def from_url() -> bytes:
+        return (await resources.http.request("GET", settings.jwks_url)).content
+
+    fetch: FetchKeys = from_url if fetch_keys is None else partial(fetch_keys, deps)
+    return Verifier(fetch, issuer=settings.issuer, audience=settings.audience)
