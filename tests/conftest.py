@@ -15,12 +15,20 @@ import asyncpg
 import pytest
 
 from delinkcious.stores.postgres import Postgres
+from services.kit.migrate import migrate
+from tests.access_tokens import TokenMint, served
 
 
 class NewDatabase(Protocol):
     """Creates an empty database, or one like `template` (a database name), and returns its URL."""
 
     def __call__(self, template: str | None = None) -> Awaitable[str]: ...
+
+
+class MigratedDatabase(Protocol):
+    """Creates a database with the schema of a service's package (`services.links`); returns its URL."""
+
+    def __call__(self, package: str) -> Awaitable[str]: ...
 
 
 @pytest.fixture
@@ -85,6 +93,41 @@ async def new_database(postgres: Postgres) -> AsyncIterator[NewDatabase]:
         await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
         await connection.execute(f'DROP ROLE IF EXISTS "{name}"')
     await connection.close()
+
+
+@pytest.fixture(scope="session")
+def database_templates() -> dict[str, str]:
+    """The migrated database of each package that was asked for, by its name; copied, never used."""
+    return {}
+
+
+@pytest.fixture
+async def migrated_database(
+    postgres: Postgres, new_database: NewDatabase, database_templates: dict[str, str]
+) -> MigratedDatabase:
+    """Fresh databases with a service's schema, in milliseconds: copies of one that was migrated once."""
+
+    async def create(package: str) -> str:
+        if package not in database_templates:
+            name = f"template_{package.replace('.', '_')}"
+            await migrate(await postgres.ensure_database(name, secrets.token_hex(8)), package)
+            database_templates[package] = name
+        return await new_database(template=database_templates[package])
+
+    return create
+
+
+@pytest.fixture(scope="session")
+def token_mint() -> TokenMint:
+    """Mints access tokens: `token_mint.headers(user_id=7)` is the Authorization header of user 7."""
+    return TokenMint()
+
+
+@pytest.fixture(scope="session")
+def jwks_url(token_mint: TokenMint) -> Iterator[str]:
+    """Where the keys of `token_mint` are served: an application's JWKS_URL."""
+    with served(token_mint.jwks) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""A small service that uses everything the kit offers."""
