@@ -6,6 +6,7 @@ It is not the mesh's authority: whoever trusts this one for the web page must no
 from __future__ import annotations
 
 import ipaddress
+import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,9 +55,9 @@ def _authority(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certifica
         if isinstance(key, ec.EllipticCurvePrivateKey) and _lasts(certificate):
             return key, certificate
     key = ec.generate_private_key(ec.SECP256R1())
-    # The serial number in the name keeps a renewed authority apart from the one before.
-    serial = x509.random_serial_number()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Delinkcious on this machine {serial:x}")])
+    # The random part keeps a renewed authority apart from the one before.
+    title = f"Delinkcious on this machine {secrets.token_hex(4)}"
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
     certificate = (
         _builder(key.public_key(), name, name, AUTHORITY_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
