@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from opentelemetry.sdk.trace import TracerProvider
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -73,9 +73,12 @@ def create_app(
         shed=metrics.shed,
     )
     running = Running(admission)
+    key_failures = Counter(
+        "auth_key_refresh_failures", "Times the keys of access tokens could not be had.", registry=registry
+    )
     kit = Kit(running, registry)
     provider = _provider(service, settings)
-    _require_issuer(endpoints, settings, known_keys=fetch_keys is not None)
+    _require(endpoints, settings, known_keys=fetch_keys is not None)
     middleware = _middleware(settings, metrics, provider, running)
     resources = Resources(registry)
 
@@ -87,7 +90,7 @@ def create_app(
                 running.database = await resources.enter("database", open_pool(settings, registry))
             deps = await open_deps(resources)
             running.deps = deps
-            running.verifier = _verifier(settings, resources, fetch_keys, deps)
+            running.verifier = _verifier(settings, resources, fetch_keys, deps, key_failures)
             yield
         finally:
             await resources.close()
@@ -163,11 +166,14 @@ def _provider(service: str, settings: ServiceSettings) -> TracerProvider | None:
     )
 
 
-def _require_issuer(endpoints: Sequence[Endpoint], settings: ServiceSettings, *, known_keys: bool) -> None:
-    if all(endpoint.access is Access.PUBLIC for endpoint in endpoints):
-        return
-    needed = {"JWKS_URL": known_keys or settings.jwks_url}
-    needed |= {"ISSUER": settings.issuer, "AUDIENCE": settings.audience}
+def _require(endpoints: Sequence[Endpoint], settings: ServiceSettings, *, known_keys: bool) -> None:
+    """Without an issuer no token could be refused, without a database no key be remembered: do not start."""
+    needed: dict[str, object] = {}
+    if any(endpoint.access is not Access.PUBLIC for endpoint in endpoints):
+        needed = {"JWKS_URL": known_keys or settings.jwks_url}
+        needed |= {"ISSUER": settings.issuer, "AUDIENCE": settings.audience}
+    if any(endpoint.takes_key for endpoint in endpoints):
+        needed["DATABASE_URL"] = settings.database_url
     missing = [name for name, value in needed.items() if not value]
     if missing:
         raise InvalidSettings("; ".join(f"{name} is missing" for name in missing))
@@ -178,9 +184,10 @@ def _verifier(
     resources: Resources,
     fetch_keys: Callable[[Deps], Awaitable[bytes]] | None,
     deps: Deps,
+    failures: Counter,
 ) -> Verifier:
     async def from_url() -> bytes:
         return (await resources.http.request("GET", settings.jwks_url)).content
 
     fetch: FetchKeys = from_url if fetch_keys is None else partial(fetch_keys, deps)
-    return Verifier(fetch, issuer=settings.issuer, audience=settings.audience)
+    return Verifier(fetch, issuer=settings.issuer, audience=settings.audience, failures=failures)

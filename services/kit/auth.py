@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections import OrderedDict
@@ -14,7 +15,8 @@ import structlog
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
-from joserfc.jws import JWSRegistry
+from joserfc.jws import extract_compact
+from prometheus_client import Counter
 
 from services.kit.errors import Problem, Unauthenticated, Unavailable
 
@@ -27,11 +29,13 @@ LEEWAY_S = 5
 KEYS_MAX_AGE_S = 300
 # A token with an unknown `kid` makes us look again, but no flood of forged ones makes us look more often.
 KEYS_MIN_AGE_S = 5
+# Without any key nobody is served, so look more often.
+NO_KEYS_MIN_AGE_S = 0.5
+FETCH_TIMEOUT_S = 2.0
 MAX_CACHED_TOKENS = 10_000
 MAX_TOKEN_CHARACTERS = 8_192
 
 _log = structlog.get_logger(__name__)
-_registry = JWSRegistry(algorithms=["ES256"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,20 @@ class Verifier:
     """Access tokens to principals, with the issuer's keys and the tokens already seen kept in memory."""
 
     def __init__(
-        self, fetch: FetchKeys, *, issuer: str, audience: str, now: Callable[[], float] = time.time
+        self,
+        fetch: FetchKeys,
+        *,
+        issuer: str,
+        audience: str,
+        failures: Counter | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._fetch = fetch
         self._issuer = issuer
         self._audience = audience
+        self._failures = failures
         self._now = now
+        self._refreshing = asyncio.Lock()
         self._keys: dict[str, ECKey] = {}
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
@@ -121,9 +133,11 @@ class Verifier:
         raise Unauthenticated(fault, error="invalid_token")
 
     async def _key(self, kid: str) -> ECKey:
-        age = self._now() - self._fetched_at
-        if kid not in self._keys or age > KEYS_MAX_AGE_S:
-            await self._refresh()
+        if not self._knows(kid):
+            async with self._refreshing:
+                # Whoever was here before may have brought it.
+                if not self._knows(kid):
+                    await self._refresh()
         if not self._keys:
             raise Unavailable("the keys of access tokens cannot be had")
         try:
@@ -131,17 +145,26 @@ class Verifier:
         except KeyError:
             raise Unauthenticated("the token's key is unknown", error="invalid_token") from None
 
+    def _knows(self, kid: str) -> bool:
+        return kid in self._keys and self._now() - self._fetched_at <= KEYS_MAX_AGE_S
+
     async def _refresh(self) -> None:
-        if self._now() - self._tried_at < KEYS_MIN_AGE_S:
+        if self._now() - self._tried_at < (KEYS_MIN_AGE_S if self._keys else NO_KEYS_MIN_AGE_S):
             return
         self._tried_at = self._now()
         try:
-            self._keys = _read_keys(await self._fetch())
-        except (Problem, ValueError, JoseError, msgspec.MsgspecError) as error:
-            # Fails open on the last good keys: an outage of the issuer must not sign everybody out.
-            _log.warning("keys not refreshed", error=str(error), kept=len(self._keys))
-            return
-        self._fetched_at = self._now()
+            async with asyncio.timeout(FETCH_TIMEOUT_S):
+                self._keys = _read_keys(await self._fetch())
+        except (Problem, TimeoutError, ValueError, JoseError, msgspec.MsgspecError) as error:
+            self._fail_open_on_last_good_keys(error)
+        else:
+            self._fetched_at = self._now()
+
+    def _fail_open_on_last_good_keys(self, error: Exception) -> None:
+        """An outage of the issuer must not sign everybody out; what was signed stays verifiable."""
+        if self._failures is not None:
+            self._failures.inc()
+        _log.warning("keys not refreshed", error=str(error) or type(error).__name__, kept=len(self._keys))
 
 
 def _number(text: str) -> int | None:
@@ -149,8 +172,6 @@ def _number(text: str) -> int | None:
 
 
 def _kid(token: str) -> str:
-    from joserfc.jws import extract_compact
-
     header = extract_compact(token.encode()).headers()
     kid = header.get("kid")
     if not isinstance(kid, str):

@@ -27,7 +27,6 @@ RETRY_AFTER_S = 2.0
 
 # What asyncpg raises when the server is away, going, or full; everything else is a fault of ours.
 _LOST = (
-    OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -35,6 +34,8 @@ _LOST = (
     asyncpg.TooManyConnectionsError,
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
+# Two transactions in each other's way: PostgreSQL ended this one, and the same request will do.
+_IN_THE_WAY = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class Database:
             connection: Connection = await self.pool.acquire(timeout=self._acquire_timeout_s)
         except TimeoutError as error:
             raise Unavailable("all database connections are busy", retry_after_s=1) from error
-        except (*_LOST, asyncpg.InterfaceError) as error:
+        except (OSError, *_LOST, asyncpg.InterfaceError) as error:
             _unavailable(error)
         return connection
 
@@ -177,7 +178,10 @@ def _translated(connection: Connection) -> Iterator[None]:
         yield
     except _LOST as error:
         _unavailable(error)
-    except asyncpg.InterfaceError as error:
+    except _IN_THE_WAY as error:
+        raise Unavailable("another request was in the way") from error
+    except (OSError, asyncpg.InterfaceError) as error:
+        # Both may as well be a fault of whoever uses the connection.
         if connection.is_closed():
             _unavailable(error)
         raise

@@ -136,7 +136,7 @@ class HttpClient:
         request.headers[deadline.HEADER] = str(int(seconds * 1_000))
         try:
             async with asyncio.timeout(seconds):
-                return await self.client.send(request)
+                return await _read(await self.client.send(request, stream=True))
         except TimeoutError as error:
             raise DeadlineExceeded(f"{request.url.host} did not answer in time") from error
         except httpx.TimeoutException as error:
@@ -159,6 +159,22 @@ async def open_client() -> AsyncIterator[HttpClient]:
         yield HttpClient(client)
 
 
+async def _read(response: httpx.Response) -> httpx.Response:
+    """The response with its content, as long as that is no longer than it may be."""
+    content = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > MAX_ANSWER_BYTES:
+                raise BadGateway(f"{response.request.url.host} answered more than {MAX_ANSWER_BYTES} bytes")
+    finally:
+        await response.aclose()
+    headers = [(name, value) for name, value in response.headers.multi_items() if name != "content-encoding"]
+    return httpx.Response(
+        response.status_code, headers=headers, content=bytes(content), request=response.request
+    )
+
+
 def problem_of(response: httpx.Response) -> Problem:
     """The problem that a peer answered; a server's fault there is BadGateway or Unavailable here."""
     kind = by_status(response.status_code)
@@ -171,6 +187,10 @@ def problem_of(response: httpx.Response) -> Problem:
         except msgspec.MsgspecError:
             members = {}
     detail = str(members.pop("detail", "") or f"{response.request.url.host} answered {response.status_code}")
-    for taken in ("type", "title", "status", "trace_id", "headers", "retry_after_s"):
+    for taken in ("type", "title", "status", "trace_id"):
         members.pop(taken, None)
-    return kind(detail, **members)
+    problem = kind(detail)
+    problem.members = members
+    if "retry-after" in response.headers:
+        problem.headers["retry-after"] = response.headers["retry-after"]
+    return problem

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 from starlette.requests import Request
@@ -82,19 +83,27 @@ def route(document: bytes) -> Route:
 
 
 def _kinds(signature: Signature) -> list[Any]:
-    answer = _answer(signature.returns)
-    kinds = [signature.body, signature.query, signature.headers, answer]
+    answers = [kind for _, kind in _answers(signature.returns, 200)]
+    kinds = [signature.body, signature.query, signature.headers, *answers]
     return [kind for kind in kinds if kind is not None]
 
 
-def _answer(returns: Any) -> Any:
-    """The type of the JSON answer; None for an answer without one."""
+def _answers(returns: Any, status: int) -> list[tuple[int, Any]]:
+    """The status and the JSON type (None: no JSON) of everything that a handler may return."""
     origin = get_origin(returns)
-    if origin in (Created, Reply):
-        return get_args(returns)[0]
+    if origin in (Union, UnionType):
+        options = get_args(returns)
+        if any(get_origin(option) in (Created, Reply) or option is NoContent for option in options):
+            return [answer for option in options for answer in _answers(option, status)]
+    if origin is Created:
+        return [(201, get_args(returns)[0])]
+    if origin is Reply:
+        return [(status, get_args(returns)[0])]
     if returns in (None, type(None), NoContent):
-        return None
-    return None if isinstance(returns, type) and issubclass(returns, Response) else returns
+        return [(204, None)]
+    if isinstance(returns, type) and issubclass(returns, Response):
+        return [(status, None)]
+    return [(status, returns)]
 
 
 def _operation(
@@ -150,24 +159,22 @@ def _parameters(
 
 
 def _responses(endpoint: Endpoint, signature: Signature, by_kind: dict[str, Any]) -> dict[str, Any]:
-    answer = _answer(signature.returns)
-    status = 201 if get_origin(signature.returns) is Created else endpoint.status
-    if signature.returns in (None, type(None), NoContent):
-        status = 204
-    success: dict[str, Any] = {"description": "Done"}
-    if answer is not None:
-        success["content"] = {"application/json": {"schema": by_kind[repr(answer)]}}
-    responses = {str(status): success}
-    for problem in sorted(_problems(endpoint, signature), key=lambda kind: kind.status):
-        entry = responses.setdefault(
-            str(problem.status),
-            {
-                "description": problem.title,
-                "content": {errors.MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}},
-            },
-        )
-        if problem.status in (429, 503):
-            entry["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
+    responses: dict[str, Any] = {}
+    for status, answer in _answers(signature.returns, endpoint.status):
+        responses[str(status)] = {"description": "Created" if status == 201 else "Done"}
+        if answer is not None:
+            content = {"application/json": {"schema": by_kind[repr(answer)]}}
+            responses[str(status)]["content"] = content
+    problems = _problems(endpoint, signature)
+    for status in sorted({problem.status for problem in problems}):
+        alike = sorted({f"`{problem.slug()}`" for problem in problems if problem.status == status})
+        responses[str(status)] = {
+            "description": f"{errors.by_status(status).title}: {', '.join(alike)}",
+            "content": {errors.MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}},
+        }
+        if status in (429, 503):
+            seconds = {"schema": {"type": "integer"}, "description": "Seconds to wait"}
+            responses[str(status)]["headers"] = {"Retry-After": seconds}
     return responses
 
 
