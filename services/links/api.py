@@ -13,7 +13,7 @@ from services.kit.endpoint import Access, Created, Endpoint, NoContent, Reply
 from services.kit.errors import BadRequest, Conflict, NotFound, PreconditionFailed, Unprocessable
 from services.kit.page import Page
 from services.links import bulk, domain
-from services.links.bulk import AddTags, Bulk, BulkReport, RemoveTags
+from services.links.bulk import Bulk, BulkReport
 from services.links.bulk_store import BulkStore
 from services.links.domain import Counts, Link, LinkChange, NewLink
 from services.links.paging import OrderName, Position, is_place_in
@@ -100,14 +100,7 @@ async def count_links(deps: Deps, principal: Principal) -> Counts:
 async def change_links(deps: Deps, principal: Principal, body: Bulk) -> BulkReport:
     """Change or delete many links at once: all operations happen, or none."""
     with fields_checked():
-        operations = [
-            (
-                operation,
-                bulk.selection_of(operation, position),
-                bulk.tags_of(operation, position) if isinstance(operation, AddTags | RemoveTags) else [],
-            )
-            for position, operation in enumerate(body.operations)
-        ]
+        operations = bulk.prepare(body)
     return bulk.report(await deps.bulk.run(principal.user_id, operations))
 
 
@@ -145,7 +138,6 @@ ENDPOINTS = (
         handler=save_link,
         access=Access.WRITE,
         raises=(InvalidField, QuotaExceeded),
-        status=201,
         tag="links",
     ),
     Endpoint(

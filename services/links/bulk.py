@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -101,12 +101,31 @@ def selection_of(operation: Operation, position: int) -> Selection:
     return selection
 
 
-def tags_of(operation: AddTags | RemoveTags, position: int) -> list[str]:
-    """The normalised tags of an operation; raises Invalid when none is left."""
-    place = f"/operations/{position}/tags"
-    tags = domain.normalise_tags(operation.tags, place)
+class Prepared(NamedTuple):
+    """An operation with the links it is about and the tags it names in their stored forms."""
+
+    operation: Operation
+    selection: Selection
+    tags: list[str]
+
+
+def prepare(sent: Bulk) -> list[Prepared]:
+    """Check and normalise the operations; raises Invalid with the place of the first wrong one."""
+    return [
+        Prepared(operation, selection_of(operation, position), _tags_of(operation, position))
+        for position, operation in enumerate(sent.operations)
+    ]
+
+
+def _tags_of(operation: Operation, position: int) -> list[str]:
+    place = f"/operations/{position}"
+    if isinstance(operation, SetFlags) and operation.private is None and operation.to_read is None:
+        raise Invalid(place, "needs private or to_read")
+    if not isinstance(operation, AddTags | RemoveTags):
+        return []
+    tags = domain.normalise_tags(operation.tags, f"{place}/tags")
     if not tags:
-        raise Invalid(place, "no tag")
+        raise Invalid(f"{place}/tags", "no tag")
     return tags
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from services.kit.db import Database, constraints
 from services.kit.errors import NotFound, Unprocessable
 from services.links import bulk
-from services.links.bulk import AddTags, Delete, LinkOutcome, Operation, RemoveTags
+from services.links.bulk import AddTags, Delete, LinkOutcome, Operation, Prepared, RemoveTags
 from services.links.domain import MAX_TAGS
 from services.links.selection import Selection, condition
 from services.links.store import LOCK_OWNER
@@ -40,9 +40,7 @@ class BulkStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def run(
-        self, owner_id: int, operations: list[tuple[Operation, Selection, list[str]]]
-    ) -> dict[int, LinkOutcome]:
+    async def run(self, owner_id: int, operations: list[Prepared]) -> dict[int, LinkOutcome]:
         """All operations or none; what became of each link.
 
         Raises NotFound when an id is not one of the owner's links, and Unprocessable when a link would get

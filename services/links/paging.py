@@ -56,7 +56,8 @@ def position_of(order: OrderName, key: dt.datetime | str, link_id: int) -> Posit
 
 def is_place_in(order: OrderName, position: Position) -> bool:
     """Whether a position, which a client may have made up, can stand in this order."""
-    timed = ORDERS[order].column != "title_key"
-    return (
-        position.order == order and (position.time is not None) == timed and (position.title is None) == timed
-    )
+    if position.order != order:
+        return False
+    if ORDERS[order].column == "title_key":
+        return position.time is None and position.title is not None and "\0" not in position.title
+    return position.title is None and position.time is not None and position.time.tzinfo is not None

@@ -23,16 +23,19 @@ PUBLIC_COLUMNS = COLUMNS.replace("to_read", "false AS to_read")
 WIDTH = len(Link.__struct_fields__)
 
 
-# Every write locks its owner's row first: see 0001_links.sql.
+# Every write locks its owner's row first, the first one makes it: see 0001_links.sql.
 LOCK_OWNER = "SELECT links FROM link_owners WHERE owner_id = $1 FOR UPDATE"
 
 SAVE = f"""
-    WITH owner AS (SELECT links FROM link_owners WHERE owner_id = $1 FOR UPDATE),
+    WITH owner AS (
+        INSERT INTO link_owners AS o (owner_id) VALUES ($1)
+        ON CONFLICT (owner_id) DO UPDATE SET owner_id = o.owner_id
+        RETURNING links),
     saved AS (
         INSERT INTO links AS l (owner_id, url, host, title, note, tags, private, to_read, created_at)
         SELECT $1, $2, $3, coalesce($4, ''), coalesce($5, ''), coalesce($6::text[], '{{}}'),
                coalesce($7, false), coalesce($8, false), coalesce($9, now())
-        WHERE coalesce((SELECT links FROM owner), 0) < $10
+        WHERE (SELECT links FROM owner) < $10
            OR EXISTS (SELECT FROM links WHERE owner_id = $1 AND url_hash = url_digest($2))
         ON CONFLICT ON CONSTRAINT links_owner_url_key DO UPDATE SET
             title = coalesce($4, l.title), note = coalesce($5, l.note), tags = coalesce($6::text[], l.tags),

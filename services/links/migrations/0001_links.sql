@@ -6,9 +6,9 @@
 -- Ids stay global 64-bit numbers from the one sequence. Tables that refer to a link carry (owner_id, id);
 -- `link_owners` and `link_tags` are partitioned by the same hash, so the triggers stay within one node.
 --
--- Locks: whatever writes links locks their owner's row in link_owners first (SELECT ... FOR UPDATE), since the
--- triggers will; a transaction of several statements makes that row when there is none. So writers of one
--- owner wait for each other and never deadlock, and the quota is exact.
+-- Locks: whatever writes links locks their owner's row in link_owners first, since the triggers will; whatever
+-- adds links makes that row when there is none (INSERT ... ON CONFLICT (owner_id) DO UPDATE). So the writers of
+-- one owner wait for each other and never deadlock, and the quota is exact.
 
 -- convert_to() is only STABLE because a database's encoding is a setting; it never changes in one database.
 CREATE FUNCTION url_digest(url text) RETURNS bytea
@@ -62,7 +62,7 @@ CREATE INDEX links_owner_host_idx ON links (owner_id, host, created_at DESC);
 CREATE INDEX links_public_idx ON links (owner_id, created_at DESC, id DESC) WHERE NOT private;
 CREATE INDEX links_private_idx ON links (owner_id, created_at DESC, id DESC) WHERE private;
 CREATE INDEX links_to_read_idx ON links (owner_id, created_at DESC, id DESC) WHERE to_read;
-CREATE INDEX links_tags_idx ON links USING gin (owned_tags(owner_id, tags));
+CREATE INDEX links_tags_idx ON links USING gin (owned_tags(owner_id, tags)) WITH (fastupdate = off);
 
 -- Counts by statement triggers, so that a list of tags and a quota cost the same for 10 links and 200,000.
 CREATE TABLE link_owners (

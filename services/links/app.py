@@ -1,0 +1,33 @@
+"""The links service composed: its settings, what its handlers work with, its table of requests."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+
+from services.kit.app import create_app
+from services.kit.resources import Resources
+from services.links import api, tag_api
+from services.links.api import Deps
+from services.links.bulk_store import BulkStore
+from services.links.settings import LinksSettings
+from services.links.store import LinkStore
+from services.links.tag_store import TagStore
+
+VERSION = "1"
+ENDPOINTS = (*api.ENDPOINTS, *tag_api.ENDPOINTS)
+
+
+def create(settings: LinksSettings) -> Starlette:
+    """The ASGI application; raises InvalidSettings."""
+
+    async def open_deps(resources: Resources) -> Deps:
+        database = resources.database
+        return Deps(
+            links=LinkStore(database, max_links=settings.max_links_per_user),
+            tags=TagStore(database),
+            bulk=BulkStore(database),
+        )
+
+    return create_app(
+        service="links", version=VERSION, endpoints=ENDPOINTS, open_deps=open_deps, settings=settings
+    )
