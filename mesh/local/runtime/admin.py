@@ -1,0 +1,89 @@
+"""Envoy's admin interface: what is in force, what is refused, what still drains."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+from dataclasses import dataclass
+
+import aiohttp
+
+from mesh.local.runtime.errors import MeshError
+
+ADMIN_TIMEOUT = aiohttp.ClientTimeout(total=2)
+_WANTED = (
+    r"(version_text|update_rejected|warming_clusters|total_listeners_warming"
+    r"|total_filter_chains_draining|total_listeners_draining|listener_create_failure)$"
+)
+_WITHOUT_CLUSTERS = rf"^(cluster_manager|listener_manager|http)\..*{_WANTED}"  # endpoints are many
+_ACTIVE = r"^(http\.inbound.*\.downstream_rq_active|tcp\.inbound.*\.downstream_cx_active)$"
+_LINE = re.compile(r'^(.*)\.(\w+): "?([^"]*)"?$', re.MULTILINE)
+
+
+class AdminUnreachable(MeshError):
+    """Envoy does not answer: it is not started yet, has died, or hangs."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """One look at an Envoy: versions in force by content hash, and counters of trouble."""
+
+    versions: Set[str]
+    rejected: int
+    warming: int
+    draining: int
+
+    @classmethod
+    def read(cls, text: str) -> Status:
+        versions: set[str] = set()
+        numbers = {"rejected": 0, "warming": 0, "draining": 0}
+        for _, stat, value in _LINE.findall(text):
+            if stat == "version_text":
+                versions.add(value)
+            elif stat in ("update_rejected", "listener_create_failure"):
+                numbers["rejected"] += int(value)
+            elif stat in ("warming_clusters", "total_listeners_warming"):
+                numbers["warming"] += int(value)
+            else:
+                numbers["draining"] += int(value)
+        return cls(versions, **numbers)
+
+
+class Admin:
+    """The admin interface of one Envoy, over the connections of a shared session."""
+
+    def __init__(self, session: aiohttp.ClientSession, address: tuple[str, int]) -> None:
+        self._session = session
+        self._base = f"http://{address[0]}:{address[1]}"
+
+    async def live(self) -> bool:
+        """Whether it has its first configuration and accepts connections."""
+        try:
+            return (await self._get("/ready")).startswith("LIVE")
+        except AdminUnreachable:
+            return False
+
+    async def status(self, *, endpoints: bool) -> Status:
+        """What is in force; the versions of endpoints only when asked, since clusters are many."""
+        return Status.read(await self._get("/stats", _WANTED if endpoints else _WITHOUT_CLUSTERS))
+
+    async def active_requests(self) -> int:
+        """Requests and TCP connections from outside that the process still works on."""
+        text = await self._get("/stats", _ACTIVE)
+        return sum(int(value) for _, _, value in _LINE.findall(text))
+
+    async def drain(self) -> None:
+        """Ask clients to leave: connections close after their next answer."""
+        await self._request("POST", "/drain_listeners?graceful&skip_exit", None)
+
+    async def _get(self, path: str, pattern: str | None = None) -> str:
+        return await self._request("GET", path, None if pattern is None else {"filter": pattern})
+
+    async def _request(self, method: str, path: str, query: dict[str, str] | None) -> str:
+        try:
+            async with self._session.request(
+                method, self._base + path, params=query, timeout=ADMIN_TIMEOUT
+            ) as answer:
+                return await answer.text()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise AdminUnreachable(f"the sidecar's admin {self._base} does not answer: {error!r}") from error

@@ -1,0 +1,182 @@
+"""Manifests as the runner needs them: workloads, and the Pods they make (pure)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from mesh.local.model import Config, ContainerPort, Json, Resource
+
+FieldPath = tuple[str | int, ...]
+
+INJECT = "sidecar.istio.io/inject"
+TEMPLATES = "inject.istio.io/templates"
+COMMAND = "delinkcious.io/command"
+AFTER = "delinkcious.io/after"
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+PROXY_CONTAINER = "istio-proxy"
+DEFAULT_GRACE_S = 30.0
+TEMPLATE: FieldPath = ("spec", "template")
+
+
+class Refused(Exception):
+    """The local mesh cannot run what stands at `path` of a Pod spec; the text says why and what to do."""
+
+    def __init__(self, path: FieldPath, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+@dataclass(frozen=True)
+class PodManifest:
+    """One Pod to run. `body` has `metadata` and `spec`; `workload` is what made it."""
+
+    name: str
+    namespace: str
+    workload: str
+    body: Json
+    hash: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return (self.body.get("metadata") or {}).get("labels") or {}
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        return (self.body.get("metadata") or {}).get("annotations") or {}
+
+    @property
+    def spec(self) -> Json:
+        return self.body["spec"]  # type: ignore[no-any-return]
+
+    @property
+    def service_account(self) -> str:
+        return self.spec.get("serviceAccountName") or "default"
+
+    @property
+    def gateway(self) -> bool:
+        return self.annotations.get(TEMPLATES) == "gateway"
+
+    @property
+    def injected(self) -> bool:
+        """Whether it has a sidecar; the label wins over the annotation, as on Istio."""
+        wish = self.labels.get(INJECT) or self.annotations.get(INJECT) or "true"
+        return not self.gateway and str(wish).lower() not in ("false", "no", "off", "n", "0")
+
+    @property
+    def grace_s(self) -> float:
+        value = self.spec.get("terminationGracePeriodSeconds")
+        return DEFAULT_GRACE_S if value is None else float(value)
+
+    @property
+    def restart_policy(self) -> str:
+        return self.spec.get("restartPolicy") or "Always"
+
+    @property
+    def containers(self) -> Sequence[Json]:
+        """The containers that are processes of their own: a gateway's is its Envoy."""
+        return [] if self.gateway else self.spec["containers"]
+
+    @cached_property
+    def ports(self) -> tuple[ContainerPort, ...]:
+        """Every TCP port of every container; a port without a name is named by its number."""
+        return tuple(
+            ContainerPort(port.get("name") or str(port["containerPort"]), int(port["containerPort"]))
+            for container in self.spec["containers"]
+            for port in container.get("ports") or []
+            if (port.get("protocol") or "TCP") == "TCP"
+        )
+
+    def argv(self, index: int) -> list[str]:
+        """Command and arguments of a container, unexpanded. Raises Refused when it names an image only."""
+        container = self.containers[index]
+        if command := container.get("command"):
+            return [str(part) for part in (*command, *(container.get("args") or []))]
+        name = container["name"]
+        keys = [f"{COMMAND}.{name}"] + ([COMMAND] if len(self.containers) == 1 else [])
+        for key in keys:
+            if text := self.annotations.get(key):
+                return [*shlex.split(text), *(str(part) for part in container.get("args") or [])]
+        raise Refused(
+            ("spec", "containers", index),
+            f"the container {name} has no command, and images are not pulled: write `command` into the "
+            f"manifest, or annotate the Pod template with `{keys[-1]}: PROGRAM ARGUMENT...`",
+        )
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A Deployment or a Job with its Pod template. `hash` changes exactly when the template does."""
+
+    resource: Resource
+    replicas: int
+    restarted_at: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.resource.key
+
+    @property
+    def reference(self) -> str:
+        """As people write it: `deployment/links-v1`."""
+        return f"{self.resource.kind.lower()}/{self.resource.name}"
+
+    @cached_property
+    def template(self) -> Json:
+        template: Json = self.resource.spec["template"]
+        if not self.restarted_at:
+            return template
+        metadata = dict(template.get("metadata") or {})
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), RESTARTED_AT: self.restarted_at}
+        return {**template, "metadata": metadata}
+
+    @cached_property
+    def hash(self) -> str:
+        text = json.dumps(self.template, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def pod(self, ordinal: int) -> PodManifest:
+        """The Pod of that ordinal; its name, and so its addresses, are the same at every start."""
+        resource = self.resource
+        name = f"{resource.name}-{self.hash}-{ordinal}"
+        return PodManifest(name, resource.namespace, resource.name, self.template, self.hash)
+
+    @property
+    def after(self) -> list[str]:
+        """References of the workloads of its namespace that it waits for."""
+        text = self.resource.annotations.get(AFTER) or ""
+        return [part.strip().lower() for part in text.split(",") if part.strip()]
+
+    @property
+    def hooks(self) -> frozenset[str]:
+        """`pre` when it runs before all else at a start, `post` when after; by Helm's annotations."""
+        names = {part.strip() for part in (self.resource.annotations.get("helm.sh/hook") or "").split(",")}
+        moments = {"pre": {"pre-install", "pre-upgrade"}, "post": {"post-install", "post-upgrade"}}
+        return frozenset(moment for moment, hooks in moments.items() if names & hooks)
+
+    @property
+    def weight(self) -> int:
+        return int(self.resource.annotations.get("helm.sh/hook-weight") or 0)
+
+
+def workloads(config: Config, overrides: Mapping[str, Any]) -> list[Workload]:
+    """Deployments and Jobs; `overrides` (by reference with namespace) hold what scale and restart changed."""
+    found = []
+    for kind in ("Deployment", "Job"):
+        for resource in config.of(kind):
+            changed = overrides.get(f"{resource.namespace}/{kind.lower()}/{resource.name}") or {}
+            declared = 1 if kind == "Job" else resource.spec.get("replicas")
+            replicas = 1 if declared is None else int(declared)
+            if "replicas" in changed and changed.get("declared") == replicas:
+                replicas = int(changed["replicas"])
+            found.append(Workload(resource, replicas, str(changed.get("restartedAt") or "")))
+    return found

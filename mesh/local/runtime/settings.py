@@ -1,0 +1,30 @@
+"""What the mesh takes from the environment it was started in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def inherited() -> dict[str, str]:
+    """The environment that pods start from; the current interpreter's programs come first in PATH."""
+    environment = dict(os.environ)
+    programs = str(Path(sys.executable).parent)
+    rest = [part for part in environment.get("PATH", os.defpath).split(os.pathsep) if part != programs]
+    environment["PATH"] = os.pathsep.join([programs, *rest])
+    return environment
+
+
+def cache_folder() -> Path:
+    """Where things that belong to the user, not to one mesh, are remembered."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "delinkcious"
+
+
+def socket_folder() -> Path:
+    """A folder with a short path for sockets whose state folder is too deep for `sun_path`."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and Path(runtime).is_dir() and len(runtime) < 60:
+        return Path(runtime) / "delinkcious"
+    return Path("/tmp") / f"delinkcious-{os.getuid()}"  # noqa: S108 - made 0700 and its owner checked

@@ -1,0 +1,93 @@
+"""In which order the files of a proxy change so that no request meets a gap (pure).
+
+Make before break: what is referred to is in force before what refers to it, and is taken away after.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mesh.local import files
+from mesh.local.model import Snapshot
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A snapshot with the bytes of its files, made once."""
+
+    snapshot: Snapshot
+    contents: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Rendered:
+        return cls(snapshot, files.contents(snapshot))
+
+    @property
+    def version(self) -> str:
+        """One short text for the whole, equal for equal snapshots."""
+        whole = hashlib.sha256(b"".join(self.contents[name] for name in sorted(self.contents)))
+        return whole.hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Files to move into place at once, then the versions to wait for; `remove` needs no waiting."""
+
+    write: Mapping[str, bytes]
+    versions: frozenset[str]
+    endpoints: bool = False
+    remove: tuple[str, ...] = ()
+
+
+def steps(old: Rendered, new: Rendered) -> list[Step]:
+    """Clusters with their endpoints, routes, listeners, and last the removals; [] when nothing differs."""
+    changed = {name: data for name, data in new.contents.items() if old.contents.get(name) != data}
+    gone = tuple(name for name in old.contents if name not in new.contents)
+    union = files.response("Cluster", {**old.snapshot.clusters, **new.snapshot.clusters})
+    found = [
+        _clusters(old, changed, union),
+        _routes(old, changed),
+        _listeners(old, new, changed),
+        _removals(new, union, gone),
+    ]
+    return [step for step in found if step is not None]
+
+
+def _clusters(old: Rendered, changed: Mapping[str, bytes], union: bytes) -> Step | None:
+    write = {name: data for name, data in changed.items() if name.startswith("eds/")}
+    watched = {
+        files.endpoints(name)
+        for name, cluster in old.snapshot.clusters.items()
+        if cluster.get("type") == "EDS" and name in old.snapshot.endpoints
+    }
+    versions = {files.version(data) for name, data in write.items() if name in watched}
+    endpoints = bool(versions)
+    if union != old.contents[files.CLUSTERS]:
+        write[files.CLUSTERS] = union
+        versions.add(files.version(union))
+    return Step(write, frozenset(versions), endpoints) if write else None
+
+
+def _routes(old: Rendered, changed: Mapping[str, bytes]) -> Step | None:
+    write = {name: data for name, data in changed.items() if name.startswith("rds/")}
+    watched = {files.routes(name) for name in old.snapshot.routes}
+    versions = frozenset(files.version(data) for name, data in write.items() if name in watched)
+    return Step(write, versions) if write else None
+
+
+def _listeners(old: Rendered, new: Rendered, changed: Mapping[str, bytes]) -> Step | None:
+    if files.LISTENERS not in changed:
+        return None
+    fresh = {files.routes(name) for name in new.snapshot.routes.keys() - old.snapshot.routes.keys()}
+    awaited = {files.LISTENERS, *fresh}
+    write = {files.LISTENERS: changed[files.LISTENERS]}
+    return Step(write, frozenset(files.version(new.contents[name]) for name in awaited))
+
+
+def _removals(new: Rendered, union: bytes, gone: tuple[str, ...]) -> Step | None:
+    final = new.contents[files.CLUSTERS]
+    if final != union:
+        return Step({files.CLUSTERS: final}, frozenset({files.version(final)}), remove=gone)
+    return Step({}, frozenset(), remove=gone) if gone else None
