@@ -1,0 +1,80 @@
+"""The users service composed: its settings, what its handlers work with, its tables of requests."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from starlette.applications import Starlette
+
+from services.kit.app import create_app
+from services.kit.db import Database
+from services.kit.resources import Resources
+from services.users import account_api, jwks_api, session_api, token_api
+from services.users.deps import Deps
+from services.users.encryption import KeyEncryption
+from services.users.housekeeping import Housekeeping
+from services.users.key_store import KeyStore
+from services.users.keys import RotationPolicy
+from services.users.metrics import Metrics
+from services.users.passwords import Passwords
+from services.users.session_store import SessionStore
+from services.users.settings import UsersSettings
+from services.users.signer import Signer
+from services.users.store import UserStore
+from services.users.throttle import Slowing, Throttle
+from services.users.token_store import TokenStore
+
+VERSION = "1"
+ENDPOINTS = (*account_api.ENDPOINTS, *session_api.ENDPOINTS, *token_api.ENDPOINTS)
+# Sign-ins that may wait because their account is under attack: a third of what the service does at once.
+SLOWED_AT_ONCE = 32
+
+
+def utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def compose(settings: UsersSettings, database: Database, metrics: Metrics) -> tuple[Deps, KeyStore]:
+    """What the handlers work with, and where the keys are; raises InvalidSettings for a malformed key."""
+    encryption = KeyEncryption(settings.key_encryption_key)
+    keys = KeyStore(database, encryption, RotationPolicy())
+    pepper = encryption.derive("tokens")
+    deps = Deps(
+        users=UserStore(database),
+        sessions=SessionStore(database, pepper),
+        tokens=TokenStore(database, pepper),
+        throttle=Throttle(database, encryption.derive("throttle")),
+        slowing=Slowing(SLOWED_AT_ONCE),
+        limits=settings.limits(),
+        passwords=Passwords(metrics, concurrency=settings.argon2_concurrency, queue=settings.argon2_queue),
+        signer=Signer(keys, encryption, issuer=settings.issuer, audience=settings.audience, clock=utc_now),
+        metrics=metrics,
+        clock=utc_now,
+        trusted_proxies=settings.trusted_proxies,
+    )
+    return deps, keys
+
+
+def create(settings: UsersSettings) -> Starlette:
+    """The ASGI application; raises InvalidSettings."""
+    KeyEncryption(settings.key_encryption_key)
+
+    async def open_deps(resources: Resources) -> Deps:
+        deps, keys = compose(settings, resources.database, Metrics(resources.registry))
+        housekeeping = Housekeeping(deps, keys)
+        await housekeeping.tend_keys()
+        await resources.enter("signing keys", housekeeping.running(), ping=deps.signer.ping)
+        return deps
+
+    async def fetch_keys(deps: Deps) -> bytes:
+        return deps.signer.jwks
+
+    return create_app(
+        service="users",
+        version=VERSION,
+        endpoints=ENDPOINTS,
+        open_deps=open_deps,
+        settings=settings,
+        listeners={settings.jwks_port: jwks_api.ENDPOINTS},
+        fetch_keys=fetch_keys,
+    )

@@ -1,0 +1,89 @@
+"""What happens by itself: keys are rotated and read again, what has expired is deleted in small steps."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+import structlog
+
+from services.kit.errors import Problem
+from services.users.deps import Deps
+from services.users.encryption import UndecryptableKey
+from services.users.key_store import KeyStore
+from services.users.signer import RELOAD_EVERY
+
+# So many rows a statement, so many statements a round: no lock is held for long, and 10,000 rows a
+# minute leave faster than they come.
+BATCH_ROWS = 1_000
+BATCHES = 10
+# An expired token stays in the owner's list for a while, so that one sees why a program stopped.
+EXPIRED_TOKENS_KEPT = dt.timedelta(days=30)
+# As long as the kit keeps its Idempotency-Keys.
+REQUEST_KEYS_KEPT = dt.timedelta(hours=24)
+
+_log = structlog.get_logger(__name__)
+_jitter = random.Random()  # noqa: S311 - spreads the replicas, guards nothing
+
+
+@dataclass(frozen=True)
+class Housekeeping:
+    """The periodic work; one round is safe to run in several replicas at the same time."""
+
+    deps: Deps
+    keys: KeyStore
+
+    async def tend_keys(self) -> None:
+        """Rotate when it is time, then read the keys."""
+        await self.keys.rotate_when_due(self.deps.clock())
+        await self.deps.signer.reload()
+
+    async def clean(self) -> int:
+        """Delete what has expired, a bounded number of rows; returns how many."""
+        deps, now = self.deps, self.deps.clock()
+        return (
+            await _batches(lambda: deps.sessions.clean(now, BATCH_ROWS))
+            + await _batches(lambda: deps.throttle.clean(now, BATCH_ROWS))
+            + await _batches(lambda: deps.tokens.clean(now - EXPIRED_TOKENS_KEPT, BATCH_ROWS))
+            + await _batches(lambda: deps.users.forget_request_keys(now - REQUEST_KEYS_KEPT, BATCH_ROWS))
+        )
+
+    async def round(self) -> None:
+        """Both; a failure is logged and counted, since the next round may succeed."""
+        for work in (self.tend_keys, self.clean):
+            try:
+                await work()
+            except (Problem, UndecryptableKey, asyncpg.PostgresError, OSError) as error:
+                self.deps.metrics.housekeeping_failures.inc()
+                _log.error("housekeeping failed", work=work.__name__, error=repr(error))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """A round about every RELOAD_EVERY, in the background, as long as the block lasts."""
+
+        async def rounds() -> None:
+            while True:
+                await asyncio.sleep(RELOAD_EVERY.total_seconds() * _jitter.uniform(0.8, 1.0))
+                await self.round()
+
+        task = asyncio.create_task(rounds(), name="housekeeping")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _batches(clean: Callable[[], Awaitable[int]]) -> int:
+    total = 0
+    for _ in range(BATCHES):
+        done = await clean()
+        total += done
+        if done < BATCH_ROWS:
+            break
+    return total

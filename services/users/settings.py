@@ -1,0 +1,70 @@
+"""What the users service is told besides what every service is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+from msgspec import Meta
+
+from services.kit.settings import Port, Positive, Seconds, Secret, ServiceSettings
+from services.users.throttle import Limit, Limits
+
+
+class UsersSettings(ServiceSettings, frozen=True, kw_only=True):
+    jwks_port: Annotated[
+        Port, Meta(description="Port that serves /.well-known/jwks.json and nothing else.")
+    ] = 8081
+    key_encryption_key: Annotated[
+        Secret,
+        Meta(
+            description="Encrypts the signing keys at rest: 32 bytes in Base64 (`openssl rand -base64 32`). "
+            "To change it, give the new one and the old one with a comma between until the old keys are gone."
+        ),
+    ] = Secret("")
+    trusted_proxies: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Proxies before this service that append to X-Forwarded-For; 1: the ingress gateway.",
+        ),
+    ] = 1
+    argon2_concurrency: Annotated[
+        Positive, Meta(description="Password hashes computed at the same time, one core and 19 MiB each.")
+    ] = 2
+    argon2_queue: Annotated[
+        Positive, Meta(description="Password hashes that wait; one more is answered 503.")
+    ] = 32
+    sign_in_burst: Annotated[
+        Positive, Meta(description="Wrong passwords for one account from one address that are free.")
+    ] = 5
+    sign_in_every_s: Annotated[
+        Seconds, Meta(gt=0, description="After the burst, one attempt is free again each so many seconds.")
+    ] = 60.0
+    sign_in_address_burst: Annotated[
+        Positive, Meta(description="Wrong passwords from one address, whatever the accounts, that are free.")
+    ] = 50
+    sign_in_address_every_s: Annotated[
+        Seconds, Meta(gt=0, description="After the burst, one attempt is free again each so many seconds.")
+    ] = 10.0
+    sign_up_burst: Annotated[
+        Positive, Meta(description="Sign-ups from one address, taken names included, that are free.")
+    ] = 20
+    sign_up_every_s: Annotated[
+        Seconds, Meta(gt=0, description="After the burst, one sign-up is free again each so many seconds.")
+    ] = 60.0
+
+    def limits(self) -> Limits:
+        """The throttles' limits."""
+        return Limits(
+            sign_in=_limit("sign-in", self.sign_in_burst, self.sign_in_every_s),
+            sign_in_address=_limit(
+                "sign-in-address", self.sign_in_address_burst, self.sign_in_address_every_s
+            ),
+            sign_up_address=_limit("sign-up-address", self.sign_up_burst, self.sign_up_every_s),
+            confirm=_limit("confirm", self.sign_in_burst, self.sign_in_every_s),
+        )
+
+
+def _limit(name: str, burst: int, every_s: float) -> Limit:
+    return Limit(name, burst, dt.timedelta(seconds=every_s))

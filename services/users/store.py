@@ -1,0 +1,137 @@
+"""Users and their sessions in PostgreSQL."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.kit.db import Database, constraints
+from services.kit.errors import Conflict
+from services.users.domain import User
+
+
+class UsernameTaken(Conflict):
+    title = "The username is taken"
+
+
+class KeyTaken(Exception):
+    """The Idempotency-Key of a sign-up belongs to another one."""
+
+
+@dataclass(frozen=True, repr=False)
+class Account:
+    """A user with what sign-in needs."""
+
+    user: User
+    password_hash: str
+    password_changed_at: dt.datetime
+
+
+class UserStore:
+    """Accounts; every method is one statement unless it says otherwise."""
+
+    COLUMNS = "id, username, email, created_at, password_hash, password_changed_at"
+    ADD = """
+    INSERT INTO users (username, email, password_hash, request_key, created_at, password_changed_at)
+    VALUES ($1, $2, $3, $4, $5, $5) RETURNING id
+    """
+    BY_NAME = f"SELECT {COLUMNS} FROM users WHERE username = $1"  # noqa: S608 - constants
+    BY_ID = f"SELECT {COLUMNS} FROM users WHERE id = $1"  # noqa: S608
+    BY_REQUEST_KEY = f"SELECT {COLUMNS} FROM users WHERE request_key = $1"  # noqa: S608
+    EXISTS = "SELECT 1 FROM users WHERE username = $1"
+    REHASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
+    REPLACE_HASH = """
+    UPDATE users SET password_hash = $3, password_changed_at = $4 WHERE id = $1 AND password_changed_at = $2
+    """
+    END_OTHER_SESSIONS = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2"
+    REVOKE_API_TOKENS = "DELETE FROM api_tokens WHERE user_id = $1"
+    DELETE = "DELETE FROM users WHERE id = $1"
+    FORGET_REQUEST_KEYS = """
+    UPDATE users SET request_key = NULL WHERE id IN (
+        SELECT id FROM users WHERE request_key IS NOT NULL AND created_at < $1
+        LIMIT $2 FOR UPDATE SKIP LOCKED
+    )
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(
+        self,
+        username: str,
+        email: str | None,
+        password_hash: str,
+        request_key: bytes | None,
+        now: dt.datetime,
+    ) -> User:
+        """A new account; raises UsernameTaken or KeyTaken."""
+        errors: dict[str, Callable[[], Exception]] = {
+            "users_username_key": lambda: UsernameTaken("choose another username"),
+            "users_request_key_key": KeyTaken,
+        }
+        with constraints(errors):
+            user_id = await self._database.fetchval(
+                self.ADD, username, email, password_hash, request_key, now
+            )
+        return User(user_id, username, email, now)
+
+    async def is_taken(self, username: str) -> bool:
+        return bool(await self._database.fetchval(self.EXISTS, username))
+
+    async def by_name(self, username: str) -> Account | None:
+        return await self._account(self.BY_NAME, username)
+
+    async def by_id(self, user_id: int) -> Account | None:
+        return await self._account(self.BY_ID, user_id)
+
+    async def by_request_key(self, request_key: bytes) -> Account | None:
+        return await self._account(self.BY_REQUEST_KEY, request_key)
+
+    async def rehash(self, account: Account, password_hash: str) -> None:
+        """Store the same password's hash anew, unless it was changed meanwhile."""
+        await self._database.execute(self.REHASH, account.user.id, account.password_hash, password_hash)
+
+    async def change_password(
+        self,
+        account: Account,
+        password_hash: str,
+        now: dt.datetime,
+        *,
+        kept_session: int,
+        revoke_api_tokens: bool,
+    ) -> bool:
+        """Store another password and end what the old one opened, in one transaction.
+
+        False when somebody else changed it since `account` was read; nothing is done then.
+        """
+        user_id = account.user.id
+        async with self._database.transaction():
+            done = await self._database.execute(
+                self.REPLACE_HASH, user_id, account.password_changed_at, password_hash, now
+            )
+            if done != "UPDATE 1":
+                return False
+            await self._database.execute(self.END_OTHER_SESSIONS, user_id, kept_session)
+            if revoke_api_tokens:
+                await self._database.execute(self.REVOKE_API_TOKENS, user_id)
+        return True
+
+    async def delete(self, user_id: int) -> None:
+        """Remove an account and, by the foreign keys, all that belongs to it.
+
+        The event that tells other services (`user deleted`) belongs into this statement's transaction:
+        `links` keeps the links of a deleted user until it hears of it.
+        """
+        await self._database.execute(self.DELETE, user_id)
+
+    async def forget_request_keys(self, before: dt.datetime, limit: int) -> int:
+        """Forget the Idempotency-Keys of sign-ups before a time; returns how many."""
+        return int((await self._database.execute(self.FORGET_REQUEST_KEYS, before, limit)).split()[-1])
+
+    async def _account(self, sql: str, argument: object) -> Account | None:
+        row = await self._database.fetchrow(sql, argument)
+        if row is None:
+            return None
+        user = User(row["id"], row["username"], row["email"], row["created_at"])
+        return Account(user, row["password_hash"], row["password_changed_at"])
