@@ -51,9 +51,11 @@ def format_of(head: str) -> Format:
     if _LINKS_OR_LISTS.search(head):
         return "netscape"
     if start == "{":
-        raise UnknownFormat("This looks like a browser's backup in JSON; export the bookmarks as HTML instead.")
+        raise UnknownFormat(
+            "This looks like a browser's backup in JSON; export the bookmarks as HTML instead."
+        )
     raise UnknownFormat(
-        "This is no bookmark file: neither HTML with links, nor Pinboard's JSON, nor a CSV with a column `url`."
+        "This is no bookmark file: neither HTML with links, nor Pinboard's JSON, nor CSV with a column `url`."
     )
 
 

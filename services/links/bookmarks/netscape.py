@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from . import fields, markup
 from .model import MAX_TEXT_CHARACTERS, Entry, Options
 
-_WANTED = frozenset("href add_date time_added tags private toread".split())
-_WANTED_OF_FOLDER = frozenset("personal_toolbar_folder unfiled_bookmarks_folder id".split())
+_WANTED = frozenset(["href", "add_date", "time_added", "tags", "private", "toread"])
+_WANTED_OF_FOLDER = frozenset(["personal_toolbar_folder", "unfiled_bookmarks_folder", "id"])
 _READING_LIST = "com.apple.ReadingList"
 # Deeper folders are passed through, but give no tag: a link has at most a hundred.
 MAX_DEPTH = 200

@@ -20,7 +20,7 @@ def read(chunks: Iterable[str], options: Options) -> Iterator[Entry]:
     """The entries in file order; where the file's structure breaks, one Skipped ends them."""
     place = 0
     try:
-        for place, element in enumerate(elements(chunks), start=1):  # noqa: B007 - used after the loop
+        for place, element in enumerate(elements(chunks), start=1):
             yield _entry(place, element, options)
     except (ValueError, RecursionError):
         yield Skipped(place + 1, "", "unreadable")

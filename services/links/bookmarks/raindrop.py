@@ -14,7 +14,7 @@ def read(chunks: Iterable[str], options: Options) -> Iterator[Entry]:
     csv.field_size_limit(MAX_TEXT_CHARACTERS)
     place = 0
     try:
-        for place, row in enumerate(csv.DictReader(_lines(chunks), restval=""), start=1):  # noqa: B007
+        for place, row in enumerate(csv.DictReader(_lines(chunks), restval=""), start=1):
             yield _entry(place, row, options)
     except (csv.Error, ValueError):
         yield Skipped(place + 1, "", "unreadable")

@@ -1,0 +1,136 @@
+"""Requests that move whole collections: imports and exports."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Annotated, Protocol
+
+import msgspec
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from services.kit.auth import Principal
+from services.kit.endpoint import Access, Endpoint
+from services.kit.errors import BadRequest, NotFound, Unavailable
+
+from .exports import Exports
+from .imports import MAX_FILE_BYTES, Imports
+from .model import Options
+from .reading import UnreadableFile
+from .store import Import, ImportRunning, KeyReused
+from .writers import WRITERS, ExportFormat
+
+# 256 MiB over a slow line, and its links; whoever sends the file again goes on where this one stopped.
+IMPORT_DEADLINE_S = 900.0
+EXPORT_DEADLINE_S = 300.0
+_KEY_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+
+
+class Deps(Protocol):
+    """What these handlers need of the service's dependencies."""
+
+    @property
+    def imports(self) -> Imports: ...
+
+    @property
+    def exports(self) -> Exports: ...
+
+
+class ExportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """In which format: Netscape's HTML, Pinboard's JSON or Raindrop.io's CSV."""
+
+    format: Annotated[
+        ExportFormat, Meta(description="netscape (HTML), json (Pinboard) or csv (Raindrop.io)")
+    ] = "netscape"
+
+
+async def put_import(deps: Deps, principal: Principal, key: str, query: Options, request: Request) -> Import:
+    """Import the bookmark file that is the body; the same key and file again goes on where it stopped.
+
+    The answer is the report. A finished import's report is given again, and nothing is done twice.
+    """
+    length = request.headers.get("content-length")
+    total_bytes = None if length is None else int(length)
+    return await deps.imports.run(principal.user_id, _checked(key), query, request.stream(), total_bytes)
+
+
+async def get_import(deps: Deps, principal: Principal, key: str) -> Import:
+    """How far one of the caller's imports is, or its report."""
+    return await deps.imports.progress(principal.user_id, _checked(key))
+
+
+async def export_links(deps: Deps, principal: Principal, query: ExportQuery) -> Response:
+    """All links of the caller as a bookmark file, as they were when it began."""
+    writer = WRITERS[query.format]
+    return _Streamed(
+        deps.exports.file(principal.user_id, writer),
+        headers={
+            "content-type": writer.media_type,
+            "content-disposition": f'attachment; filename="{writer.file_name}"',
+            "cache-control": "no-store",
+        },
+    )
+
+
+class _Streamed(Response):
+    """A body in pieces. What fails before the first is a proper answer; later, the body breaks off."""
+
+    def __init__(self, pieces: AsyncGenerator[bytes, None], headers: dict[str, str]) -> None:
+        super().__init__(headers=headers)
+        del self.headers["content-length"]
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._pieces) as pieces:
+            piece = await anext(pieces)
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            if scope["method"] != "HEAD":
+                await _send_all(piece, pieces, send)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _send_all(piece: bytes, pieces: AsyncIterator[bytes], send: Send) -> None:
+    await send({"type": "http.response.body", "body": piece, "more_body": True})
+    async for piece in pieces:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+def _checked(key: str) -> str:
+    if not (0 < len(key) <= 64 and _KEY_CHARACTERS.issuperset(key)):
+        raise BadRequest("a key is 1 to 64 letters, digits, `-`, `_`, `.`", parameter="key")
+    return key
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="PUT",
+        path="/api/v1/imports/{key}",
+        handler=put_import,
+        access=Access.WRITE,
+        raises=(ImportRunning, KeyReused, UnreadableFile),
+        body_limit_bytes=MAX_FILE_BYTES,
+        deadline_s=IMPORT_DEADLINE_S,
+        idempotent=False,  # the body is a stream; the import's own key does the same, and more
+        tag="imports",
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/imports/{key}",
+        handler=get_import,
+        access=Access.READ,
+        raises=(NotFound,),
+        tag="imports",
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/exports",
+        handler=export_links,
+        access=Access.READ,
+        raises=(Unavailable,),
+        deadline_s=EXPORT_DEADLINE_S,
+        tag="exports",
+    ),
+)

@@ -1,0 +1,276 @@
+"""Imports and what they write, and the export's pages, in PostgreSQL."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from services.kit.db import Database, Record
+from services.kit.errors import Conflict, NotFound, Unprocessable
+
+from .merge import MAX_LISTED, Contents, Row
+from .model import Options, Skipped
+
+# A replica that died is thought alive for as long. Every batch and every second of reading renews it.
+LEASE_S = 30
+KEPT_IMPORTS = 50
+EXPORT_PAGE = 250
+
+# The triggers that count an owner's links lock this row; see 0001_links.sql.
+MAKE_OWNER = "INSERT INTO link_owners (owner_id) VALUES ($1) ON CONFLICT DO NOTHING"
+LOCK_OWNER = "SELECT links FROM link_owners WHERE owner_id = $1 FOR UPDATE"
+
+FORGET = """
+    DELETE FROM imports WHERE owner_id = $1 AND key IN (
+        SELECT key FROM imports WHERE owner_id = $1 ORDER BY updated_at DESC OFFSET $2)"""
+
+RUNNING = "SELECT key FROM imports WHERE owner_id = $1 AND lease_until > now()"
+
+BEGIN = """
+    INSERT INTO imports AS i (owner_id, key, folders, private, total_bytes, holder, lease_until)
+    VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7))
+    ON CONFLICT ON CONSTRAINT imports_pkey DO UPDATE SET
+        state = CASE WHEN i.state = 'done' THEN i.state ELSE 'receiving' END,
+        bytes = CASE WHEN i.state = 'done' THEN i.bytes ELSE 0 END,
+        total_bytes = CASE WHEN i.state = 'done' THEN i.total_bytes ELSE EXCLUDED.total_bytes END,
+        holder = EXCLUDED.holder, lease_until = EXCLUDED.lease_until, updated_at = now()
+    RETURNING *"""
+
+# Whoever lost the lease finds no row, and stops.
+_HELD = "WHERE owner_id = $1 AND key = $2 AND holder = $3"
+
+BEAT = f"""
+    UPDATE imports SET
+        state = $4, bytes = $5, lease_until = now() + make_interval(secs => $6), updated_at = now()
+    {_HELD} RETURNING key"""  # noqa: S608 - constants
+
+RECEIVED = f"""
+    UPDATE imports SET content = $4, total_bytes = $5, bytes = 0, state = 'reading', updated_at = now()
+    {_HELD} RETURNING key"""  # noqa: S608 - constants
+
+READ = f"""
+    UPDATE imports SET contents = $4, state = 'writing', bytes = total_bytes, updated_at = now()
+    {_HELD} RETURNING key"""  # noqa: S608 - constants
+
+END = f"""
+    UPDATE imports SET state = $4, problem = $5, updated_at = now() {_HELD} RETURNING key"""  # noqa: S608 - constants
+
+RELEASE = f"UPDATE imports SET holder = NULL, lease_until = NULL {_HELD}"  # noqa: S608 - constants
+
+GET = (
+    "SELECT *, coalesce(lease_until > now(), false) AS running FROM imports WHERE owner_id = $1 AND key = $2"
+)
+
+# What is saved already counts as the first entry with its address (README.md of the corpus, last rule): tags
+# united, the earliest date, the first title and note that are not empty, private or to read if either is.
+# A title that is the address stands for none.
+WRITE = """
+    WITH sent AS (
+        SELECT s.*, l.id IS NULL AS is_new,
+               count(*) FILTER (WHERE l.id IS NULL) OVER (ORDER BY s.place) AS rank,
+               coalesce(l.title, '') AS old_title, coalesce(l.note, '') AS old_note,
+               coalesce(l.tags, '{}') AS old_tags, coalesce(l.private, false) AS old_private,
+               coalesce(l.to_read, false) AS old_to_read, l.created_at AS old_created_at
+        FROM unnest($5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::boolean[],
+                    $12::boolean[], $13::bigint[])
+             AS s(place, url, host, title, note, tags, private, to_read, created_at)
+        LEFT JOIN links AS l ON l.owner_id = $1 AND l.url_hash = url_digest(s.url)),
+    written AS (
+        INSERT INTO links AS l (owner_id, url, host, title, note, tags, private, to_read, created_at)
+        SELECT $1, url, host, CASE WHEN old_title IN ('', url) THEN title ELSE old_title END,
+               CASE WHEN old_note = '' THEN note ELSE old_note END,
+               CASE WHEN is_new THEN string_to_array(tags, ' ')
+                    ELSE united_tags(old_tags, string_to_array(tags, ' ')) END,
+               private OR old_private, to_read OR old_to_read,
+               coalesce(least(old_created_at, to_timestamp(created_at)), now())
+        FROM sent WHERE NOT is_new OR rank <= $14
+        ORDER BY place
+        ON CONFLICT ON CONSTRAINT links_owner_url_key DO UPDATE SET
+            title = EXCLUDED.title, note = EXCLUDED.note, tags = EXCLUDED.tags, private = EXCLUDED.private,
+            to_read = EXCLUDED.to_read, created_at = EXCLUDED.created_at,
+            updated_at = now(), version = l.version + 1
+        WHERE (l.title, l.note, l.tags, l.private, l.to_read, l.created_at)
+              IS DISTINCT FROM
+              (EXCLUDED.title, EXCLUDED.note, EXCLUDED.tags, EXCLUDED.private, EXCLUDED.to_read,
+               EXCLUDED.created_at)
+        RETURNING old.id IS NULL AS is_new),
+    outcome AS (
+        SELECT (SELECT count(*) FROM sent) AS handled,
+               (SELECT count(*) FROM written WHERE is_new) AS added,
+               (SELECT count(*) FROM written WHERE NOT is_new) AS updated,
+               (SELECT count(*) FROM sent WHERE is_new AND rank > $14) AS refused)
+    UPDATE imports AS i SET
+        last_place = $15, handled = i.handled + o.handled, added = i.added + o.added,
+        updated = i.updated + o.updated, refused = i.refused + o.refused,
+        unchanged = i.unchanged + o.handled - o.added - o.updated - o.refused,
+        refused_entries = CASE WHEN o.refused = 0 THEN i.refused_entries ELSE (
+            SELECT coalesce(jsonb_agg(e ORDER BY number), '[]') FROM (
+                SELECT e, number
+                FROM jsonb_array_elements(i.refused_entries) WITH ORDINALITY AS kept(e, number)
+                UNION ALL
+                SELECT jsonb_build_object('place', place, 'url', left(url, 2000), 'reason', 'quota-exceeded'),
+                       $4 + place
+                FROM sent WHERE is_new AND rank > $14
+                ORDER BY number LIMIT $4) AS listed) END,
+        lease_until = now() + make_interval(secs => $16), updated_at = now()
+    FROM outcome AS o
+    WHERE i.owner_id = $1 AND i.key = $2 AND i.holder = $3
+    RETURNING i.handled"""
+
+EXPORT = """
+    SELECT id, url, title, note, tags, private, to_read, created_at
+    FROM links WHERE owner_id = $1 AND id > $2 ORDER BY id LIMIT $3"""
+
+
+class ImportRunning(Conflict):
+    """Another import of the same owner is at work; `key` names it."""
+
+    title = "An import is running"
+
+
+class KeyReused(Unprocessable):
+    """The key belongs to another file, or to other options."""
+
+    title = "Key used for another import"
+
+
+class Import(msgspec.Struct, frozen=True, kw_only=True):
+    """One import: how far it is and, once `state` is `done`, its report.
+
+    `contents` tells what the file holds, once it is read: its entries, the links they make, those skipped
+    or cut short. Of its links `handled` were compared and written so far: added, updated, unchanged (with
+    what the account had), or refused because it is full. `bytes` of `total_bytes` were received or read.
+    """
+
+    key: str
+    state: str
+    running: bool
+    options: Options
+    bytes: int
+    total_bytes: int | None
+    contents: Contents | None
+    handled: int
+    added: int
+    updated: int
+    unchanged: int
+    refused: int
+    refused_entries: list[Skipped]
+    problem: str | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Held:
+    """The right to work on an import, for as long as the lease is renewed."""
+
+    owner_id: int
+    key: str
+    holder: uuid.UUID
+
+
+class ImportStore:
+    """The imports of all owners."""
+
+    def __init__(self, database: Database, *, max_links: int) -> None:
+        self._database = database
+        self._max_links = max_links
+
+    async def begin(
+        self, owner_id: int, key: str, options: Options, total_bytes: int | None
+    ) -> tuple[Held, Record]:
+        """Take the lease of an import, new or begun before. Raises ImportRunning, KeyReused."""
+        held = Held(owner_id, key, uuid.uuid4())
+        async with self._database.transaction() as connection:
+            await connection.execute(MAKE_OWNER, owner_id)
+            await connection.fetchval(LOCK_OWNER, owner_id)
+            running = await connection.fetchval(RUNNING, owner_id)
+            if running is not None:
+                raise ImportRunning("wait for its end, one runs at a time", key=running)
+            await connection.execute(FORGET, owner_id, KEPT_IMPORTS - 1)
+            row = await connection.fetchrow(
+                BEGIN, owner_id, key, options.folders, options.private, total_bytes, held.holder, LEASE_S
+            )
+            assert row is not None  # noqa: S101 - an upsert without a condition
+            if (row["folders"], row["private"]) != (options.folders, options.private):
+                raise KeyReused("the import of this key has other options")
+        return held, row
+
+    async def beat(self, held: Held, state: str, bytes_done: int) -> None:
+        await self._step(BEAT, held, state, bytes_done, LEASE_S)
+
+    async def received(self, held: Held, content: bytes, total_bytes: int) -> None:
+        await self._step(RECEIVED, held, content, total_bytes)
+
+    async def read(self, held: Held, contents: Contents) -> None:
+        await self._step(READ, held, msgspec.json.encode(contents).decode())
+
+    async def write(self, held: Held, rows: Sequence[Row]) -> None:
+        """Write some links and note that they are written, both or neither."""
+        columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
+        async with self._database.transaction() as connection:
+            # A statement of its own: the next one sees what the writers before us wrote.
+            links = await connection.fetchval(LOCK_OWNER, held.owner_id)
+            room = max(0, self._max_links - (links or 0))
+            place = rows[-1].place
+            await self._step(WRITE, held, MAX_LISTED, *map(list, columns), room, place, LEASE_S)
+
+    async def end(self, held: Held, problem: str | None = None) -> None:
+        await self._step(END, held, "done" if problem is None else "failed", problem)
+
+    async def release(self, held: Held) -> None:
+        await self._database.execute(RELEASE, held.owner_id, held.key, held.holder)
+
+    async def get(self, owner_id: int, key: str) -> Import:
+        row = await self._database.fetchrow(GET, owner_id, key)
+        if row is None:
+            raise NotFound(f"import {key}")
+        return _import(row)
+
+    async def _step(self, sql: str, held: Held, *arguments: object) -> None:
+        if await self._database.fetchval(sql, held.owner_id, held.key, held.holder, *arguments) is None:
+            raise ImportRunning("it was taken over, its lease had run out", key=held.key)
+
+
+class ExportStore:
+    """An owner's links as one consistent picture, page by page."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def pages(self, owner_id: int) -> AsyncGenerator[list[Record], None]:
+        """All links of the owner as they are now, oldest id first; holds a connection until the end."""
+        async with (
+            self._database.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            after = 0
+            while rows := await connection.fetch(EXPORT, owner_id, after, EXPORT_PAGE):
+                yield rows
+                after = rows[-1]["id"]
+
+
+def _import(row: Record) -> Import:
+    contents = row["contents"]
+    return Import(
+        key=row["key"],
+        state=row["state"],
+        running=row["running"],
+        options=Options(folders=row["folders"], private=row["private"]),
+        bytes=row["bytes"],
+        total_bytes=row["total_bytes"],
+        contents=None if contents is None else msgspec.json.decode(contents, type=Contents),
+        handled=row["handled"],
+        added=row["added"],
+        updated=row["updated"],
+        unchanged=row["unchanged"],
+        refused=row["refused"],
+        refused_entries=msgspec.json.decode(row["refused_entries"], type=list[Skipped]),
+        problem=row["problem"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
