@@ -4,9 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mesh.local.check.mesh import Mesh
+from mesh.local.check.routes import route_findings
+from mesh.local.check.workloads import workload_findings
 from mesh.local.model import Config, Finding, Resource
+from mesh.local.resources import duplicates
+from mesh.local.schema import judge, runs
+
+__all__ = ["check", "validate"]
 
 
 def validate(resources: Sequence[Resource]) -> tuple[Config, list[Finding]]:
-    """The configuration and all findings about it; it may be used unless one is an error."""
-    return Config(resources), []
+    """The configuration of what is run, and everything found; it is to be used unless one is an error.
+
+    What resources say together is judged only when each is right by itself.
+    """
+    findings = duplicates(resources)
+    for resource in resources:
+        findings += judge(resource)
+    config = Config(resource for resource in resources if runs(resource))
+    if not any(found.level == "error" for found in findings):
+        findings += check(config)
+    return config, findings
+
+
+def check(config: Config) -> list[Finding]:
+    """What resources that are valid one by one say together: unknown references, idle rules, conflicts."""
+    mesh = Mesh(config)
+    return [*route_findings(mesh), *workload_findings(mesh)]

@@ -1,0 +1,94 @@
+"""Every kind that may stand in a file, and what the local mesh does with it.
+
+Supporting one more kind is one line in `SUPPORTED` and a module with its table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mesh.local.schema import (
+    authorization_policy,
+    destination_rule,
+    gateway,
+    peer_authentication,
+    request_authentication,
+    virtual_service,
+)
+from mesh.local.schema.kubernetes import core, workloads
+from mesh.local.schema.language import Message
+from mesh.local.schema.metadata import whole
+
+NETWORKING = ("networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3")
+SECURITY = ("security.istio.io/v1", "security.istio.io/v1beta1")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The versions under which a kind is accepted, all alike, and the schema of a whole object."""
+
+    api_versions: tuple[str, ...]
+    schema: Message
+
+
+def _istio(api_versions: tuple[str, ...], spec: Message) -> Kind:
+    return Kind(api_versions, whole({"spec": spec}))
+
+
+SUPPORTED: dict[str, Kind] = {
+    "VirtualService": _istio(NETWORKING, virtual_service.SPEC),
+    "DestinationRule": _istio(NETWORKING, destination_rule.SPEC),
+    "Gateway": _istio(NETWORKING, gateway.SPEC),
+    "PeerAuthentication": _istio(SECURITY, peer_authentication.SPEC),
+    "RequestAuthentication": _istio(SECURITY, request_authentication.SPEC),
+    "AuthorizationPolicy": _istio(SECURITY, authorization_policy.SPEC),
+    "Namespace": Kind(("v1",), core.NAMESPACE),
+    "Service": Kind(("v1",), core.SERVICE),
+    "ServiceAccount": Kind(("v1",), core.SERVICE_ACCOUNT),
+    "ConfigMap": Kind(("v1",), core.CONFIG_MAP),
+    "Secret": Kind(("v1",), core.SECRET),
+    "Deployment": Kind(("apps/v1",), workloads.DEPLOYMENT),
+    "Job": Kind(("batch/v1",), workloads.JOB),
+}
+
+# Known, and refused by name: running without it would be another system than the one described.
+LATER: dict[str, tuple[str, ...]] = {
+    "networking.istio.io": (
+        "ServiceEntry",
+        "Sidecar",
+        "WorkloadEntry",
+        "WorkloadGroup",
+        "EnvoyFilter",
+        "ProxyConfig",
+    ),
+    "telemetry.istio.io": ("Telemetry",),
+    "extensions.istio.io": ("WasmPlugin", "TrafficExtension"),
+    "gateway.networking.k8s.io": (
+        "Gateway",
+        "GatewayClass",
+        "HTTPRoute",
+        "GRPCRoute",
+        "TCPRoute",
+        "TLSRoute",
+        "UDPRoute",
+        "ReferenceGrant",
+        "BackendTLSPolicy",
+        "ListenerSet",
+    ),
+    "": ("Pod", "ReplicationController", "PersistentVolumeClaim", "PersistentVolume", "Endpoints"),
+    "apps": ("StatefulSet", "DaemonSet", "ReplicaSet"),
+    "batch": ("CronJob",),
+    "networking.k8s.io": ("Ingress", "IngressClass"),
+    "discovery.k8s.io": ("EndpointSlice",),
+}
+
+# Known, without meaning on one machine: read, not run, and said so.
+NOT_RUN: dict[str, tuple[str, ...]] = {
+    "policy": ("PodDisruptionBudget",),
+    "autoscaling": ("HorizontalPodAutoscaler",),
+    "networking.k8s.io": ("NetworkPolicy",),
+    "rbac.authorization.k8s.io": ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"),
+    "scheduling.k8s.io": ("PriorityClass",),
+    "monitoring.coreos.com": ("ServiceMonitor", "PodMonitor", "PrometheusRule"),
+    "": ("LimitRange", "ResourceQuota"),
+}

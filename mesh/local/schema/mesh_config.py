@@ -1,0 +1,129 @@
+"""MeshConfig: the document in the ConfigMap `istio` of the root namespace, key `mesh`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mesh.local.documents import Malformed, documents
+from mesh.local.model import ROOT_NAMESPACE, TRUST_DOMAIN, Finding, Resource, Source
+from mesh.local.schema.duration import DURATION
+from mesh.local.schema.http_actions import RETRIES
+from mesh.local.schema.language import ANY_TEXT, BOOL, UNREAD, Enum, Int, Message, Text, later
+from mesh.local.schema.report import At, Report
+from mesh.local.schema.selectors import EXPORT_TO_LIST
+
+KEY = "mesh"
+# Known to Istio; each changes what proxies do, and none of it is implemented.
+LATER = [
+    "ca",
+    "caCertificates",
+    "certificates",
+    "defaultHttp2KeepAlive",
+    "defaultInboundHttpRetryPolicy",
+    "defaultProviders",
+    "defaultTrafficPolicy",
+    "discoverySelectors",
+    "configSources",
+    "disableEnvoyListenerLog",
+    "dnsRefreshRate",
+    "enableEnvoyAccessLogService",
+    "enablePrometheusMerge",
+    "enableTracing",
+    "extensionProviders",
+    "h2UpgradePolicy",
+    "inboundClusterStatName",
+    "inboundTrafficPolicy",
+    "ingressClass",
+    "ingressControllerMode",
+    "ingressSelector",
+    "ingressService",
+    "localityLbSetting",
+    "meshMTLS",
+    "outboundClusterStatName",
+    "proxyHttpPort",
+    "proxyInboundListenPort",
+    "proxyListenPort",
+    "protocolDetectionTimeout",
+    "serviceScopeConfigs",
+    "serviceSettings",
+    "tcpKeepalive",
+    "thriftConfig",
+    "tlsDefaults",
+    "trustDomainAliases",
+    "verifyCertificateAtClient",
+    "zoneAwareLbSetting",
+]
+
+
+def _own_trust_domain(text: str) -> str | None:
+    return None if text == TRUST_DOMAIN else f"the local mesh's trust domain is {TRUST_DOMAIN}"
+
+
+def _own_root(text: str) -> str | None:
+    return None if text == ROOT_NAMESPACE else f"the local mesh's root namespace is {ROOT_NAMESPACE}"
+
+
+MESH_CONFIG = Message(
+    {
+        "accessLogFile": ANY_TEXT,
+        "accessLogFormat": ANY_TEXT,
+        "accessLogEncoding": Enum("TEXT", "JSON"),
+        "outboundTrafficPolicy": Message(
+            {"mode": Enum("REGISTRY_ONLY", "ALLOW_ANY", later=("ALLOW_ANY_DYNAMIC_DNS",))}
+        ),
+        "enableAutoMtls": BOOL,
+        "connectTimeout": DURATION,
+        "defaultHttpRetryPolicy": RETRIES,
+        "pathNormalization": Message(
+            {"normalization": Enum("DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")}
+        ),
+        "defaultServiceExportTo": EXPORT_TO_LIST,
+        "defaultVirtualServiceExportTo": EXPORT_TO_LIST,
+        "defaultDestinationRuleExportTo": EXPORT_TO_LIST,
+        "trustDomain": Text(_own_trust_domain),
+        "rootNamespace": Text(_own_root),
+        "defaultConfig": Message(
+            {
+                "gatewayTopology": Message(
+                    {
+                        "numTrustedProxies": Int(0, 1000),
+                        "forwardClientCertDetails": later(ANY_TEXT),
+                        "proxyProtocol": later(),
+                    }
+                ),
+                "concurrency": later(Int(0, 1024)),
+                "tracing": later(),
+                "proxyMetadata": later(),
+                "holdApplicationUntilProxyStarts": UNREAD,
+                "discoveryAddress": UNREAD,
+                "terminationDrainDuration": later(DURATION),
+                "drainDuration": later(DURATION),
+            }
+        ),
+        **dict.fromkeys(LATER, later()),
+    }
+)
+
+
+def mesh_config_findings(config_map: Resource) -> list[Finding]:
+    """What is wrong in the MeshConfig of `istio-system/istio`, with the lines of the file around it."""
+    key = (config_map.namespace, config_map.name)
+    text = (config_map.body.get("data") or {}).get(KEY)
+    if key != (ROOT_NAMESPACE, "istio") or not isinstance(text, str):
+        return []
+    first_line = config_map.source.line_of(("data", KEY)) + 1
+    report = Report(config_map)
+    try:
+        for document in documents(text):
+            lines = {("data", KEY, *path): line + first_line - 1 for path, line in document.lines.items()}
+            nulls = tuple(("data", KEY, *path) for path in document.nulls)
+            source = Source(config_map.source.file, config_map.source.line, lines, nulls)
+            report.resource = replace(config_map, source=source)
+            place = At(report, ("data", KEY))
+            for path, _, message in document.problems:
+                At(report, (*place.path, *path)).error(message)
+            if document.value is not None:
+                MESH_CONFIG.check(document.value, place)
+    except Malformed as error:
+        At(report, ("data", KEY)).error(f"line {error.line} of it: {error}")
+    return report.findings
