@@ -1,0 +1,54 @@
+"""The sample service, running on a real database, and a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from services.kit.settings import Secret
+from tests.access_tokens import AUDIENCE, ISSUER
+from tests.conftest import MigratedDatabase
+from tests.integration.kit.sample.app import Settings, create
+
+PACKAGE = "tests.integration.kit.sample"
+
+
+class NewSettings(Protocol):
+    """Settings of the sample service with a fresh database; arguments replace them."""
+
+    async def __call__(self, **changes: Any) -> Settings: ...
+
+
+@pytest.fixture
+def new_settings(migrated_database: MigratedDatabase, jwks_url: str) -> NewSettings:
+    async def make(**changes: Any) -> Settings:
+        usual: dict[str, Any] = {
+            "database_url": Secret(await migrated_database(PACKAGE)),
+            "jwks_url": jwks_url,
+            "issuer": ISSUER,
+            "audience": AUDIENCE,
+        }
+        return Settings(**(usual | changes))
+
+    return make
+
+
+@asynccontextmanager
+async def started(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of `app`, in this process, while its lifespan lasts."""
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sample") as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+async def sample(new_settings: NewSettings) -> AsyncIterator[httpx.AsyncClient]:
+    async with started(create(await new_settings())) as client:
+        yield client
