@@ -23,5 +23,5 @@ def build(proxy: Proxy, config: Config, registry: Registry, jwks: Mapping[str, s
         clusters={**outbound_clusters, **inbound.clusters(view), **outbound.clusters(view)},
         endpoints=endpoints,
         listeners={**inbound.listeners(view), **outbound.listeners(view)},
-        routes=outbound.routes(view),
+        routes=outbound.route_configurations(view),
     )

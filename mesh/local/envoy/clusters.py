@@ -1,15 +1,17 @@
-"""Outbound clusters: one for every service port that a proxy sees."""
+"""Outbound clusters: one for every service port that a proxy sees, and one for each of its subsets."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mesh.local import files
 from mesh.local.envoy import names, tls
+from mesh.local.envoy.destination_rule import Rule, blocks, rule_for
 from mesh.local.envoy.endpoints import load_assignment, principals
 from mesh.local.envoy.peer_authentication import namespace_mode
+from mesh.local.envoy.traffic_policy import balancing_fields, connection_fields, outlier_fields, speaks_http2
 from mesh.local.envoy.view import View
 from mesh.local.model import Json, Service, ServicePort
-
-UNLIMITED = 4294967295
 
 
 def outbound(view: View) -> tuple[dict[str, Json], dict[str, Json]]:
@@ -17,14 +19,25 @@ def outbound(view: View) -> tuple[dict[str, Json], dict[str, Json]]:
     clusters: dict[str, Json] = {}
     endpoints: dict[str, Json] = {}
     for service in view.registry.services:
-        for port in service.ports:
-            name = names.outbound_cluster(service.hostname, port.number)
-            clusters[name] = _cluster(view, name, service, port)
-            endpoints[name] = load_assignment(view, name, service, port, {})
+        rule = rule_for(view, service.hostname)
+        for port, subset in _parts(service, rule):
+            name = names.outbound_cluster(service.hostname, port.number, subset)
+            clusters[name] = _cluster(view, service, port, rule, subset)
+            labels = (rule.subsets.get(subset) or {}).get("labels") or {}
+            endpoints[name] = load_assignment(view, name, service, port, labels)
     return clusters, endpoints
 
 
-def _cluster(view: View, name: str, service: Service, port: ServicePort) -> Json:
+def _parts(service: Service, rule: Rule) -> Iterator[tuple[ServicePort, str]]:
+    for port in service.ports:
+        for subset in ("", *rule.subsets):
+            yield port, subset
+
+
+def _cluster(view: View, service: Service, port: ServicePort, rule: Rule, subset: str) -> Json:
+    name = names.outbound_cluster(service.hostname, port.number, subset)
+    policy = blocks(rule, port.number, subset)
+    pool = policy.get("connectionPool") or {}
     cluster: Json = {
         "name": name,
         "alt_stat_name": f"{name};",
@@ -33,28 +46,45 @@ def _cluster(view: View, name: str, service: Service, port: ServicePort) -> Json
             "eds_config": files.config_source(view.proxy.folder, files.endpoints(name)),
             "service_name": name,
         },
-        "connect_timeout": view.mesh.connect_timeout,
-        "lb_policy": "LEAST_REQUEST",
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
-        "circuit_breakers": {
-            "thresholds": [
-                {
-                    "max_connections": UNLIMITED,
-                    "max_pending_requests": UNLIMITED,
-                    "max_requests": UNLIMITED,
-                    "max_retries": UNLIMITED,
-                    "track_remaining": True,
-                }
-            ]
-        },
+        **connection_fields(
+            pool,
+            port.protocol,
+            connect_timeout=view.mesh.connect_timeout,
+            by_host=tls.by_host(policy.get("tls")),
+        ),
+        **balancing_fields(policy.get("loadBalancer") or {}),
+        **outlier_fields(policy.get("outlierDetection")),
+        **_sockets(view, service, port, subset, policy),
+        "metadata": _metadata(service, port, rule, subset),
+        # the pod's address, so that a policy on source.ip means the same as in a cluster
+        "upstream_bind_config": {"source_address": {"address": view.proxy.ip, "port_value": 0}},
     }
-    if view.mesh.auto_mtls and namespace_mode(view.config, service.namespace) != "DISABLE":
-        sni = names.sni(service.hostname, port.number)
-        socket = tls.mesh_client(
-            view.proxy.folder, sni, principals(view, service), http2=port.protocol == "http2"
-        )
-        cluster["transport_socket_matches"] = [
+    return cluster
+
+
+def _sockets(view: View, service: Service, port: ServicePort, subset: str, policy: Json) -> Json:
+    """How connections are secured: as the rule says, else mutual TLS wherever a sidecar takes it."""
+    http2 = speaks_http2(port.protocol, (policy.get("connectionPool") or {}).get("http"))
+    sni = names.sni(service.hostname, port.number, subset)
+    written = policy.get("tls")
+    if written:
+        return tls.from_rule(view.proxy.folder, written, sni, principals(view, service), http2=http2)
+    if not view.mesh.auto_mtls or namespace_mode(view.config, service.namespace) == "DISABLE":
+        return {}
+    socket = tls.mesh_client(view.proxy.folder, sni, principals(view, service), http2=http2)
+    return {
+        "transport_socket_matches": [
             {"name": "tlsMode-istio", "match": {"tlsMode": "istio"}, "transport_socket": socket},
             {"name": "tlsMode-disabled", "match": {}, "transport_socket": tls.RAW_BUFFER},
         ]
-    return cluster
+    }
+
+
+def _metadata(service: Service, port: ServicePort, rule: Rule, subset: str) -> Json:
+    about = {"host": service.hostname, "name": service.name, "namespace": service.namespace}
+    istio: Json = {"services": [about], "default_original_port": port.number}
+    if rule.resources:
+        istio["config"] = names.config_path(rule.resources[0])
+    if subset:
+        istio["subset"] = subset
+    return {"filter_metadata": {"istio": istio}}

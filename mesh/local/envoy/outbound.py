@@ -6,16 +6,32 @@ CONNECT. One RouteConfiguration holds a virtual host per service port, as Istio'
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from mesh.local import files
 from mesh.local.envoy import names
+from mesh.local.envoy.delegates import VirtualService
 from mesh.local.envoy.http import connection_manager, filter_, plain_filters
+from mesh.local.envoy.matches import Listener
 from mesh.local.envoy.view import View
-from mesh.local.model import CLUSTER_DOMAIN, Json, Service
+from mesh.local.envoy.virtual_service import MESH, Route, default_route, owner_of, routes, visible
+from mesh.local.model import Json, Service, ServicePort
 
 _DNS_CACHE: Json = {"name": "egress", "dns_lookup_family": "V4_PREFERRED"}
 _LOOPBACK = "EgressLoopback"
+_MAX_DIRECT_RESPONSE_BYTES = 1024 * 1024
+_HTTP_PORT = 80  # of a host that no service declares
+
+
+@dataclass(frozen=True)
+class VirtualHost:
+    """A virtual host with its routes; `service` is None for a host that only a VirtualService names."""
+
+    name: str
+    domains: Sequence[str]
+    routes: Sequence[Route]
+    service: Service | None = None
 
 
 def listeners(view: View) -> dict[str, Json]:
@@ -27,27 +43,22 @@ def listeners(view: View) -> dict[str, Json]:
     }
     filters = plain_filters()
     if not view.mesh.registry_only:
-        filters.append(
-            filter_(
-                "envoy.filters.http.dynamic_forward_proxy",
-                "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig",
-                dns_cache_config=_DNS_CACHE,
-            )
-        )
+        proto = "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig"
+        forward = filter_("envoy.filters.http.dynamic_forward_proxy", proto, dns_cache_config=_DNS_CACHE)
+        filters.append(forward)
     manager = connection_manager("outbound", f"outbound_{name};", view.mesh, filters, rds=rds)
     manager["typed_config"]["upgrade_configs"].append({"upgrade_type": "CONNECT"})
     # many clients say CONNECT in HTTP/1.0
     manager["typed_config"]["http_protocol_options"] = {"accept_http_10": True}
     manager["typed_config"]["http2_protocol_options"] = {"allow_connect": True}
-    return {
-        name: {
-            "name": name,
-            "address": {"socket_address": {"address": host, "port_value": port}},
-            "traffic_direction": "OUTBOUND",
-            "enable_reuse_port": False,
-            "filter_chains": [{"filters": [manager]}],
-        }
+    listener = {
+        "name": name,
+        "address": {"socket_address": {"address": host, "port_value": port}},
+        "traffic_direction": "OUTBOUND",
+        "enable_reuse_port": False,
+        "filter_chains": [{"filters": [manager]}],
     }
+    return {name: listener}
 
 
 def clusters(view: View) -> dict[str, Json]:
@@ -65,89 +76,112 @@ def clusters(view: View) -> dict[str, Json]:
     }
     if view.mesh.registry_only:
         return {_LOOPBACK: loopback}
-    forward = filter_(
-        "envoy.clusters.dynamic_forward_proxy",
-        "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
-        dns_cache_config=_DNS_CACHE,
-    )
+    proto = "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig"
     passthrough = {
         "name": names.PASSTHROUGH,
         "connect_timeout": view.mesh.connect_timeout,
         "lb_policy": "CLUSTER_PROVIDED",
-        "cluster_type": forward,
+        "cluster_type": filter_("envoy.clusters.dynamic_forward_proxy", proto, dns_cache_config=_DNS_CACHE),
     }
     return {_LOOPBACK: loopback, names.PASSTHROUGH: passthrough}
 
 
-def routes(view: View) -> dict[str, Json]:
-    hosts = list(_virtual_hosts(view))
+def route_configurations(view: View) -> dict[str, Json]:
+    hosts = [_envoy(host) for host in virtual_hosts(view)]
     config = {
         "name": names.EGRESS_ROUTES,
         "virtual_hosts": [*hosts, _catch_all(view)],
         "validate_clusters": False,
-        "max_direct_response_body_size_bytes": 1048576,
+        "max_direct_response_body_size_bytes": _MAX_DIRECT_RESPONSE_BYTES,
     }
     return {names.EGRESS_ROUTES: config}
 
 
-def _virtual_hosts(view: View) -> Iterator[Json]:
-    for service in sorted(view.registry.services, key=lambda s: s.hostname):
+def virtual_hosts(view: View) -> Iterator[VirtualHost]:
+    """One per service port and per host that only a VirtualService names; a domain belongs to its first."""
+    services = sorted(view.registry.services, key=lambda s: s.hostname)
+    candidates = visible(view)
+    taken = {f"{service.hostname}:{port.number}" for service in services for port in service.ports}
+    for service in services:
+        owner = owner_of(service.hostname, candidates)
         for port in service.ports:
-            cluster = names.outbound_cluster(service.hostname, port.number)
-            tunnel = cluster if port.protocol == "tcp" else _LOOPBACK
-            made = [_connect(tunnel)]
-            if port.protocol != "tcp":
-                made.append(
-                    {
-                        "name": "default",
-                        "match": {"prefix": "/"},
-                        "route": {"cluster": cluster, "timeout": "0s"},
-                    }
-                )
-            yield {
-                "name": f"{service.hostname}:{port.number}",
-                "domains": _domains(service, port.number, view.proxy.namespace),
-                "routes": made,
-                "include_request_attempt_count": True,
-            }
+            made = _service_routes(view, service, port, owner)
+            domains = _free(_domains(service, port.number, view.proxy.namespace), taken, service.hostname)
+            yield VirtualHost(f"{service.hostname}:{port.number}", domains, made, service)
+    yield from _foreign_hosts(view, candidates, taken)
 
 
-def _connect(cluster: str) -> Json:
-    action = {
-        "cluster": cluster,
-        "timeout": "0s",
-        "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}],
-    }
-    return {"name": "connect", "match": {"connect_matcher": {}}, "route": action}
+def _service_routes(
+    view: View, service: Service, port: ServicePort, owner: VirtualService | None
+) -> Sequence[Route]:
+    made: Sequence[Route] = ()
+    if owner is not None and port.protocol != "tcp":
+        made = routes(view, Listener(view.proxy, port.number, MESH), owner)
+    return made or [default_route(view, service.hostname, port.number)]
+
+
+def _foreign_hosts(
+    view: View, candidates: Sequence[VirtualService], taken: set[str]
+) -> Iterator[VirtualHost]:
+    listener = Listener(view.proxy, _HTTP_PORT, MESH)
+    for candidate in candidates:
+        for host in candidate.hosts:
+            if view.registry.service(host) is None and (made := routes(view, listener, candidate)):
+                domains = _free([host, f"{host}:{_HTTP_PORT}"], taken)
+                if domains:
+                    yield VirtualHost(f"{host}:{_HTTP_PORT}", domains, made)
+
+
+def _free(domains: Sequence[str], taken: set[str], own: str = "") -> list[str]:
+    """Those that no earlier virtual host has; `own` is a host that was reserved for this one."""
+    free = [domain for domain in domains if domain not in taken or domain.partition(":")[0] == own]
+    taken.update(free)
+    return free
 
 
 def _domains(service: Service, port: int, client_namespace: str) -> list[str]:
-    qualified = f"{service.name}.{service.namespace}"
-    hosts = [
-        f"{qualified}.svc.{CLUSTER_DOMAIN}",
-        f"{qualified}.svc.{CLUSTER_DOMAIN}.",
-        qualified,
-        f"{qualified}.svc",
-    ]
+    full, qualified = service.hostname, f"{service.name}.{service.namespace}"
+    hosts = [full, f"{full}.", qualified, f"{qualified}.svc"]
     if service.namespace == client_namespace:
         hosts.append(service.name)
     if service.cluster_ip and service.cluster_ip != "None":
         hosts.append(service.cluster_ip)
-    plain = hosts if port == 80 else []
+    plain = hosts if port == _HTTP_PORT else []
     return [*plain, *(f"{host}:{port}" for host in hosts)]
+
+
+def _envoy(host: VirtualHost) -> Json:
+    return {
+        "name": host.name,
+        "domains": list(host.domains),
+        "routes": [_connect(_tunnel(host)), *(route.envoy for route in host.routes)],
+        "include_request_attempt_count": True,
+    }
+
+
+def _tunnel(host: VirtualHost) -> str:
+    """Where a CONNECT leads: to the pods of a TCP port; HTTP comes back in, to be routed as such."""
+    number = int(host.name.rpartition(":")[2])
+    port = host.service.port(number) if host.service else None
+    if port is not None and port.protocol == "tcp" and host.service is not None:
+        return names.outbound_cluster(host.service.hostname, number)
+    return _LOOPBACK
+
+
+def _connect(cluster: str, name: str = "connect") -> Json:
+    upgrade = {"upgrade_type": "CONNECT", "connect_config": {}}
+    action = {"cluster": cluster, "timeout": "0s", "upgrade_configs": [upgrade]}
+    return {"name": name, "match": {"connect_matcher": {}}, "route": action}
 
 
 def _catch_all(view: View) -> Json:
     if view.mesh.registry_only:
-        refuse: Json = {"direct_response": {"status": 502}}
-        made = [
-            {"name": "block_all", "match": {"connect_matcher": {}}, **refuse},
-            {"name": "block_all", "match": {"prefix": "/"}, **refuse},
-        ]
+        refuse: Json = {"name": "block_all", "direct_response": {"status": 502}}
+        made = [{**refuse, "match": match} for match in ({"connect_matcher": {}}, {"prefix": "/"})]
         return {"name": "block_all", "domains": ["*"], "routes": made}
     action = {"cluster": names.PASSTHROUGH, "timeout": "0s"}
     made = [
-        {**_connect(names.PASSTHROUGH), "name": "allow_any"},
+        _connect(names.PASSTHROUGH, "allow_any"),
         {"name": "allow_any", "match": {"prefix": "/"}, "route": action},
     ]
     return {"name": "allow_any", "domains": ["*"], "routes": made, "include_request_attempt_count": True}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import certifi
+
 from mesh.local import files
 from mesh.local.model import TRUST_DOMAIN, Json
 
@@ -69,3 +71,46 @@ def upstream(context: Json) -> Json:
         "name": "envoy.transport_sockets.tls",
         "typed_config": {"@type": f"{_TLS}.UpstreamTlsContext", **context},
     }
+
+
+def from_rule(folder: Path, written: Json, sni: str, principals: Sequence[str], *, http2: bool) -> Json:
+    """The `tls` block of a DestinationRule as fields of a cluster."""
+    mode = written.get("mode", "DISABLE")
+    if mode == "ISTIO_MUTUAL":
+        names = written.get("subjectAltNames") or principals
+        return {"transport_socket": mesh_client(folder, written.get("sni") or sni, names, http2=http2)}
+    if mode not in ("SIMPLE", "MUTUAL"):
+        return {}
+    common: Json = {"tls_params": {"tls_minimum_protocol_version": "TLSv1_2"}}
+    if http2:
+        common["alpn_protocols"] = ["h2"]
+    if not written.get("insecureSkipVerify"):
+        common["validation_context"] = _validation(written)
+    if mode == "MUTUAL":
+        chain, key = written.get("clientCertificate", ""), written.get("privateKey", "")
+        pair = {"certificate_chain": {"filename": chain}, "private_key": {"filename": key}}
+        common["tls_certificates"] = [pair]
+    context: Json = {"common_tls_context": common}
+    if written.get("sni"):
+        context["sni"] = written["sni"]
+    return {"transport_socket": upstream(context)}
+
+
+def by_host(written: Json | None) -> Json:
+    """UpstreamHttpProtocolOptions: SNI and name to check are the request's Host unless the rule names them."""
+    if (written or {}).get("mode") not in ("SIMPLE", "MUTUAL") or not written or written.get("sni"):
+        return {}
+    names = bool(written.get("subjectAltNames")) or bool(written.get("insecureSkipVerify"))
+    return {"auto_sni": True} if names else {"auto_sni": True, "auto_san_validation": True}
+
+
+def _validation(written: Json) -> Json:
+    authority = written.get("caCertificates") or "system"
+    made: Json = {"trusted_ca": {"filename": certifi.where() if authority == "system" else authority}}
+    if written.get("subjectAltNames"):
+        made["match_typed_subject_alt_names"] = [
+            {"san_type": kind, "matcher": {"exact": name}}
+            for name in written["subjectAltNames"]
+            for kind in ("DNS", "URI")
+        ]
+    return made

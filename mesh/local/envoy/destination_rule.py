@@ -1,0 +1,119 @@
+"""DestinationRule: which one speaks for a service towards a client, its subsets, its policy for a port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from mesh.local.envoy import names
+from mesh.local.envoy.view import View, exported, selects
+from mesh.local.model import ROOT_NAMESPACE, Config, Json, Resource, Service
+
+BLOCKS = ("connectionPool", "loadBalancer", "outlierDetection", "tls")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Rules of one host in one namespace, merged; `resources` in order, the first named in metadata."""
+
+    resources: tuple[Resource, ...]
+    policy: Json = field(default_factory=dict)
+    subsets: Mapping[str, Json] = field(default_factory=dict)
+
+
+NOTHING = Rule(())
+
+
+def rule_for(view: View, hostname: str) -> Rule:
+    """The rule for a host: the client's namespace, then the service's, then the root namespace."""
+    service = view.registry.service(hostname)
+    own = view.proxy.namespace
+    namespaces = dict.fromkeys([own, *([service.namespace] if service else []), ROOT_NAMESPACE])
+    by_namespace = _by_namespace(view.config)
+    for namespace in namespaces:
+        visible = [
+            resource
+            for resource in by_namespace.get(namespace, ())
+            if covers(resource, hostname)
+            and exported(resource, view.mesh.export_destination_rules, own)
+            and _for_client(view, resource)
+        ]
+        if visible:
+            return _merged(visible)
+    return NOTHING
+
+
+def covers(resource: Resource, hostname: str) -> bool:
+    host = full_host(resource)
+    return host == hostname or (host.startswith("*") and hostname.endswith(host[1:]))
+
+
+def full_host(resource: Resource) -> str:
+    return names.resolve(str(resource.spec.get("host", "")), resource.namespace).lower()
+
+
+def traffic_policy(view: View, hostname: str, port: int, subset: str = "") -> Json:
+    """The four blocks in force for a port, or for a subset's port (`BLOCKS`)."""
+    return blocks(rule_for(view, hostname), port, subset)
+
+
+def blocks(rule: Rule, port: int, subset: str = "") -> Json:
+    """Block by block the subset's over the rule's; a port-level setting replaces all four at its level."""
+    _, made = _level(rule.policy, port)
+    if subset:
+        replaces, own = _level((rule.subsets.get(subset) or {}).get("trafficPolicy") or {}, port)
+        made = own if replaces else {**made, **own}
+    return made
+
+
+def inbound_pool(view: View, service: Service, port: int) -> Json:
+    """The connection pool that limits the server too: never a subset's."""
+    return blocks(rule_for(view, service.hostname), port).get("connectionPool") or {}
+
+
+def _level(policy: Json, port: int) -> tuple[bool, Json]:
+    for setting in policy.get("portLevelSettings") or []:
+        if (setting.get("port") or {}).get("number") == port:
+            return True, _blocks(setting)
+    return False, _blocks(policy)
+
+
+def _blocks(policy: Json) -> Json:
+    return {key: policy[key] for key in BLOCKS if policy.get(key) is not None}
+
+
+def _for_client(view: View, resource: Resource) -> bool:
+    selector = _selector(resource)
+    return not selector or (
+        resource.namespace == view.proxy.namespace and selects(selector, view.proxy.labels)
+    )
+
+
+def _selector(resource: Resource) -> Json:
+    return (resource.spec.get("workloadSelector") or {}).get("matchLabels") or {}
+
+
+def _merged(visible: list[Resource]) -> Rule:
+    """The most specific host's rules; one with a selector stands alone and before those without."""
+    longest = max(visible, key=lambda r: (not full_host(r).startswith("*"), len(full_host(r))))
+    same = [resource for resource in visible if full_host(resource) == full_host(longest)]
+    selected = [resource for resource in same if _selector(resource)]
+    used = selected[:1] or same
+    policies = (resource.spec.get("trafficPolicy") for resource in used)
+    subsets: dict[str, Json] = {}
+    for subset in _subsets(used):
+        subsets.setdefault(subset["name"], subset)
+    return Rule(tuple(used), next((policy for policy in policies if policy), {}), subsets)
+
+
+def _subsets(resources: Iterable[Resource]) -> Iterable[Json]:
+    return (subset for resource in resources for subset in resource.spec.get("subsets") or [])
+
+
+@lru_cache(maxsize=4)
+def _by_namespace(config: Config) -> dict[str, tuple[Resource, ...]]:
+    made: dict[str, list[Resource]] = {}
+    for resource in config.of("DestinationRule"):
+        made.setdefault(resource.namespace, []).append(resource)
+    return {namespace: tuple(resources) for namespace, resources in made.items()}

@@ -1,0 +1,57 @@
+"""Retries of outbound routes."""
+
+from __future__ import annotations
+
+from mesh.local.envoy import durations
+from mesh.local.envoy.mesh_config import DEFAULT_RETRY, MeshConfig
+from mesh.local.model import Json
+
+_PREVIOUS_HOSTS: Json = {
+    "name": "envoy.retry_host_predicates.previous_hosts",
+    "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+    },
+}
+_PREVIOUS_PRIORITIES: Json = {
+    "name": "envoy.retry_priorities.previous_priorities",
+    "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
+        "update_frequency": 2,
+    },
+}
+_STATUS_CODES = "retriable-status-codes"
+
+
+def retry_policy(mesh: MeshConfig, written: Json | None, *, hashed: bool = False) -> Json | None:
+    """The RetryPolicy of a route, None for no retries; a `hashed` destination may be tried again."""
+    retries = mesh.default_retry if written is None else written
+    attempts = int(retries.get("attempts", 0 if written is not None else DEFAULT_RETRY["attempts"]))
+    if attempts <= 0:
+        return None
+    default_on = mesh.default_retry.get("retryOn") or DEFAULT_RETRY["retryOn"]
+    policy: Json = {
+        **_retry_on(retries.get("retryOn") or default_on),
+        "num_retries": attempts,
+        "host_selection_retry_max_attempts": 5,
+    }
+    if retries.get("retryIgnorePreviousHosts", not hashed):
+        policy["retry_host_predicate"] = [_PREVIOUS_HOSTS]
+    if retries.get("perTryTimeout"):
+        policy["per_try_timeout"] = durations.envoy(retries["perTryTimeout"])
+    if retries.get("retryRemoteLocalities"):
+        policy["retry_priority"] = _PREVIOUS_PRIORITIES
+    if retries.get("backoff"):
+        policy["retry_back_off"] = {"base_interval": durations.envoy(retries["backoff"])}
+    return policy
+
+
+def _retry_on(text: str) -> Json:
+    """Conditions and status codes, which people write into one list."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    codes = [int(part) for part in parts if part.isdigit()]
+    conditions = [part for part in parts if not part.isdigit()]
+    if not codes:
+        return {"retry_on": ",".join(conditions)}
+    if _STATUS_CODES not in conditions:
+        conditions.append(_STATUS_CODES)
+    return {"retry_on": ",".join(conditions), "retriable_status_codes": codes}
