@@ -182,9 +182,17 @@ def _translated(connection: Connection) -> Iterator[None]:
         raise Unavailable("another request was in the way") from error
     except (OSError, asyncpg.InterfaceError) as error:
         # Both may as well be a fault of whoever uses the connection.
-        if connection.is_closed():
+        if _is_gone(connection):
             _unavailable(error)
         raise
+
+
+def _is_gone(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        # The pool has taken a closed connection back already.
+        return True
 
 
 def _unavailable(error: Exception) -> NoReturn:

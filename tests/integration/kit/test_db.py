@@ -1,0 +1,120 @@
+"""The database as a service uses it: transactions by task, constraint names, a server that goes away."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from services.kit.db import Database, constraints, open_pool
+from services.kit.errors import Conflict, Unavailable
+from services.kit.settings import Secret, ServiceSettings
+from tests.conftest import MigratedDatabase
+from tests.integration.kit.conftest import PACKAGE
+
+pytestmark = pytest.mark.anyio
+
+INSERT = "INSERT INTO notes (owner_id, text) VALUES (1, $1)"
+COUNT = "SELECT count(*) FROM notes"
+
+
+@pytest.fixture
+async def settings(migrated_database: MigratedDatabase) -> ServiceSettings:
+    url = Secret(await migrated_database(PACKAGE))
+    return ServiceSettings(database_url=url, database_pool_size=2, database_acquire_timeout_s=0.1)
+
+
+async def test_what_is_done_inside_a_transaction_is_undone_with_it(settings: ServiceSettings) -> None:
+    async with open_pool(settings) as database:
+        with pytest.raises(LookupError):
+            async with database.transaction():
+                await database.execute(INSERT, "a")
+                assert await database.fetchval(COUNT) == 1
+                raise LookupError
+        assert await database.fetchval(COUNT) == 0
+
+
+async def test_an_inner_transaction_is_a_savepoint(settings: ServiceSettings) -> None:
+    async with open_pool(settings) as database:
+        async with database.transaction():
+            await database.execute(INSERT, "a")
+            with pytest.raises(Conflict), constraints({"notes_owner_text_key": Conflict}):
+                async with database.transaction():
+                    await database.execute(INSERT, "a")
+            await database.execute(INSERT, "b")
+        assert [row["text"] for row in await database.fetch("SELECT text FROM notes")] == ["a", "b"]
+
+
+async def test_another_task_is_not_in_the_transaction(settings: ServiceSettings) -> None:
+    async with open_pool(settings) as database, database.transaction():
+        await database.execute(INSERT, "a")
+        assert await asyncio.create_task(database.fetchval(COUNT)) == 0
+
+
+async def test_a_constraint_that_nobody_named_stays_an_error(settings: ServiceSettings) -> None:
+    async with open_pool(settings) as database:
+        await database.execute(INSERT, "a")
+        with pytest.raises(asyncpg.UniqueViolationError), constraints({"another": Conflict}):
+            await database.execute(INSERT, "a")
+
+
+async def test_a_busy_pool_is_unavailable_soon(settings: ServiceSettings) -> None:
+    async with open_pool(settings) as database, database.transaction():
+        other = asyncio.create_task(hold(database))
+        with pytest.raises(Unavailable, match="busy"):
+            while True:
+                await asyncio.create_task(database.ping())
+        other.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await other
+
+
+async def hold(database: Database) -> None:
+    async with database.connection():
+        await asyncio.Event().wait()
+
+
+async def test_a_server_that_is_not_there_is_unavailable_and_the_pool_opens_all_the_same() -> None:
+    settings = ServiceSettings(database_url=Secret("postgresql://nobody@127.0.0.1:1/nothing"))
+    async with open_pool(settings) as database:
+        with pytest.raises(Unavailable) as raised:
+            await database.ping()
+        assert raised.value.headers == {"retry-after": "2"}
+
+
+async def test_a_lost_connection_is_unavailable_and_the_next_one_works(settings: ServiceSettings) -> None:
+    async with open_pool(settings) as database:
+        with pytest.raises(Unavailable):
+            await database.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        await database.ping()
+
+
+async def test_a_fault_of_the_one_who_uses_the_connection_is_not_hidden(settings: ServiceSettings) -> None:
+    async with open_pool(settings) as database:
+        with pytest.raises(FileNotFoundError):
+            async with database.transaction():
+                raise FileNotFoundError
+        with pytest.raises(asyncpg.InterfaceError):
+            await database.execute("SELECT $1::int", 1, 2)
+
+
+async def test_two_transactions_in_each_others_way_are_unavailable_not_broken(
+    settings: ServiceSettings,
+) -> None:
+    async with open_pool(settings) as database:
+        await database.execute(INSERT, "a")
+        await database.execute(INSERT, "b")
+        first_locked, second_locked = asyncio.Event(), asyncio.Event()
+
+        async def lock(mine: str, other: str, locked: asyncio.Event, wait_for: asyncio.Event) -> None:
+            async with database.transaction():
+                await database.execute("UPDATE notes SET version = 2 WHERE text = $1", mine)
+                locked.set()
+                await wait_for.wait()
+                await database.execute("UPDATE notes SET version = 2 WHERE text = $1", other)
+
+        results = await asyncio.gather(
+            lock("a", "b", first_locked, second_locked),
+            lock("b", "a", second_locked, first_locked),
+            return_exceptions=True,
+        )
+        assert sorted(type(result).__name__ for result in results) == ["NoneType", "Unavailable"]
