@@ -38,6 +38,7 @@ def command(proxy: Proxy) -> list[str]:
         *("--parent-shutdown-time-s", "2"),
         *("--log-level", "warning"),
         "--disable-hot-restart",
+        "--skip-deprecated-logs",  # Istio's route fields are used, the deprecated ones too
     ]
 
 

@@ -30,15 +30,11 @@ def action(view: View, listener: Listener, http: Json) -> Json:
     made: Json = {}
     if used := {name: config for name, config in filters.items() if config}:
         made["typed_per_filter_config"] = used
+    changes = headers.operations(http.get("headers"))
     if http.get("redirect"):
-        return {
-            **made,
-            **headers.operations(http.get("headers")),
-            "redirect": redirect(http["redirect"], listener),
-        }
+        return {**made, **changes, "redirect": redirect(http["redirect"], listener)}
     if http.get("directResponse"):
-        answer = direct_response(http["directResponse"])
-        return {**made, **headers.operations(http.get("headers")), "direct_response": answer}
+        return {**made, **changes, "direct_response": direct_response(http["directResponse"])}
     return {**made, **_forward(view, listener, http)}
 
 
@@ -75,9 +71,8 @@ def _forward(view: View, listener: Listener, http: Json) -> Json:
 
 def _rewrite(written: Json) -> Json:
     if regex := written.get("uriRegexRewrite"):
-        return {
-            "regex_rewrite": {"pattern": {"regex": regex["match"]}, "substitution": regex.get("rewrite", "")}
-        }
+        pattern = {"regex": regex.get("match", "")}
+        return {"regex_rewrite": {"pattern": pattern, "substitution": regex.get("rewrite", "")}}
     return {"prefix_rewrite": written["uri"]} if written.get("uri") else {}
 
 

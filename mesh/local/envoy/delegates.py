@@ -60,9 +60,8 @@ class VirtualService:
 @lru_cache(maxsize=4)
 def virtual_services(config: Config) -> tuple[VirtualService, ...]:
     """Every VirtualService with hosts, in Istio's order of conflict."""
-    return tuple(
-        _whole(config, resource) for resource in config.of("VirtualService") if resource.spec.get("hosts")
-    )
+    roots = (resource for resource in config.of("VirtualService") if resource.spec.get("hosts"))
+    return tuple(_whole(config, resource) for resource in roots)
 
 
 def _whole(config: Config, resource: Resource) -> VirtualService:

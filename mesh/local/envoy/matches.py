@@ -49,20 +49,14 @@ def route_match(match: Json) -> Json:
             metadata.append(_claim(name, text or {}))
         else:
             headers.append(_header(name, text or {}))
-    headers += [
-        _no_header(name, text or {}) for name, text in sorted((match.get("withoutHeaders") or {}).items())
-    ]
-    headers += [
-        _header(f":{key}", match[key])
-        for key in ("method", "authority", "scheme")
-        if match.get(key) is not None
-    ]
+    without = sorted((match.get("withoutHeaders") or {}).items())
+    headers += [_no_header(name, text or {}) for name, text in without]
+    pseudo = (key for key in ("method", "authority", "scheme") if match.get(key) is not None)
+    headers += [_header(f":{key}", match[key]) for key in pseudo]
     if headers:
         made["headers"] = headers
-    if match.get("queryParams"):
-        made["query_parameters"] = [
-            _query(name, text or {}) for name, text in sorted(match["queryParams"].items())
-        ]
+    if queries := sorted((match.get("queryParams") or {}).items()):
+        made["query_parameters"] = [_header(name, text or {}) for name, text in queries]
     if metadata:
         made["dynamic_metadata"] = metadata
     return made
@@ -75,9 +69,8 @@ def catches_all(made: Json) -> bool:
 
 
 def reads_claims(http: Json) -> bool:
-    return any(
-        name.startswith(CLAIMS) for match in http.get("match") or [] for name in match.get("headers") or {}
-    )
+    headers = (name for match in http.get("match") or [] for name in match.get("headers") or {})
+    return any(name.startswith(CLAIMS) for name in headers)
 
 
 def text_matcher(text: Json) -> Json | None:
@@ -117,13 +110,6 @@ def _no_header(name: str, text: Json) -> Json:
         "invert_match": True,
         "treat_missing_header_as_empty": True,
     }
-
-
-def _query(name: str, text: Json) -> Json:
-    matcher = text_matcher(text)
-    return (
-        {"name": name, "present_match": True} if matcher is None else {"name": name, "string_match": matcher}
-    )
 
 
 def _claim(name: str, text: Json) -> Json:

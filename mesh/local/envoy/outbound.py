@@ -177,7 +177,8 @@ def _connect(cluster: str, name: str = "connect") -> Json:
 def _catch_all(view: View) -> Json:
     if view.mesh.registry_only:
         refuse: Json = {"name": "block_all", "direct_response": {"status": 502}}
-        made = [{**refuse, "match": match} for match in ({"connect_matcher": {}}, {"prefix": "/"})]
+        every: list[Json] = [{"connect_matcher": {}}, {"prefix": "/"}]
+        made = [{**refuse, "match": match} for match in every]
         return {"name": "block_all", "domains": ["*"], "routes": made}
     action = {"cluster": names.PASSTHROUGH, "timeout": "0s"}
     made = [

@@ -6,16 +6,15 @@ from mesh.local.envoy import durations
 from mesh.local.envoy.mesh_config import DEFAULT_RETRY, MeshConfig
 from mesh.local.model import Json
 
+_RETRY = "type.googleapis.com/envoy.extensions.retry"
 _PREVIOUS_HOSTS: Json = {
     "name": "envoy.retry_host_predicates.previous_hosts",
-    "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
-    },
+    "typed_config": {"@type": f"{_RETRY}.host.previous_hosts.v3.PreviousHostsPredicate"},
 }
 _PREVIOUS_PRIORITIES: Json = {
     "name": "envoy.retry_priorities.previous_priorities",
     "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
+        "@type": f"{_RETRY}.priority.previous_priorities.v3.PreviousPrioritiesConfig",
         "update_frequency": 2,
     },
 }
@@ -25,7 +24,7 @@ _STATUS_CODES = "retriable-status-codes"
 def retry_policy(mesh: MeshConfig, written: Json | None, *, hashed: bool = False) -> Json | None:
     """The RetryPolicy of a route, None for no retries; a `hashed` destination may be tried again."""
     retries = mesh.default_retry if written is None else written
-    attempts = int(retries.get("attempts", 0 if written is not None else DEFAULT_RETRY["attempts"]))
+    attempts = int(retries.get("attempts") or 0)
     if attempts <= 0:
         return None
     default_on = mesh.default_retry.get("retryOn") or DEFAULT_RETRY["retryOn"]

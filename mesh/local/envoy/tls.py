@@ -97,7 +97,7 @@ def from_rule(folder: Path, written: Json, sni: str, principals: Sequence[str], 
 
 
 def by_host(written: Json | None) -> Json:
-    """UpstreamHttpProtocolOptions: SNI and name to check are the request's Host unless the rule names them."""
+    """UpstreamHttpProtocolOptions: SNI and the name to check are the request's Host unless written."""
     if (written or {}).get("mode") not in ("SIMPLE", "MUTUAL") or not written or written.get("sni"):
         return {}
     names = bool(written.get("subjectAltNames")) or bool(written.get("insecureSkipVerify"))

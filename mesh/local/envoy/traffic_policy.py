@@ -132,11 +132,8 @@ def _slow_start(written: Json) -> Json | None:
 
 def outlier_fields(written: Json | None) -> Json:
     """Outlier detection, and how many healthy pods are too few to go on choosing among them alone."""
-    panic = {
-        "common_lb_config": {
-            "healthy_panic_threshold": {"value": float((written or {}).get("minHealthPercent") or 0)}
-        }
-    }
+    percent = float((written or {}).get("minHealthPercent") or 0)
+    panic = {"common_lb_config": {"healthy_panic_threshold": {"value": percent}}}
     if written is None:
         return panic
     made: Json = {"enforcing_success_rate": 0}
@@ -155,10 +152,8 @@ def outlier_fields(written: Json | None) -> Json:
     if written.get("splitExternalLocalOriginErrors"):
         made |= {"split_external_local_origin_errors": True, "enforcing_local_origin_success_rate": 0}
         if local := written.get("consecutiveLocalOriginFailures"):
-            made |= {
-                "consecutive_local_origin_failure": local,
-                "enforcing_consecutive_local_origin_failure": 100,
-            }
+            made["consecutive_local_origin_failure"] = local
+            made["enforcing_consecutive_local_origin_failure"] = 100
     return {"outlier_detection": made, **panic}
 
 

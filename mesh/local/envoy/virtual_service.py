@@ -60,7 +60,7 @@ def covers(pattern: str, host: str) -> bool:
 
 
 def routes(view: View, listener: Listener, service: VirtualService) -> list[Route]:
-    """The routes of one VirtualService up to the first that catches everything; none when no rule is meant."""
+    """One VirtualService's routes up to the first that catches everything; none when no rule is meant."""
     made: list[Route] = []
     for route in _routes(view, listener, service):
         made.append(route)
