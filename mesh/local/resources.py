@@ -52,7 +52,7 @@ def load(paths: Sequence[Path]) -> list[Resource]:
     findings: list[Finding] = []
     for path in paths:
         try:
-            for file in _files(path):
+            for file in files_of(path):
                 resources += _resources(read_text(file), str(file), findings)
         except InvalidConfig as error:
             findings += error.findings
@@ -145,7 +145,8 @@ def _checked(resources: list[Resource], findings: list[Finding]) -> list[Resourc
     return resources
 
 
-def _files(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """The file itself, or the configuration files directly in a folder. Raises InvalidConfig."""
     try:
         if not path.is_dir():
             return [path]

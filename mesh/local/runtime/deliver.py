@@ -75,6 +75,15 @@ class Delivery:
             self.in_force = new
             return any(files.LISTENERS in step.write for step in todo)
 
+    async def synced(self) -> bool:
+        """Whether an Envoy that has just started has read all that is on disk."""
+        try:
+            status = await self._admin.status(endpoints=False)
+        except AdminUnreachable:
+            return False
+        wanted = {files.version(data) for name, data in self._on_disk.items() if not name.startswith("eds/")}
+        return wanted <= status.versions and status.warming == 0
+
     async def drained(self) -> None:
         """Wait until no connection lives on under older policies. Raises DeliveryFailed when some stay."""
         deadline = time.monotonic() + DRAINED_WITHIN_S

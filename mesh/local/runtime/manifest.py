@@ -96,18 +96,20 @@ class PodManifest:
             if (port.get("protocol") or "TCP") == "TCP"
         )
 
-    def argv(self, index: int) -> list[str]:
+    def argv(self, index: int, word: str = "containers") -> list[str]:
         """Command and arguments of a container, unexpanded. Raises Refused when it names an image only."""
-        container = self.containers[index]
+        container = self.spec[word][index]
         if command := container.get("command"):
             return [str(part) for part in (*command, *(container.get("args") or []))]
         name = container["name"]
-        keys = [f"{COMMAND}.{name}"] + ([COMMAND] if len(self.containers) == 1 else [])
+        keys = [f"{COMMAND}.{name}"] + (
+            [COMMAND] if word == "containers" and len(self.spec[word]) == 1 else []
+        )
         for key in keys:
             if text := self.annotations.get(key):
                 return [*shlex.split(text), *(str(part) for part in container.get("args") or [])]
         raise Refused(
-            ("spec", "containers", index),
+            ("spec", word, index),
             f"the container {name} has no command, and images are not pulled: write `command` into the "
             f"manifest, or annotate the Pod template with `{keys[-1]}: PROGRAM ARGUMENT...`",
         )
@@ -148,7 +150,10 @@ class Workload:
         """The Pod of that ordinal; its name, and so its addresses, are the same at every start."""
         resource = self.resource
         name = f"{resource.name}-{self.hash}-{ordinal}"
-        return PodManifest(name, resource.namespace, resource.name, self.template, self.hash)
+        template = self.template
+        if resource.kind == "Job":  # every attempt is a Pod of its own, whatever the policy
+            template = {**template, "spec": {**template["spec"], "restartPolicy": "Never"}}
+        return PodManifest(name, resource.namespace, resource.name, template, self.hash)
 
     @property
     def after(self) -> list[str]:

@@ -1,0 +1,209 @@
+"""One supervised process: started, probed, started again when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from mesh.local.runtime.backoff import Backoff
+from mesh.local.runtime.probes import EAGER_PERIOD_S, Action, Probe, Probes
+from mesh.local.runtime.process import Command, Process, last_lines, trim
+
+CRASH_LINES = 12
+TRIM_PERIOD_S = 10.0
+
+RestartPolicy = Literal["Always", "OnFailure", "Never"]
+Attempt = Callable[[Action, float], Awaitable[str | None]]
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a container is: `attempt` carries out the actions of its probes and hooks."""
+
+    name: str
+    command: Command
+    probes: Probes
+    restart: RestartPolicy
+    attempt: Attempt
+    grace_s: float = 30.0
+    pre_stop: Action | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+
+
+class Container:
+    """Runs a definition until `stop`, or until its restart policy says that it is finished.
+
+    `state` and `reason` say in kubectl's words how it is; `changed` is called whenever they or `ready`
+    change, `report` with lines for people.
+    """
+
+    def __init__(self, definition: Definition, changed: Callable[[], None], report: Report) -> None:
+        self.definition = definition
+        self.ready = False
+        self.state: Literal["Waiting", "Running", "Terminated"] = "Waiting"
+        self.reason = "starting"
+        self.restarts = 0
+        self.exit_code: int | None = None
+        self._changed = changed
+        self._report = report
+        self._process: Process | None = None
+        self._stopping = asyncio.Event()
+        self.finished = asyncio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self._process.running else None
+
+    async def run(self) -> int:
+        """Run until finished; the last exit code."""
+        try:
+            return await self._lives()
+        finally:
+            self.finished.set()
+
+    async def _lives(self) -> int:
+        backoff = Backoff()
+        while True:
+            started = time.monotonic()
+            code = await self._life()
+            self.exit_code = code
+            if self._stopping.is_set() or not self._again(code):
+                self._become("Terminated", "Completed" if code == 0 else f"exit code {code}")
+                return code
+            pause_s = backoff.next_s(time.monotonic() - started)
+            self._died(code, pause_s, crash_loop=backoff.deaths > 1)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause_s)
+            if self._stopping.is_set():
+                self._become("Terminated", f"exit code {code}")
+                return code
+            self.restarts += 1
+
+    async def stop(self, grace_s: float | None = None) -> None:
+        """preStop hook, then the stop signal, then, when the grace period is over, the end."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        grace_s = self.definition.grace_s if grace_s is None else grace_s
+        deadline = time.monotonic() + grace_s
+        self._set_ready(False)
+        if (process := self._process) is None:
+            return
+        if (hook := self.definition.pre_stop) is not None and process.running:
+            failure = await self.definition.attempt(hook, grace_s)
+            if failure is not None:
+                self._report(f"{self.definition.name}: preStop: {failure}")
+        await process.stop(max(0.0, deadline - time.monotonic()), self.definition.stop_signal)
+
+    def kill(self) -> None:
+        """Let the process die; it starts again by the restart policy."""
+        if self._process is not None:
+            self._process.send(signal.SIGKILL)
+
+    def _again(self, code: int) -> bool:
+        policy = self.definition.restart
+        return policy == "Always" or (policy == "OnFailure" and code != 0)
+
+    async def _life(self) -> int:
+        command = self.definition.command
+        if command.log.exists():
+            command.log.replace(command.log.with_suffix(".previous.log"))
+        try:
+            self._process = await Process.start(command)
+        except OSError as error:  # the working directory is missing, or the machine is out of processes
+            command.log.write_text(f"{error.strerror}: {error.filename}\n")
+            return 126
+        self._become("Running", "")
+        watching = [asyncio.create_task(self._probe()), asyncio.create_task(self._trim())]
+        try:
+            return await self._process.wait()
+        finally:
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+            self._set_ready(False)
+
+    async def _probe(self) -> None:
+        probes = self.definition.probes
+        if probes.startup is not None and not await self._started(probes.startup):
+            return
+        await asyncio.gather(self._watch_readiness(probes.readiness), self._watch_liveness(probes.liveness))
+
+    async def _started(self, probe: Probe) -> bool:
+        deadline = time.monotonic() + probe.budget_s
+        await asyncio.sleep(probe.initial_delay_s)
+        while (failure := await self._try(probe)) is not None:
+            self._explain(f"startup: {failure}")
+            if time.monotonic() > deadline:
+                await self._end(f"has not started within {probe.budget_s:g} s: {failure}")
+                return False
+            await asyncio.sleep(min(probe.period_s, EAGER_PERIOD_S))
+        return True
+
+    async def _watch_readiness(self, probe: Probe | None) -> None:
+        if probe is None:
+            self._set_ready(True)
+            return
+        await asyncio.sleep(probe.initial_delay_s)
+        successes = failures = 0
+        while True:
+            failure = await self._try(probe)
+            successes, failures = (successes + 1, 0) if failure is None else (0, failures + 1)
+            if successes >= probe.success_threshold:
+                self._set_ready(True)
+            elif failures >= probe.failure_threshold:
+                self._set_ready(False)
+            if failure is not None:
+                self._explain(f"readiness: {failure}")
+            await asyncio.sleep(probe.period_s if self.ready else min(probe.period_s, EAGER_PERIOD_S))
+
+    async def _watch_liveness(self, probe: Probe | None) -> None:
+        if probe is None:
+            return
+        await asyncio.sleep(probe.initial_delay_s)
+        failures = 0
+        while failures < probe.failure_threshold:
+            await asyncio.sleep(probe.period_s)
+            failure = await self._try(probe)
+            failures = 0 if failure is None else failures + 1
+        await self._end(f"is not alive: {failure}")
+
+    async def _try(self, probe: Probe) -> str | None:
+        return await self.definition.attempt(probe.action, probe.timeout_s)
+
+    async def _end(self, why: str) -> None:
+        if self._process is not None and not self._stopping.is_set():
+            self._report(f"{self.definition.name} {why}; starting it again")
+            await self._process.stop(self.definition.grace_s, self.definition.stop_signal)
+
+    async def _trim(self) -> None:
+        while True:
+            await asyncio.sleep(TRIM_PERIOD_S)
+            await asyncio.to_thread(trim, self.definition.command.log)
+
+    def _died(self, code: int, pause_s: float, *, crash_loop: bool) -> None:
+        self._become("Waiting", "CrashLoopBackOff" if crash_loop else f"exit code {code}")
+        how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        lines = [f"{self.definition.name} ended ({how}); starting it again in {pause_s:g} s"]
+        lines += [f"    {line}" for line in last_lines(self.definition.command.log, CRASH_LINES)]
+        self._report("\n".join(lines))
+
+    def _explain(self, reason: str) -> None:
+        if not self.ready and self.state == "Running":
+            self.reason = reason
+
+    def _set_ready(self, ready: bool) -> None:
+        if ready != self.ready:
+            self.ready = ready
+            self.reason = "" if ready else self.reason
+            self._changed()
+
+    def _become(self, state: Literal["Waiting", "Running", "Terminated"], reason: str) -> None:
+        self.state, self.reason = state, reason
+        self._changed()

@@ -1,0 +1,176 @@
+"""Turns Deployments and Jobs into Pods, and keeps them so.
+
+Level-triggered: `reconcile` looks at what is wanted and what runs and makes the next moves, and is
+called whenever either has changed. What runs a Pod knows nothing of this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mesh.local.runtime import rollout
+from mesh.local.runtime.errors import DeliveryFailed, MeshError
+from mesh.local.runtime.jobs import JobRun
+from mesh.local.runtime.manifest import PodManifest, Refused, Workload, workloads
+from mesh.local.runtime.order import may_start
+from mesh.local.runtime.pod import Pod
+
+Key = tuple[str, str, str]
+
+
+class Controller:
+    """The Pods of a mesh by key (`namespace/name`); `make` gives a Pod its place, `release` takes it back.
+
+    `leave` brings it into force that nobody sends requests to a Pod any more.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[PodManifest], Pod],
+        release: Callable[[Pod], None],
+        leave: Callable[[], Any],
+        report: Callable[[str], None],
+    ) -> None:
+        self.pods: dict[str, Pod] = {}
+        self.jobs: dict[Key, JobRun] = {}
+        self.wanted: list[Workload] = []
+        self._make = make
+        self._release = release
+        self._leave = leave
+        self._report = report
+        self._released: set[Key] = set()
+        self._owners: dict[str, Key] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._stops: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    def want(self, config: Any, overrides: Mapping[str, Any]) -> None:
+        """Take over what is declared now. Pods that could not be run get another chance."""
+        self.wanted = workloads(config, overrides)
+        for pod in list(self.pods.values()):
+            if pod.phase == "Failed" and self._owners[pod.manifest.key][0] == "Deployment":
+                self._remove(pod)
+        self.reconcile()
+
+    def reconcile(self) -> None:
+        """Make the next moves towards what is wanted."""
+        if self._closing:
+            return
+        known = {workload.key for workload in self.wanted}
+        self._released &= known
+        for key in [key for key in self.jobs if key not in known]:
+            del self.jobs[key]
+        for pod in list(self.pods.values()):
+            if self._owners[pod.manifest.key] not in known:
+                self._stop(pod)
+        for workload in self.wanted:
+            if workload.key not in self._released and may_start(workload, self.wanted, self.done):
+                self._released.add(workload.key)
+            if workload.key in self._released:
+                self._reconcile_job(workload) if workload.resource.kind == "Job" else self._roll(workload)
+
+    def done(self, workload: Workload) -> bool:
+        """Whether a Job has succeeded, or a Deployment is ready in its newest form."""
+        if workload.resource.kind == "Job":
+            run = self.jobs.get(workload.key)
+            return run is not None and run.hash == workload.hash and run.state == "Succeeded"
+        ready = [pod for pod in self.of(workload) if pod.ready and pod.manifest.hash == workload.hash]
+        return workload.key in self._released and len(ready) >= workload.replicas
+
+    def of(self, workload: Workload) -> list[Pod]:
+        return [pod for pod in self.pods.values() if self._owners[pod.manifest.key] == workload.key]
+
+    async def stop(self) -> None:
+        """End every Pod, all at once: nobody is left to send requests."""
+        self._closing = True
+        await asyncio.gather(*(pod.stop() for pod in self.pods.values()), return_exceptions=True)
+        await asyncio.gather(*self._running.values(), *self._stops, return_exceptions=True)
+
+    def _roll(self, workload: Workload) -> None:
+        pods = self.of(workload)
+        seen = [
+            rollout.Seen(
+                pod.manifest.key,
+                pod.manifest.hash,
+                _ordinal(pod),
+                pod.ready,
+                pod.stopping or pod.phase == "Failed",
+            )
+            for pod in pods
+        ]
+        moves = rollout.plan(workload.replicas, workload.hash, seen)
+        for ordinal in moves.start:
+            self._start(workload, ordinal)
+        for key in moves.stop:
+            self._stop(self.pods[key])
+
+    def _reconcile_job(self, workload: Workload) -> None:
+        run = self.jobs.get(workload.key)
+        if run is None or run.hash != workload.hash:
+            run = self.jobs[workload.key] = JobRun.begin(workload.hash, workload.resource.spec)
+        active = [pod for pod in self.of(workload) if pod.phase in ("Pending", "Running")]
+        for pod in active:
+            if pod.manifest.hash != run.hash or run.late:
+                self._stop(pod)
+        if run.state == "Pending" and not active:
+            pause_s = run.not_before - asyncio.get_running_loop().time()
+            if pause_s > 0:
+                asyncio.get_running_loop().call_later(pause_s, self.reconcile)
+            else:
+                for pod in self.of(workload):
+                    self._remove(pod)
+                self._start(workload, run.attempts)
+
+    def _start(self, workload: Workload, ordinal: int) -> None:
+        manifest = workload.pod(ordinal)
+        self._owners[manifest.key] = workload.key
+        pod = self.pods[manifest.key] = self._make(manifest)
+        self._running[manifest.key] = asyncio.create_task(self._run(pod), name=f"pod {manifest.key}")
+
+    async def _run(self, pod: Pod) -> None:
+        key = pod.manifest.key
+        try:
+            await pod.run()
+        except (Refused, MeshError, OSError) as error:
+            self._report(f"pod {key}: {error}")
+            pod.phase = "Failed"
+        run = self.jobs.get(self._owners[key])
+        if run is not None and run.hash == pod.manifest.hash and not pod.stopping:
+            pause_s = run.ended(pod.phase)
+            if run.state == "Failed":
+                self._report(f"job {pod.manifest.workload} has failed after {run.attempts} attempts")
+            elif pause_s:
+                self._report(f"pod {key} failed; trying again in {pause_s:g} s")
+        self.reconcile()
+
+    def _stop(self, pod: Pod) -> None:
+        if not pod.stopping:
+            pod.stopping = True
+            task = asyncio.create_task(self._retire(pod), name=f"stop {pod.manifest.key}")
+            self._stops.add(task)
+            task.add_done_callback(self._stops.discard)
+
+    async def _retire(self, pod: Pod) -> None:
+        """Nobody sends it requests any more; then it ends; then its place is free."""
+        try:
+            await self._leave()
+        except DeliveryFailed as error:
+            self._report(f"pod {pod.manifest.key} is stopped although not every client knows: {error}")
+        await pod.stop()
+        await self._running[pod.manifest.key]
+        self._remove(pod)
+        self.reconcile()
+
+    def _remove(self, pod: Pod) -> None:
+        key = pod.manifest.key
+        self.pods.pop(key, None)
+        self._owners.pop(key, None)
+        self._running.pop(key, None)
+        pod.remove()
+        self._release(pod)
+
+
+def _ordinal(pod: Pod) -> int:
+    return int(pod.manifest.name.rpartition("-")[2])

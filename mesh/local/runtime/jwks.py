@@ -1,0 +1,142 @@
+"""Keys of token issuers, fetched from `jwksUri` as istiod does: from outside the mesh, in plain text.
+
+Until the first answer an issuer has no keys, so every token of it fails. The last good answer stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from mesh.local.model import CLUSTER_DOMAIN, Config, Registry
+
+TIMEOUT_S = 5.0
+REFRESH_S = 20 * 60.0  # istiod's default
+RETRY_FIRST_S, RETRY_LIMIT_S = 0.25, 30.0
+MAX_BYTES = 2**20
+
+
+class _KeySet(msgspec.Struct):
+    keys: list[dict[str, object]]
+
+
+class Unfetched(Exception):
+    """The key set could not be had; the text says why."""
+
+
+class KeySets:
+    """Keeps the key sets of all `jwksUri`s of a configuration; `changed` is called when one differs."""
+
+    def __init__(
+        self, registry: Callable[[], Registry], changed: Callable[[], None], report: Callable[[str], None]
+    ) -> None:
+        self.texts: dict[str, str] = {}
+        self._registry = registry
+        self._changed = changed
+        self._report = report
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._wake: dict[str, asyncio.Event] = {}
+        self._seen: dict[str, tuple[str, int] | None] = {}
+
+    def want(self, config: Config) -> None:
+        """Fetch what the configuration names, forget what it names no more, notice moved endpoints."""
+        wanted = uris(config)
+        for uri in self._tasks.keys() - wanted:
+            self._tasks.pop(uri).cancel()
+            self.texts.pop(uri, None)
+        for uri in wanted:
+            place = located(uri, self._registry())
+            if uri not in self._tasks:
+                self._wake[uri] = asyncio.Event()
+                self._tasks[uri] = asyncio.create_task(self._keep(uri), name=f"jwks {uri}")
+            elif place != self._seen.get(uri):
+                self._wake[uri].set()
+            self._seen[uri] = place
+
+    async def stop(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._tasks.clear()
+
+    async def _keep(self, uri: str) -> None:
+        retry_s = RETRY_FIRST_S
+        said = ""
+        while True:
+            self._wake[uri].clear()
+            try:
+                text = await self._fetch(uri)
+            except Unfetched as error:
+                if str(error) != said:
+                    said = str(error)
+                    self._report(f"keys of {uri}: {said}; trying again")
+                pause_s, retry_s = retry_s, min(retry_s * 2, RETRY_LIMIT_S)
+            else:
+                pause_s, retry_s, said = REFRESH_S * random.uniform(0.9, 1.0), RETRY_FIRST_S, ""  # noqa: S311
+                if self.texts.get(uri) != text:
+                    self.texts[uri] = text
+                    self._changed()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake[uri].wait(), pause_s)
+
+    async def _fetch(self, uri: str) -> str:
+        parts = urlsplit(uri)
+        place = located(uri, self._registry())
+        inside = place is not None
+        if place == ("", 0):
+            raise Unfetched("no pod of the service is ready")
+        url = parts._replace(netloc=f"{place[0]}:{place[1]}").geturl() if place is not None else uri
+        headers = {"Host": parts.netloc} if inside else {}
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        try:
+            async with (
+                aiohttp.ClientSession(trust_env=not inside, timeout=timeout) as session,
+                session.get(url, headers=headers) as answer,
+            ):
+                if answer.status != 200:
+                    raise Unfetched(f"answered {answer.status}")
+                data = await answer.content.read(MAX_BYTES + 1)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise Unfetched(str(error) or type(error).__name__) from error
+        return _checked(data)
+
+
+def uris(config: Config) -> set[str]:
+    return {
+        str(rule["jwksUri"])
+        for policy in config.of("RequestAuthentication")
+        for rule in policy.spec.get("jwtRules") or []
+        if rule.get("jwksUri") and not rule.get("jwks")
+    }
+
+
+def located(uri: str, registry: Registry) -> tuple[str, int] | None:
+    """Address and port of a ready pod for a name of the mesh; ("", 0) when none is; None for outside."""
+    parts = urlsplit(uri)
+    host = parts.hostname or ""
+    names = (host, f"{host}.{CLUSTER_DOMAIN}", f"{host}.svc.{CLUSTER_DOMAIN}")
+    service = next((found for name in names if (found := registry.service(name))), None)
+    if service is None:
+        return None
+    port = service.port(parts.port or (443 if parts.scheme == "https" else 80))
+    if port is not None:
+        for endpoint in registry.endpoints_of(service):
+            if endpoint.ready and (number := endpoint.target(port)) is not None:
+                return endpoint.address, number
+    return "", 0
+
+
+def _checked(data: bytes) -> str:
+    if len(data) > MAX_BYTES:
+        raise Unfetched(f"more than {MAX_BYTES} bytes")
+    try:
+        msgspec.json.decode(data, type=_KeySet)
+        return data.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unfetched(f"is no key set: {error}") from error

@@ -1,0 +1,53 @@
+"""Refuses before a start what a Pod could not be run with (pure but for the paths it names)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mesh.local.model import Config, Finding
+from mesh.local.resources import finding
+from mesh.local.runtime import environment, volumes
+from mesh.local.runtime.addresses import Pair
+from mesh.local.runtime.environment import Place
+from mesh.local.runtime.manifest import FieldPath, PodManifest, Refused, Workload
+from mesh.local.runtime.probes import action, probes
+
+RESERVED = {15000: "the admin interface", 15001: "the outbound side"}
+_PLACE = Place(Pair("127.0.0.1", "127.0.0.1"), ("127.0.0.1", 1))
+_FOLDER = Path("/")
+
+
+def findings(everything: Sequence[Workload], config: Config) -> Iterator[Finding]:
+    """One error per workload that cannot be run as it is written."""
+    for workload in everything:
+        pod = workload.pod(0)
+        try:
+            _try_out(pod, config)
+        except Refused as refused:
+            yield finding(workload.resource, ("spec", "template", *refused.path), str(refused))
+
+
+def _try_out(pod: PodManifest, config: Config) -> None:
+    volumes.contents(pod, config, environment.fields(pod, _PLACE))
+    for word in ("initContainers", "containers"):
+        if pod.gateway and word == "containers":
+            continue
+        for index, body in enumerate(pod.spec.get(word) or []):
+            path: FieldPath = ("spec", word, index)
+            pod.argv(index, word)
+            mounted = volumes.mounts(pod, body, path, _FOLDER)
+            environment.environment(pod, body, path, _PLACE, config, mounted)
+            probes(body, _PLACE.host, path)
+            if hook := (body.get("lifecycle") or {}).get("preStop"):
+                ports = {port.name: port.number for port in pod.ports}
+                action(hook, _PLACE.host, ports, (*path, "lifecycle", "preStop"))
+            _reserved_ports(pod, body.get("ports") or [], path)
+
+
+def _reserved_ports(pod: PodManifest, ports: Sequence[dict[str, object]], path: FieldPath) -> None:
+    for index, port in enumerate(ports):
+        number = port.get("containerPort")
+        if pod.injected and isinstance(number, int) and number in RESERVED:
+            where = (*path, "ports", index, "containerPort")
+            raise Refused(where, f"{number} is {RESERVED[number]} of the sidecar")

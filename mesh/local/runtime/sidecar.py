@@ -1,0 +1,123 @@
+"""The Envoy of a pod: prepared, supervised, given certificates that are renewed in place."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import msgspec
+
+from mesh.local import bootstrap, files
+from mesh.local.model import Proxy, Snapshot
+from mesh.local.runtime.admin import Admin
+from mesh.local.runtime.ca import Authority, identity_secret, root_secret
+from mesh.local.runtime.container import Container, Definition, Report
+from mesh.local.runtime.deliver import Delivery
+from mesh.local.runtime.manifest import PROXY_CONTAINER
+from mesh.local.runtime.probes import Action, Probe, Probes
+from mesh.local.runtime.process import Command
+from mesh.local.runtime.state import write_atomically
+
+# A hung Envoy is replaced after three missed answers.
+READY = Probe(Action(), period_s=1, failure_threshold=30)
+ALIVE = Probe(Action(), period_s=2, timeout_s=2, failure_threshold=3)
+STOP_GRACE_S = 2.0
+
+
+class Sidecar:
+    """One proxy's process and its files; `delivery` keeps the latter equal to a snapshot."""
+
+    def __init__(
+        self,
+        proxy: Proxy,
+        authority: Authority,
+        session: aiohttp.ClientSession,
+        state: Path,
+        log: Path,
+        env: Mapping[str, str],
+        changed: Callable[[], None],
+        report: Report,
+    ) -> None:
+        self.proxy = proxy
+        self.admin = Admin(session, proxy.admin)
+        self.delivery = Delivery(proxy.folder, self.admin, log)
+        self._authority = authority
+        self._changed = changed
+        self._secrets: dict[str, bytes] = {}
+        command = Command(tuple(bootstrap.command(proxy)), env, state, log, state)
+        definition = Definition(
+            PROXY_CONTAINER,
+            command,
+            Probes(startup=READY, readiness=READY, liveness=ALIVE),
+            "Always",
+            self._attempt,
+            grace_s=STOP_GRACE_S,
+        )
+        self.container = Container(definition, self._noticed, report)
+
+    def prepare(self, snapshot: Snapshot, credentials: Mapping[str, bytes]) -> None:
+        """Write all files that Envoy reads at its start."""
+        self.proxy.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.delivery.prepare(snapshot)
+        write_atomically(
+            self.proxy.folder / files.BOOTSTRAP, msgspec.json.encode(bootstrap.bootstrap(self.proxy))
+        )
+        self._put(files.ROOT_SECRET, root_secret(files.ROOT_SECRET, self._authority.root_pem))
+        self.renew_at = self._renew()
+        self.set_credentials(credentials)
+
+    def set_credentials(self, credentials: Mapping[str, bytes]) -> None:
+        """The SDS files of certificates that Secrets hold, by secret name; only what differs is written."""
+        for name, data in credentials.items():
+            self._put(name, data)
+
+    async def run(self) -> None:
+        """Run Envoy and renew its certificate until `stop`."""
+        rotation = asyncio.create_task(self._rotate())
+        try:
+            await self.container.run()
+        finally:
+            rotation.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await rotation
+
+    async def stop(self) -> None:
+        await self.container.stop()
+
+    def _noticed(self) -> None:
+        alive = self.delivery.live
+        if self.container.ready and not alive.is_set():
+            alive.set()
+        elif self.container.pid is None:
+            alive.clear()
+        self._changed()
+
+    def _renew(self) -> datetime:
+        identity = self._authority.issue(self.proxy.principal)
+        name = files.IDENTITY_SECRET
+        self._put(name, identity_secret(name, identity.chain, identity.key))
+        return identity.renew_at
+
+    async def _rotate(self) -> None:
+        while True:
+            await asyncio.sleep(max(0.05, (self.renew_at - datetime.now(UTC)).total_seconds()))
+            self.renew_at = self._renew()
+
+    def _put(self, name: str, data: bytes) -> None:
+        if self._secrets.get(name) != data:
+            write_atomically(self.proxy.folder / files.secret(name), data)
+            self._secrets[name] = data
+
+    async def _attempt(self, _: Action, timeout_s: float) -> str | None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                if not await self.admin.live():
+                    return "Envoy's admin does not say LIVE"
+                if self.delivery.live.is_set() or await self.delivery.synced():
+                    return None
+                return "Envoy has not read its configuration yet"
+        return "Envoy's admin does not answer"
