@@ -13,12 +13,15 @@ from services.kit.endpoint import Access, Created, Endpoint, NoContent, Reply
 from services.kit.errors import BadRequest, Conflict, NotFound, PreconditionFailed, Unprocessable
 from services.kit.page import Page
 from services.links import bulk, domain
+from services.links.bookmarks.exports import Exports
+from services.links.bookmarks.imports import Imports
 from services.links.bulk import Bulk, BulkReport
 from services.links.bulk_store import BulkStore
 from services.links.domain import Counts, Link, LinkChange, NewLink
 from services.links.paging import OrderName, Position, is_place_in
 from services.links.problems import InvalidField, QuotaExceeded, fields_checked
 from services.links.queries import LinkQuery
+from services.links.search.store import SearchStore
 from services.links.selection import Selection
 from services.links.store import LinkStore
 from services.links.tag_store import TagStore
@@ -36,6 +39,9 @@ class Deps:
     links: LinkStore
     tags: TagStore
     bulk: BulkStore
+    search: SearchStore
+    imports: Imports
+    exports: Exports
 
 
 class Precondition(msgspec.Struct, frozen=True):

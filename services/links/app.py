@@ -8,13 +8,19 @@ from services.kit.app import create_app
 from services.kit.resources import Resources
 from services.links import api, tag_api
 from services.links.api import Deps
+from services.links.bookmarks import api as bookmarks_api
+from services.links.bookmarks.exports import Exports
+from services.links.bookmarks.imports import Imports
+from services.links.bookmarks.store import ExportStore, ImportStore
 from services.links.bulk_store import BulkStore
+from services.links.search import api as search_api
+from services.links.search.store import SearchStore
 from services.links.settings import LinksSettings
 from services.links.store import LinkStore
 from services.links.tag_store import TagStore
 
 VERSION = "1"
-ENDPOINTS = (*api.ENDPOINTS, *tag_api.ENDPOINTS)
+ENDPOINTS = (*api.ENDPOINTS, *tag_api.ENDPOINTS, *search_api.ENDPOINTS, *bookmarks_api.ENDPOINTS)
 
 
 def create(settings: LinksSettings) -> Starlette:
@@ -26,6 +32,11 @@ def create(settings: LinksSettings) -> Starlette:
             links=LinkStore(database, max_links=settings.max_links_per_user),
             tags=TagStore(database),
             bulk=BulkStore(database),
+            search=SearchStore(database),
+            imports=Imports(
+                ImportStore(database, max_links=settings.max_links_per_user), places=settings.max_imports
+            ),
+            exports=Exports(ExportStore(database), places=settings.max_exports),
         )
 
     return create_app(

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import httpx
 import msgspec
 
-from services.kit.http import HttpClient
+from services.kit.errors import Unavailable
+from services.kit.http import CONNECT_TIMEOUT_S, HttpClient, problem_of
 from services.kit.page import Page
+from services.links.bookmarks.api import IMPORT_DEADLINE_S, ExportQuery
+from services.links.bookmarks.imports import STALLED_S
+from services.links.bookmarks.model import Options
+from services.links.bookmarks.store import Import
 from services.links.bulk import Bulk, BulkReport
 from services.links.domain import Counts, Link, LinkChange, NewLink
 from services.links.queries import LinkQuery, SuggestionQuery, TagQuery, TagsToDelete
+from services.links.search.results import Hit, SearchQuery
 from services.links.tags import Merge, Rename, Suggestion, Suggestions, TagCount, TagsChanged
 
 T = TypeVar("T")
@@ -93,6 +101,46 @@ class LinksClient:
     async def delete_tags(self, *tags: str) -> TagsChanged:
         return await self._call("DELETE", "/tags", TagsChanged, query=TagsToDelete(list(tags)))
 
+    async def search(self, query: SearchQuery) -> Page[Hit]:
+        """One page of what a query of the search language finds."""
+        return await self._call("GET", "/links/search", Page[Hit], query=query)
+
+    async def import_file(self, key: str, content: AsyncIterable[bytes], options: Options) -> Import:
+        """Send a bookmark file and wait for its report; the same key and file again goes on where it stopped.
+
+        `content` is sent as it comes, never held whole. Raises Unavailable when the connection breaks.
+        """
+        with _connection():
+            response = await self.http.client.put(
+                f"{self.base_url}/api/v1/imports/{key}",
+                params=parameters(options),
+                content=content,
+                headers={"authorization": f"Bearer {await self.token()}"},
+                timeout=httpx.Timeout(CONNECT_TIMEOUT_S, read=IMPORT_DEADLINE_S, write=STALLED_S),
+            )
+        if not response.is_success:
+            raise problem_of(response)
+        return msgspec.json.decode(response.content, type=Import)
+
+    async def import_progress(self, key: str) -> Import:
+        return await self._call("GET", f"/imports/{key}", Import)
+
+    async def export(self, query: ExportQuery) -> AsyncGenerator[bytes, None]:
+        """The user's links as a bookmark file, piece by piece; raises Unavailable when it breaks off."""
+        with _connection():
+            async with self.http.client.stream(
+                "GET",
+                f"{self.base_url}/api/v1/exports",
+                params=parameters(query),
+                headers={"authorization": f"Bearer {await self.token()}"},
+                timeout=httpx.Timeout(CONNECT_TIMEOUT_S, read=STALLED_S),
+            ) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise problem_of(response)
+                async for piece in response.aiter_bytes():
+                    yield piece
+
     async def _call(
         self,
         method: str,
@@ -120,6 +168,14 @@ class LinksClient:
 def parameters(query: msgspec.Struct) -> dict[str, Any]:
     """A query struct as the parameters of an address; what is unset is left out."""
     return {name: value for name, value in msgspec.to_builtins(query).items() if value is not None}
+
+
+@contextmanager
+def _connection() -> Iterator[None]:
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise Unavailable("the connection to the links service broke") from error
 
 
 def _write_headers() -> dict[str, str]:

@@ -13,3 +13,10 @@ class LinksSettings(ServiceSettings, frozen=True, kw_only=True):
     max_links_per_user: Annotated[
         Positive, Meta(description="How many links one account may hold; one more is answered 409.")
     ] = 200_000
+    max_imports: Annotated[
+        Positive,
+        Meta(description="Bookmark files that this process reads at the same time; one more gets 503."),
+    ] = 2
+    max_exports: Annotated[
+        Positive, Meta(description="Exports that this process writes at the same time; one more gets 503.")
+    ] = 3
