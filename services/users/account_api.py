@@ -6,39 +6,17 @@ of it. Sign-up keeps the key with the account instead; the others can be repeate
 
 from __future__ import annotations
 
-import msgspec
 from starlette.requests import Request
 
 from services.kit.auth import Principal
 from services.kit.endpoint import Access, Created, Endpoint, NoContent
 from services.kit.errors import Conflict, TooManyRequests, Unauthenticated, Unprocessable
-from services.kit.settings import Secret
 from services.users import domain
 from services.users.deps import BODY_LIMIT_BYTES, Deps, RequestKey
 from services.users.domain import User
+from services.users.messages import Confirmation, NewPassword, SignUp
 from services.users.problems import InvalidField, SessionRequired, WrongPassword, field_checked
 from services.users.store import KeyTaken, UsernameTaken
-
-
-class SignUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An account to make. `email` is for the owner only."""
-
-    username: str
-    password: Secret
-    email: str | None = None
-
-    def __repr__(self) -> str:
-        return f"SignUp(username={self.username!r})"
-
-
-class NewPassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    current_password: Secret
-    new_password: Secret
-    revoke_api_tokens: bool = False
-
-
-class Confirmation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    password: Secret
 
 
 async def sign_up(deps: Deps, request: Request, body: SignUp, headers: RequestKey) -> Created[User]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
 from starlette.applications import Starlette
 
@@ -24,6 +25,8 @@ from services.users.store import UserStore
 from services.users.throttle import Slowing, Throttle
 from services.users.token_store import TokenStore
 
+Clock = Callable[[], dt.datetime]
+
 VERSION = "1"
 ENDPOINTS = (*account_api.ENDPOINTS, *session_api.ENDPOINTS, *token_api.ENDPOINTS)
 # Sign-ins that may wait because their account is under attack: a third of what the service does at once.
@@ -34,7 +37,9 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def compose(settings: UsersSettings, database: Database, metrics: Metrics) -> tuple[Deps, KeyStore]:
+def compose(
+    settings: UsersSettings, database: Database, metrics: Metrics, clock: Clock = utc_now
+) -> tuple[Deps, KeyStore]:
     """What the handlers work with, and where the keys are; raises InvalidSettings for a malformed key."""
     encryption = KeyEncryption(settings.key_encryption_key)
     keys = KeyStore(database, encryption, RotationPolicy())
@@ -47,20 +52,20 @@ def compose(settings: UsersSettings, database: Database, metrics: Metrics) -> tu
         slowing=Slowing(SLOWED_AT_ONCE),
         limits=settings.limits(),
         passwords=Passwords(metrics, concurrency=settings.argon2_concurrency, queue=settings.argon2_queue),
-        signer=Signer(keys, encryption, issuer=settings.issuer, audience=settings.audience, clock=utc_now),
+        signer=Signer(keys, encryption, issuer=settings.issuer, audience=settings.audience, clock=clock),
         metrics=metrics,
-        clock=utc_now,
+        clock=clock,
         trusted_proxies=settings.trusted_proxies,
     )
     return deps, keys
 
 
-def create(settings: UsersSettings) -> Starlette:
-    """The ASGI application; raises InvalidSettings."""
+def create(settings: UsersSettings, clock: Clock = utc_now) -> Starlette:
+    """The ASGI application, in the time that `clock` gives; raises InvalidSettings."""
     KeyEncryption(settings.key_encryption_key)
 
     async def open_deps(resources: Resources) -> Deps:
-        deps, keys = compose(settings, resources.database, Metrics(resources.registry))
+        deps, keys = compose(settings, resources.database, Metrics(resources.registry), clock)
         housekeeping = Housekeeping(deps, keys)
         await housekeeping.tend_keys()
         await resources.enter("signing keys", housekeeping.running(), ping=deps.signer.ping)

@@ -13,10 +13,16 @@ from typing import TypeVar
 from services.kit.http import HttpClient
 from services.kit.page import Page
 from services.kit.settings import Secret
-from services.users.account_api import Confirmation, NewPassword, SignUp
 from services.users.domain import ApiToken, NewApiToken, Session, User
-from services.users.session_api import Refresh, SignIn, Tokens
-from services.users.token_api import CreatedApiToken
+from services.users.messages import (
+    Confirmation,
+    CreatedApiToken,
+    NewPassword,
+    Refresh,
+    SignIn,
+    SignUp,
+    Tokens,
+)
 
 T = TypeVar("T")
 
@@ -81,9 +87,7 @@ class UsersClient:
 
     async def create_token(self, access_token: Secret, new: NewApiToken) -> CreatedApiToken:
         """A personal API token; its text is in this answer only."""
-        return await self._call(
-            "POST", "/tokens", CreatedApiToken, access_token, body=new, headers=_once()
-        )
+        return await self._call("POST", "/tokens", CreatedApiToken, access_token, body=new, headers=_once())
 
     async def list_tokens(self, access_token: Secret) -> list[ApiToken]:
         return (await self._call("GET", "/tokens", Page[ApiToken], access_token)).items

@@ -7,9 +7,6 @@ account's least used session ends when there are too many.
 
 from __future__ import annotations
 
-from typing import Literal
-
-import msgspec
 import structlog
 from starlette.requests import Request
 
@@ -21,6 +18,7 @@ from services.kit.settings import Secret
 from services.users import domain
 from services.users.deps import BODY_LIMIT_BYTES, NO_STORE, Deps, RequestKey
 from services.users.domain import SESSION_SCOPES, Grant, Session, Verdict
+from services.users.messages import Refresh, SignIn, Tokens
 from services.users.opaque import RefreshToken, api_token_hash
 from services.users.problems import InvalidCredentials, InvalidRefreshToken, SessionRequired
 from services.users.session_store import Opened
@@ -29,41 +27,9 @@ from services.users.store import Account
 _log = structlog.get_logger(__name__)
 
 
-class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Either `username` and `password`, or `api_token` alone."""
-
-    username: str | None = None
-    password: Secret | None = None
-    api_token: Secret | None = None
-
-    def __post_init__(self) -> None:
-        by_password = self.username is not None and self.password is not None
-        neither = self.username is None and self.password is None
-        if not (by_password if self.api_token is None else neither):
-            raise ValueError("give username and password, or api_token alone")
-
-    def __repr__(self) -> str:
-        # People type their password where the name belongs.
-        return "SignIn(***)"
-
-
-class Refresh(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    refresh_token: Secret
-
-
-class Tokens(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sign-in gives: an access token for `expires_in` seconds, and what renews it (once)."""
-
-    access_token: Secret
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - RFC 6749's word
-    expires_in: int
-    scope: str
-    refresh_token: Secret | None = None
-    refresh_expires_in: int | None = None
-
-
 async def sign_in(deps: Deps, request: Request, body: SignIn) -> Reply[Tokens]:
     """Open a session by username and password, or exchange an API token for an access token (no refresh)."""
+    deps.signer.require()
     if body.api_token is not None:
         return await _exchange(deps, body.api_token)
     # The struct has seen to both.
@@ -116,6 +82,8 @@ async def refresh(deps: Deps, body: Refresh, headers: RequestKey) -> Reply[Token
     refused = InvalidRefreshToken("sign in again")
     if token is None:
         raise refused
+    # Afterwards the token is used, whether or not the answer comes to be.
+    deps.signer.require()
     outcome = await deps.sessions.refresh(token, headers.hash, deps.clock())
     if outcome.verdict is None or outcome.session is None:
         raise refused

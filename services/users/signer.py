@@ -98,9 +98,13 @@ class Signer:
         text = jwt.encode(header, claims, keys.private, algorithms=["ES256"])
         return AccessToken(Secret(text), int(expires_at.timestamp()) - int(now.timestamp()))
 
-    async def ping(self) -> None:
-        """For readiness: raises Unavailable while nothing can be signed."""
+    def require(self) -> None:
+        """Raises Unavailable while nothing can be signed; asked before anything is spent on a signature."""
         self._fresh(self._clock())
+
+    async def ping(self) -> None:
+        """For readiness."""
+        self.require()
 
     def _fresh(self, now: dt.datetime) -> _Keys:
         if self._keys is None or now - self._keys.read_at > MAX_KEYS_AGE:

@@ -167,7 +167,7 @@ class Throttle:
 
 
 def slow_down(level: float) -> dt.timedelta:
-    """The delay at `level` attempts in the account's bucket: none up to ACCOUNT_FREE, then up to MAX_DELAY."""
+    """The delay at `level` attempts in the account's bucket: none up to ACCOUNT_FREE, then more."""
     share = (level - ACCOUNT_FREE) / (ACCOUNT_CEILING - ACCOUNT_FREE)
     return MAX_DELAY * min(1.0, max(0.0, share))
 

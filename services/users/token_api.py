@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from services.kit.auth import Principal
 from services.kit.endpoint import Access, Endpoint, NoContent, Reply
 from services.kit.errors import NotFound, Unprocessable
 from services.kit.page import Page
-from services.kit.settings import Secret
 from services.users import domain
 from services.users.deps import BODY_LIMIT_BYTES, NO_STORE, Deps, RequestKey
 from services.users.domain import ApiToken, NewApiToken
+from services.users.messages import CreatedApiToken
 from services.users.problems import InvalidField, SessionRequired, field_checked
 from services.users.token_store import SessionEnded, TokenNameTaken, TooManyTokens
-
-
-class CreatedApiToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A new token: the only answer that ever shows `token`."""
-
-    api_token: ApiToken
-    token: Secret
 
 
 async def create_token(
