@@ -29,6 +29,11 @@ class Order(NamedTuple):
     direction: Literal["ASC", "DESC"]
 
     @property
+    def selected(self) -> str:
+        """What must be selected besides a link's own fields to know its place."""
+        return ", title_key" if self.column == "title_key" else ""
+
+    @property
     def sql(self) -> str:
         return f"ORDER BY {self.column} {self.direction}, id {self.direction}"
 

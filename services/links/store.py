@@ -146,13 +146,13 @@ class LinkStore:
             where += " AND " + order.after(after, arguments)
         arguments.append(limit + 1)
         rows = await self._database.fetch(
-            f"SELECT {columns}, {order.column} FROM links WHERE {where} {order.sql} LIMIT ${len(arguments)}",  # noqa: S608 - constants
+            f"SELECT {columns}{order.selected} FROM links WHERE {where} {order.sql} LIMIT ${len(arguments)}",  # noqa: S608 - constants
             *arguments,
         )
         links = list(starmap(Link, (row[:WIDTH] for row in rows[:limit])))
         if len(rows) <= limit:
             return links, None
-        return links, position_of(order_name, rows[limit - 1][WIDTH], links[-1].id)
+        return links, position_of(order_name, rows[limit - 1][order.column], links[-1].id)
 
     async def _why_not(self, owner_id: int, link_id: int) -> Exception:
         """Why a conditional write found no row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -60,6 +61,33 @@ async def test_operations_happen_in_order_and_each_link_is_reported_once(as_user
     shown = {link_id: (link["tags"], link["private"], link["to_read"]) for link_id, link in after.items()}
     assert shown == {two: (["b"], True, True), three: (["a"], False, True), four: (["a"], False, False)}
     assert {link_id: link["version"] for link_id, link in after.items()} == {two: 4, three: 3, four: 1}
+
+
+async def test_writers_of_one_owner_wait_for_each_other_and_never_deadlock(as_user: AsUser) -> None:
+    anna = as_user(1)
+    ids = await save(anna, 6, tags=["a", "b"])
+    rounds = [
+        request
+        for number in range(6)
+        for request in (
+            run(anna, *({"op": "set", "ids": [link_id], "private": number % 2 == 0} for link_id in ids)),
+            run(
+                anna,
+                *({"op": "add_tags", "ids": [link_id], "tags": [f"t{number}"]} for link_id in reversed(ids)),
+            ),
+            anna.patch(f"{LINKS}/{ids[number]}", json={"tags": ["b", "a", f"p{number}"]}),
+            anna.post(LINKS, json={"url": f"https://example.org/{number}", "tags": ["a"]}),
+            anna.post("/api/v1/tags/merge", json={"tags": ["b"], "into": "a"}),
+        )
+    ]
+    answers = await asyncio.gather(*rounds)
+    assert {answer.status_code for answer in answers} <= {200, 404}
+    shown = (await anna.get("/api/v1/tags")).json()["items"]
+    really: dict[str, int] = {}
+    for link in (await links(anna)).values():
+        for tag in link["tags"]:
+            really[tag] = really.get(tag, 0) + 1
+    assert {item["tag"]: item["links"] for item in shown} == really
 
 
 async def test_one_missing_link_undoes_everything(as_user: AsUser) -> None:
