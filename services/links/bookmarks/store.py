@@ -71,51 +71,54 @@ GET = (
 WRITE = """
     WITH sent AS (
         SELECT s.*, l.id IS NULL AS is_new,
-               count(*) FILTER (WHERE l.id IS NULL) OVER (ORDER BY s.place) AS rank,
-               coalesce(l.title, '') AS old_title, coalesce(l.note, '') AS old_note,
-               coalesce(l.tags, '{}') AS old_tags, coalesce(l.private, false) AS old_private,
-               coalesce(l.to_read, false) AS old_to_read, l.created_at AS old_created_at
+               count(*) FILTER (WHERE l.id IS NULL) OVER (ORDER BY s.place) <= $14 OR l.id IS NOT NULL AS fits,
+               l.title AS old_title, l.note AS old_note, l.tags AS old_tags, l.private AS old_private,
+               l.to_read AS old_to_read, l.created_at AS old_created_at
         FROM unnest($5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::boolean[],
                     $12::boolean[], $13::bigint[])
              AS s(place, url, host, title, note, tags, private, to_read, created_at)
         LEFT JOIN links AS l ON l.owner_id = $1 AND l.url_hash = url_digest(s.url)),
+    merged AS (
+        SELECT place, url, host,
+               CASE WHEN old_title NOT IN ('', url) THEN old_title ELSE title END AS title,
+               CASE WHEN old_note <> '' THEN old_note ELSE note END AS note,
+               CASE WHEN is_new THEN string_to_array(tags, ' ')
+                    ELSE united_tags(old_tags, string_to_array(tags, ' ')) END AS tags,
+               private OR coalesce(old_private, false) AS private,
+               to_read OR coalesce(old_to_read, false) AS to_read,
+               coalesce(least(old_created_at, to_timestamp(created_at)), now()) AS created_at,
+               is_new, old_title, old_note, old_tags, old_private, old_to_read, old_created_at
+        FROM sent WHERE fits),
     written AS (
         INSERT INTO links AS l (owner_id, url, host, title, note, tags, private, to_read, created_at)
-        SELECT $1, url, host, CASE WHEN old_title IN ('', url) THEN title ELSE old_title END,
-               CASE WHEN old_note = '' THEN note ELSE old_note END,
-               CASE WHEN is_new THEN string_to_array(tags, ' ')
-                    ELSE united_tags(old_tags, string_to_array(tags, ' ')) END,
-               private OR old_private, to_read OR old_to_read,
-               coalesce(least(old_created_at, to_timestamp(created_at)), now())
-        FROM sent WHERE NOT is_new OR rank <= $14
+        SELECT $1, url, host, title, note, tags, private, to_read, created_at
+        FROM merged
+        WHERE is_new OR (title, note, tags, private, to_read, created_at) IS DISTINCT FROM
+                        (old_title, old_note, old_tags, old_private, old_to_read, old_created_at)
         ORDER BY place
         ON CONFLICT ON CONSTRAINT links_owner_url_key DO UPDATE SET
             title = EXCLUDED.title, note = EXCLUDED.note, tags = EXCLUDED.tags, private = EXCLUDED.private,
             to_read = EXCLUDED.to_read, created_at = EXCLUDED.created_at,
             updated_at = now(), version = l.version + 1
-        WHERE (l.title, l.note, l.tags, l.private, l.to_read, l.created_at)
-              IS DISTINCT FROM
-              (EXCLUDED.title, EXCLUDED.note, EXCLUDED.tags, EXCLUDED.private, EXCLUDED.to_read,
-               EXCLUDED.created_at)
         RETURNING old.id IS NULL AS is_new),
     outcome AS (
         SELECT (SELECT count(*) FROM sent) AS handled,
                (SELECT count(*) FROM written WHERE is_new) AS added,
                (SELECT count(*) FROM written WHERE NOT is_new) AS updated,
-               (SELECT count(*) FROM sent WHERE is_new AND rank > $14) AS refused)
+               (SELECT count(*) FROM sent WHERE NOT fits) AS refused)
     UPDATE imports AS i SET
         last_place = $15, handled = i.handled + o.handled, added = i.added + o.added,
         updated = i.updated + o.updated, refused = i.refused + o.refused,
         unchanged = i.unchanged + o.handled - o.added - o.updated - o.refused,
         refused_entries = CASE WHEN o.refused = 0 THEN i.refused_entries ELSE (
-            SELECT coalesce(jsonb_agg(e ORDER BY number), '[]') FROM (
-                SELECT e, number
-                FROM jsonb_array_elements(i.refused_entries) WITH ORDINALITY AS kept(e, number)
+            SELECT jsonb_agg(entry ORDER BY number) FROM (
+                SELECT entry, number
+                FROM jsonb_array_elements(i.refused_entries) WITH ORDINALITY AS listed(entry, number)
                 UNION ALL
                 SELECT jsonb_build_object('place', place, 'url', left(url, 2000), 'reason', 'quota-exceeded'),
                        $4 + place
-                FROM sent WHERE is_new AND rank > $14
-                ORDER BY number LIMIT $4) AS listed) END,
+                FROM sent WHERE NOT fits
+                ORDER BY number LIMIT $4) AS first_ones) END,
         lease_until = now() + make_interval(secs => $16), updated_at = now()
     FROM outcome AS o
     WHERE i.owner_id = $1 AND i.key = $2 AND i.holder = $3
