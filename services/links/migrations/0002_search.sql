@@ -23,7 +23,8 @@ BEGIN
         folded := lower(written COLLATE "C");
     ELSE
         folded := regexp_replace(normalize(written, NFKD), '[\u0300-\u036F]+', '', 'g');
-        folded := translate(lower(folded COLLATE "pg_c_utf8"), 'øłđðħıŧς', 'olddhitσ');
+        folded := translate(lower(folded COLLATE "pg_c_utf8"),
+            'øłđðħıŧς٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९', 'olddhitσ012345678901234567890123456789');
         folded := replace(replace(replace(replace(folded, 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th');
         folded := regexp_replace(normalize(folded, NFC),
             '([\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\u3040-\u30FF\u3400-\u9FFF\U00020000-\U0003FFFF])',
@@ -67,18 +68,17 @@ CREATE FUNCTION search_vector(owner_id bigint, title text, tags text[], url text
             'o' || owner_id || '@' || array_to_string(domains(host), ',o' || owner_id || '@'), ','));
 
 -- The words of a text one after the other, the last one perhaps only begun, in the fields of `weights` ('' for
--- all of them). Without a word it is the bare `o42o`, which no link has.
+-- all of them). Without a word (one of more than 2 KB is none) it is the bare `o42o`, which no link has.
 CREATE FUNCTION search_phrase(owner_id bigint, written text, begun boolean, weights text) RETURNS tsquery
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
-    words text := search_words(owner_id, translate(written, E'\x1F', ' '));
+    phrase text := phraseto_tsquery('simple', search_words(owner_id, translate(written, E'\x1F', ' ')))::text;
     mark text := CASE WHEN weights = '' THEN '' ELSE ':' || weights END;
-    phrase text;
 BEGIN
-    IF words = '' THEN
+    IF phrase = '' THEN
         RETURN ('o' || owner_id || 'o')::tsquery;
     END IF;
-    phrase := replace(phraseto_tsquery('simple', words)::text, ''' ', '''' || mark || ' ') || mark;
+    phrase := replace(phrase, ''' ', '''' || mark || ' ') || mark;
     RETURN (phrase || CASE WHEN NOT begun THEN '' WHEN mark = '' THEN ':*' ELSE '*' END)::tsquery;
 END $$;
 
@@ -87,13 +87,13 @@ END $$;
 CREATE FUNCTION search_any_word(owner_id bigint, written text, begun boolean) RETURNS tsquery
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
-    words text := search_words(owner_id, translate(written, E'\x1F', ' '));
+    words text := plainto_tsquery('simple', search_words(owner_id, translate(written, E'\x1F', ' ')))::text;
     mark text := CASE WHEN begun THEN ':*' ELSE '' END;
 BEGIN
     IF words = '' THEN
         RETURN ('o' || owner_id || 'o')::tsquery;
     END IF;
-    RETURN (replace(plainto_tsquery('simple', words)::text, ' &', mark || ' |') || mark)::tsquery;
+    RETURN (replace(words, ' &', mark || ' |') || mark)::tsquery;
 END $$;
 
 -- A tag ('#') or a host ('@') exactly, or the beginning of one. A quoted lexeme escapes quote and backslash.

@@ -10,11 +10,12 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
-_LETTERS = str.maketrans("øłđðħıŧς", "olddhit\u03c3") | {
-    ord("ß"): "ss",
-    ord("æ"): "ae",
-    ord("œ"): "oe",
-    ord("þ"): "th",
+# The zeros of Arabic, Persian and Devanagari; nine more digits follow each.
+_ZEROS = (0x0660, 0x06F0, 0x0966)
+_LETTERS: dict[int, str] = {
+    **{ord(letter): plain for letter, plain in zip("øłđðħıŧς", "olddhit\u03c3", strict=True)},
+    **{ord("ß"): "ss", ord("æ"): "ae", ord("œ"): "oe", ord("þ"): "th"},
+    **{zero + digit: str(digit) for zero in _ZEROS for digit in range(10)},
 }
 # Scripts that are written without blanks: each letter is a word, and a word is a phrase.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
@@ -22,7 +23,7 @@ _WORD = re.compile(
     rf"""
     \bhttps?:// | \bwww\. | %[0-9a-f]{{2}}
     | (?P<dotnet> (?<![^\W_]) \.net (?![^\W_]) )
-    | (?P<letter> [{_UNSPACED}] )
+    | (?P<letter> (?=[^\W_])[{_UNSPACED}] )
     | (?P<word> [^\W_{_UNSPACED}]+ (?P<sign> \+\+(?![^\W_]) | (?<=\b[a-z])\#(?![^\W_]) )? )
     """,
     re.VERBOSE,

@@ -112,6 +112,9 @@ async def shelf(as_user: AsUser, execute: Execute) -> httpx.AsyncClient:
         ("-(is:dead or is:private) -kuche", {"Python docs"}),
         ("* -python", {"Küche und Straße", "東京の本屋"}),
         ("secret", set()),
+        ("\U00010428" * 1_000, set()),
+        ("\U00010428" * 900 + "*", set()),
+        ('"\u00bd"', set()),
         ("zzz' or ' zzz -- \\", set()),
     ],
 )
