@@ -112,7 +112,7 @@ def mesh_config_findings(config_map: Resource) -> list[Finding]:
     if key != (ROOT_NAMESPACE, "istio") or not isinstance(text, str):
         return []
     first_line = config_map.source.line_of(("data", KEY)) + 1
-    report = Report(config_map)
+    report = Report(config_map, origin="Istio")
     try:
         for document in documents(text):
             lines = {("data", KEY, *path): line + first_line - 1 for path, line in document.lines.items()}

@@ -12,17 +12,21 @@ Path = tuple[str | int, ...]
 
 @dataclass
 class Report:
-    """Everything found in one resource; `misshapen` counts the values of a wrong type."""
+    """Everything found in one resource.
+
+    `misshapen` counts the values of a wrong type; `origin` is whose language the resource is written in.
+    """
 
     resource: Resource
     findings: list[Finding] = field(default_factory=list)
     misshapen: int = 0
+    origin: str = ""
 
-    @property
-    def origin(self) -> str:
-        """Whose language the resource is written in."""
-        group = self.resource.api_version.partition("/")[0]
-        return "Istio" if group.endswith("istio.io") or "gateway" in group else "Kubernetes"
+    def __post_init__(self) -> None:
+        if not self.origin:
+            group = self.resource.api_version.partition("/")[0]
+            istio = group.endswith("istio.io") or group == "gateway.networking.k8s.io"
+            self.origin = "Istio" if istio else "Kubernetes"
 
 
 class At:

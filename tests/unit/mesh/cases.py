@@ -2,7 +2,7 @@
 
 A file begins with what every case of it shares; `#### sentence` begins a case. `# ! FIELD: WORDS` at the
 end of a line expects an error there about that field, with these words in it; `# ? ...` a warning. A case
-that has its own `apiVersion` leaves out what is shared.
+that begins with its own `apiVersion` leaves out what is shared.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _cases(file: Path) -> list[Case]:
     cases = []
     for block in blocks:
         name, _, body = block.partition("\n")
-        text = body if "apiVersion:" in body else shared + body
+        text = body if body.startswith("apiVersion:") else shared + body
         cases.append(Case(f"{file.stem}: {name}", text, tuple(_expected(text))))
     return cases
 

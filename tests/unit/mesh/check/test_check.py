@@ -1,0 +1,52 @@
+"""What valid resources say together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mesh.local.check import validate
+from mesh.local.resources import parse
+from tests.unit.mesh.cases import Case, read, unmet
+
+CASES = read(Path(__file__).parent / "cases")
+
+ISTIO_ONLY = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: a }
+spec: { hosts: [a], http: [{ route: [{ destination: { host: b } }] }] }
+"""
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_findings_are_exactly_those_beside_the_lines(case: Case) -> None:
+    _, findings = validate(parse(case.text, "case.yaml"))
+    assert unmet(case, findings, "error") == []
+    assert unmet(case, findings, "warning") == []
+
+
+def test_istio_yaml_without_workloads_is_not_doubted_for_them() -> None:
+    assert validate(parse(ISTIO_ONLY, "a.yaml"))[1] == []
+
+
+def test_resources_of_two_files_with_one_name_are_an_error_that_names_both() -> None:
+    _, findings = validate([*parse(ISTIO_ONLY, "a.yaml"), *parse(ISTIO_ONLY, "b.yaml")])
+    (found,) = findings
+    assert (found.level, found.file, found.line) == ("error", "b.yaml", 2)
+    assert found.message == "is declared twice, first in a.yaml:2"
+
+
+def test_what_resources_say_together_is_judged_only_when_each_is_right() -> None:
+    wrong = ISTIO_ONLY.replace("host: b", "host: b, subset: v1").replace("hosts: [a]", "host: [a]")
+    messages = [found.message for found in validate(parse(wrong, "a.yaml"))[1]]
+    assert all("unknown subset" not in message for message in messages)
+    assert any("unknown field" in message for message in messages)
+
+
+def test_a_kind_that_is_not_run_is_left_out_of_the_configuration() -> None:
+    role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r}\nrules: []\n"
+    config, findings = validate(parse(role, "a.yaml"))
+    assert list(config) == []
+    assert [found.level for found in findings] == ["warning"]
