@@ -37,6 +37,7 @@ def command(proxy: Proxy) -> list[str]:
         *("--drain-time-s", "1"),
         *("--parent-shutdown-time-s", "2"),
         *("--log-level", "warning"),
+        *("--file-flush-interval-msec", "200"),  # of access logs, which people follow
         "--disable-hot-restart",
         "--skip-deprecated-logs",  # Istio's route fields are used, the deprecated ones too
     ]

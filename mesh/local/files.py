@@ -50,8 +50,18 @@ def endpoints(cluster: str) -> str:
 
 
 def secret(name: str) -> str:
-    """The file of the SDS secret `name`: `default`, `ROOTCA` or `kubernetes://CREDENTIAL[-cacert]`."""
+    """The file of the SDS secret `name`: `default`, `ROOTCA`, or one of a Gateway's credential."""
     return f"certs/{_safe(name)}.json"
+
+
+def credential(name: str) -> str:
+    """The SDS secret with the certificate and key of a Gateway's `credentialName`."""
+    return f"kubernetes://{name}"
+
+
+def credential_authority(name: str) -> str:
+    """The SDS secret with the authority that a Gateway's clients must be certified by."""
+    return f"kubernetes://{name}-cacert"
 
 
 def config_source(folder: Path, file: str) -> Json:

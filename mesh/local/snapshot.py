@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mesh.local.envoy import clusters, inbound, outbound
+from mesh.local.envoy import clusters, gateway, inbound, outbound
 from mesh.local.envoy.view import View
 from mesh.local.model import Config, Proxy, Registry, Snapshot
 
@@ -18,7 +18,12 @@ def build(proxy: Proxy, config: Config, registry: Registry, jwks: Mapping[str, s
     view = View(proxy, config, registry, jwks)
     outbound_clusters, endpoints = clusters.outbound(view)
     if proxy.kind == "gateway":
-        return Snapshot(outbound_clusters, endpoints, {}, {})
+        return Snapshot(
+            clusters=outbound_clusters,
+            endpoints=endpoints,
+            listeners=gateway.listeners(view),
+            routes=gateway.route_configurations(view),
+        )
     return Snapshot(
         clusters={**outbound_clusters, **inbound.clusters(view), **outbound.clusters(view)},
         endpoints=endpoints,

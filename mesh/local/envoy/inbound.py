@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from mesh.local.envoy import names, tls
+from mesh.local.envoy import authorization_policy, names, tls
 from mesh.local.envoy.access_log import access_logs
+from mesh.local.envoy.destination_rule import inbound_pool
 from mesh.local.envoy.http import connection_manager, filter_, plain_filters
 from mesh.local.envoy.peer_authentication import Mode, mode_of
+from mesh.local.envoy.request_authentication import jwt_filters
+from mesh.local.envoy.traffic_policy import connection_fields
 from mesh.local.envoy.view import View, selects
 from mesh.local.model import Json, Protocol, Service, ServicePort
 
@@ -91,20 +94,32 @@ def _chains(view: View, number: int, mode: Mode, *, http: bool, filters: list[Js
 
 def _http_filters(view: View, number: int) -> list[Json]:
     cluster = names.inbound_cluster(number)
-    route: Json = {
-        "name": "default",
-        "match": {"prefix": "/"},
-        "route": {"cluster": cluster, "timeout": "0s"},
-    }
-    host = {"name": f"inbound|http|{number}", "domains": ["*"], "routes": [route]}
+    host = {"name": f"inbound|http|{number}", "domains": ["*"], "routes": _routes(view, number)}
     routes = {"name": cluster, "virtual_hosts": [host], "validate_clusters": False}
     prefix = f"inbound_{view.proxy.ip}_{number};"
-    return [connection_manager("inbound", prefix, view.mesh, plain_filters(), route_config=routes)]
+    filters = [*jwt_filters(view), *authorization_policy.http_filters(view), *plain_filters()]
+    return [connection_manager("inbound", prefix, view.mesh, filters, route_config=routes)]
+
+
+def _routes(view: View, number: int) -> list[Json]:
+    """Everything to the process; what it certainly did not see is sent again, unless it is gRPC."""
+    action = {"cluster": names.inbound_cluster(number), "timeout": "0s", "max_grpc_timeout": "0s"}
+    retries = {"retry_on": "reset-before-request", "num_retries": 2}
+    common = {"name": "default", "decorator": {"operation": _operation(view, number)}}
+    return [
+        {**common, "match": {"prefix": "/", "grpc": {}}, "route": action},
+        {**common, "match": {"prefix": "/"}, "route": {**action, "retry_policy": retries}},
+    ]
+
+
+def _operation(view: View, number: int) -> str:
+    served = served_by(view, number)
+    return f"{served[0].hostname}:{served[1].number}/*" if served else f"inbound:{number}/*"
 
 
 def _tcp_filters(view: View, number: int) -> list[Json]:
     cluster = names.inbound_cluster(number)
-    return [tcp_proxy(view, cluster, cluster)]
+    return [*authorization_policy.network_filters(view), tcp_proxy(view, cluster, cluster)]
 
 
 def tcp_proxy(view: View, stat_prefix: str, cluster: str) -> Json:
@@ -120,12 +135,19 @@ def tcp_proxy(view: View, stat_prefix: str, cluster: str) -> Json:
 def _cluster(view: View, number: int) -> Json:
     name = names.inbound_cluster(number)
     address = {"socket_address": {"address": view.proxy.app_ip, "port_value": number}}
+    served = served_by(view, number)
+    pool = inbound_pool(view, *_service_port(served)) if served else {}
     return {
         "name": name,
         "type": "STATIC",
-        "connect_timeout": view.mesh.connect_timeout,
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
+        **connection_fields(pool, _protocol(view, number), connect_timeout=view.mesh.connect_timeout),
+        "common_lb_config": {},
     }
+
+
+def _service_port(served: tuple[Service, ServicePort]) -> tuple[Service, int]:
+    return served[0], served[1].number

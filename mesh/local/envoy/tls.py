@@ -114,3 +114,53 @@ def _validation(written: Json) -> Json:
             for kind in ("DNS", "URI")
         ]
     return made
+
+
+def gateway_server(folder: Path, written: Json) -> Json:
+    """The `tls` block of a Gateway's server; its certificate is a Secret, or files named there."""
+    mode = written.get("mode", "SIMPLE")
+    if mode == "ISTIO_MUTUAL":
+        return mesh_server(folder)
+    params: Json = {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"}
+    for key, field in (
+        ("minProtocolVersion", "tls_minimum_protocol_version"),
+        ("maxProtocolVersion", "tls_maximum_protocol_version"),
+    ):
+        if version := _VERSIONS.get(written.get(key, "")):
+            params[field] = version
+    params["cipher_suites"] = list(written.get("cipherSuites") or CIPHERS)
+    common: Json = {"alpn_protocols": ["h2", "http/1.1"], "tls_params": params}
+    credential = written.get("credentialName")
+    if credential:
+        common["tls_certificate_sds_secret_configs"] = [secret(folder, files.credential(credential))]
+    else:
+        chain, key = written.get("serverCertificate", ""), written.get("privateKey", "")
+        pair = {"certificate_chain": {"filename": chain}, "private_key": {"filename": key}}
+        common["tls_certificates"] = [pair]
+    if mode in ("MUTUAL", "OPTIONAL_MUTUAL"):
+        common.update(_client_validation(folder, written))
+    context: Json = {"common_tls_context": common}
+    if mode == "MUTUAL":
+        context["require_client_certificate"] = True
+    return downstream(context)
+
+
+def _client_validation(folder: Path, written: Json) -> Json:
+    sans = [
+        {"san_type": kind, "matcher": {"exact": name}}
+        for name in written.get("subjectAltNames") or []
+        for kind in ("DNS", "URI")
+    ]
+    names: Json = {"match_typed_subject_alt_names": sans} if sans else {}
+    if credential := written.get("credentialName"):
+        authority = secret(folder, files.credential_authority(credential))
+        return {
+            "combined_validation_context": {
+                "default_validation_context": names,
+                "validation_context_sds_secret_config": authority,
+            }
+        }
+    return {"validation_context": {"trusted_ca": {"filename": written.get("caCertificates", "")}, **names}}
+
+
+_VERSIONS = {"TLSV1_0": "TLSv1_0", "TLSV1_1": "TLSv1_1", "TLSV1_2": "TLSv1_2", "TLSV1_3": "TLSv1_3"}
