@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
@@ -103,14 +103,17 @@ def _traced(app: ASGIApp, provider: TracerProvider) -> ASGIApp:
 
     async def named(scope: Scope, receive: Receive, send: Send) -> None:
         span = trace.get_current_span()
-        try:
-            await app(scope, receive, send)
-        finally:
-            # Known only after routing; the raw path would make a name of its own for every id.
+
+        async def name_span(message: Message) -> None:
+            # Known after routing, and too late at the end: the span ends with the response's last part.
+            # The raw path would make a name of its own for every id.
             route = getattr(scope.get("route"), "path_format", None)
-            if route is not None:
+            if message["type"] == "http.response.start" and route is not None:
                 span.update_name(f"{scope['method']} {route}")
                 span.set_attribute("http.route", route)
+            await send(message)
+
+        await app(scope, receive, name_span)
 
     traced: ASGIApp = OpenTelemetryMiddleware(
         named, tracer_provider=provider, exclude_spans=["receive", "send"]

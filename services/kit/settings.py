@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
-Seconds = Annotated[float, Meta(ge=0)]
+Seconds = float
 Positive = Annotated[int, Meta(ge=1)]
 
 
@@ -83,7 +83,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         Positive, Meta(description="Connections to the database that this process holds at most.")
     ] = 10
     database_acquire_timeout_s: Annotated[
-        Seconds, Meta(description="How long a request waits for a connection before it is answered 503.")
+        Seconds,
+        Meta(ge=0, description="How long a request waits for a connection; then it is answered 503."),
     ] = 2.0
     jwks_url: Annotated[str, Meta(description="Where the keys of access tokens are published.")] = ""
     issuer: Annotated[str, Meta(description="`iss` of the access tokens that are accepted.")] = ""
@@ -93,13 +94,13 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=0, description="Requests that wait for their turn; one more is answered 503.")
     ] = 200
     queue_timeout_s: Annotated[
-        Seconds, Meta(description="How long a request waits for its turn before it is answered 503.")
+        Seconds, Meta(ge=0, description="How long a request waits for its turn before it is answered 503.")
     ] = 0.5
     drain_delay_s: Annotated[
-        Seconds, Meta(description="After SIGTERM: how long new requests are still answered, not ready.")
+        Seconds, Meta(ge=0, description="After SIGTERM: how long new requests are still answered, not ready.")
     ] = 5.0
     drain_timeout_s: Annotated[
-        Seconds, Meta(description="After the drain delay: how long requests may take to end.")
+        Seconds, Meta(ge=0, description="After the drain delay: how long requests may take to end.")
     ] = 25.0
     # Longer than Envoy keeps an idle connection (1 h): the proxy closes first, so no request meets a
     # connection that is just closing.

@@ -1,6 +1,7 @@
 """Access tokens at the door of the sample service."""
 
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -31,7 +32,7 @@ async def test_without_a_token_it_is_401_with_a_challenge(sample: httpx.AsyncCli
     ],
 )
 async def test_a_token_that_does_not_say_what_it_must_is_401(
-    sample: httpx.AsyncClient, token_mint: TokenMint, claims: dict[str, object]
+    sample: httpx.AsyncClient, token_mint: TokenMint, claims: dict[str, Any]
 ) -> None:
     answer = await sample.get("/notes", headers=token_mint.headers(**claims))
     assert answer.status_code == 401

@@ -42,7 +42,9 @@ async def test_the_same_key_with_the_same_request_gets_the_same_answer(
 async def test_a_delete_is_answered_again_too(
     sample: httpx.AsyncClient, ann: dict[str, str], token_mint: TokenMint
 ) -> None:
-    address = (await sample.post("/notes", json={"text": "a"}, headers=token_mint.headers())).headers["location"]
+    address = (await sample.post("/notes", json={"text": "a"}, headers=token_mint.headers())).headers[
+        "location"
+    ]
     statuses = [(await sample.delete(address, headers=ann)).status_code for _ in range(2)]
     assert statuses == [204, 204]
 

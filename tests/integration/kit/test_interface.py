@@ -140,7 +140,8 @@ async def test_a_stream_is_read_up_to_its_limit(sample: httpx.AsyncClient, token
 
 
 @pytest.mark.parametrize(
-    "path", ["/nowhere", "/notes/", "/notes/x", "/notes/0", "/notes/9223372036854775808", "/notes/" + "9" * 5_000]
+    "path",
+    ["/nowhere", "/notes/", "/notes/x", "/notes/0", "/notes/9223372036854775808", "/notes/" + "9" * 5_000],
 )
 async def test_what_is_not_there_is_a_404_problem(
     sample: httpx.AsyncClient, token_mint: TokenMint, path: str

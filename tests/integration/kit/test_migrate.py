@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from services.kit.migrate import InvalidMigration, Migration, migrate
+from services.kit.migrate import InvalidMigration, migrate
 from tests.conftest import NewDatabase
 
 pytestmark = pytest.mark.anyio
@@ -95,11 +95,3 @@ async def test_a_server_of_an_older_version_finds_its_database_ahead_of_it(
     await migrate(url, name)
     newer.unlink()
     assert await migrate(url, name) == []
-
-
-def test_a_migration_knows_its_phase() -> None:
-    assert [Migration("p", name, "").post for name in ("0001_a.sql", "0002_pre_a.sql", "0003_post_a.sql")] == [
-        False,
-        False,
-        True,
-    ]

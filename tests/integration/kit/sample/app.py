@@ -116,7 +116,9 @@ async def change_note(
 
 async def delete_note(deps: Deps, principal: Principal, note_id: int) -> NoContent:
     """Delete a note."""
-    await deps.database.execute("DELETE FROM notes WHERE owner_id = $1 AND id = $2", principal.user_id, note_id)
+    await deps.database.execute(
+        "DELETE FROM notes WHERE owner_id = $1 AND id = $2", principal.user_id, note_id
+    )
     return NoContent()
 
 
