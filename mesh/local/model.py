@@ -157,11 +157,18 @@ class Registry:
         if not service.selector:
             return []
         wanted = service.selector.items()
-        return [
-            endpoint
-            for endpoint in self.endpoints
-            if endpoint.namespace == service.namespace and wanted <= endpoint.labels.items()
-        ]
+        rarest = min(
+            (self._by_label.get((service.namespace, key, value), []) for key, value in wanted), key=len
+        )
+        return [endpoint for endpoint in rarest if wanted <= endpoint.labels.items()]
+
+    @cached_property
+    def _by_label(self) -> dict[tuple[str, str, str], list[Endpoint]]:
+        found: dict[tuple[str, str, str], list[Endpoint]] = {}
+        for endpoint in self.endpoints:
+            for key, value in endpoint.labels.items():
+                found.setdefault((endpoint.namespace, key, value), []).append(endpoint)
+        return found
 
     @cached_property
     def _by_hostname(self) -> dict[str, Service]:

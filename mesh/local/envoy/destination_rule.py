@@ -30,23 +30,16 @@ def rule_for(view: View, hostname: str) -> Rule:
     service = view.registry.service(hostname)
     own = view.proxy.namespace
     namespaces = dict.fromkeys([own, *([service.namespace] if service else []), ROOT_NAMESPACE])
-    by_namespace = _by_namespace(view.config)
+    index = _index(view.config)
     for namespace in namespaces:
         visible = [
             resource
-            for resource in by_namespace.get(namespace, ())
-            if covers(resource, hostname)
-            and exported(resource, view.mesh.export_destination_rules, own)
-            and _for_client(view, resource)
+            for resource in index.covering(namespace, hostname)
+            if exported(resource, view.mesh.export_destination_rules, own) and _for_client(view, resource)
         ]
         if visible:
             return _merged(visible)
     return NOTHING
-
-
-def covers(resource: Resource, hostname: str) -> bool:
-    host = full_host(resource)
-    return host == hostname or (host.startswith("*") and hostname.endswith(host[1:]))
 
 
 def full_host(resource: Resource) -> str:
@@ -111,9 +104,25 @@ def _subsets(resources: Iterable[Resource]) -> Iterable[Json]:
     return (subset for resource in resources for subset in resource.spec.get("subsets") or [])
 
 
+class _Index:
+    """Rules by namespace and host, in Istio's order."""
+
+    def __init__(self, config: Config) -> None:
+        self._exact: dict[tuple[str, str], list[Resource]] = {}
+        self._wildcards: dict[str, list[Resource]] = {}
+        for resource in config.of("DestinationRule"):
+            host = full_host(resource)
+            if host.startswith("*"):
+                self._wildcards.setdefault(resource.namespace, []).append(resource)
+            else:
+                self._exact.setdefault((resource.namespace, host), []).append(resource)
+
+    def covering(self, namespace: str, hostname: str) -> list[Resource]:
+        wildcards = self._wildcards.get(namespace, ())
+        over = [resource for resource in wildcards if hostname.endswith(full_host(resource)[1:])]
+        return [*self._exact.get((namespace, hostname), ()), *over]
+
+
 @lru_cache(maxsize=4)
-def _by_namespace(config: Config) -> dict[str, tuple[Resource, ...]]:
-    made: dict[str, list[Resource]] = {}
-    for resource in config.of("DestinationRule"):
-        made.setdefault(resource.namespace, []).append(resource)
-    return {namespace: tuple(resources) for namespace, resources in made.items()}
+def _index(config: Config) -> _Index:
+    return _Index(config)

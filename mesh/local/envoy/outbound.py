@@ -15,7 +15,7 @@ from mesh.local.envoy.delegates import VirtualService
 from mesh.local.envoy.http import connection_manager, filter_, plain_filters
 from mesh.local.envoy.matches import Listener
 from mesh.local.envoy.view import View
-from mesh.local.envoy.virtual_service import MESH, Route, default_route, owner_of, routes, visible
+from mesh.local.envoy.virtual_service import MESH, Owners, Route, default_route, routes, visible
 from mesh.local.model import Json, Service, ServicePort
 
 _DNS_CACHE: Json = {"name": "egress", "dns_lookup_family": "V4_PREFERRED"}
@@ -101,9 +101,10 @@ def virtual_hosts(view: View) -> Iterator[VirtualHost]:
     """One per service port and per host that only a VirtualService names; a domain belongs to its first."""
     services = sorted(view.registry.services, key=lambda s: s.hostname)
     candidates = visible(view)
+    owners = Owners(candidates)
     taken = {f"{service.hostname}:{port.number}" for service in services for port in service.ports}
     for service in services:
-        owner = owner_of(service.hostname, candidates)
+        owner = owners.of(service.hostname)
         for port in service.ports:
             made = _service_routes(view, service, port, owner)
             domains = _free(_domains(service, port.number, view.proxy.namespace), taken, service.hostname)

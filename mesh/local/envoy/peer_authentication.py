@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Literal
 
 from mesh.local.envoy.view import selects
@@ -37,7 +38,7 @@ def namespace_mode(config: Config, namespace: str) -> Mode:
 
 
 def namespace_wide(config: Config, namespace: str) -> Resource | None:
-    return _first(r for r in config.of("PeerAuthentication") if r.namespace == namespace and not _selector(r))
+    return _first(r for r in _by_namespace(config).get(namespace, ()) if not _selector(r))
 
 
 def port_key(resource: Resource, port: int) -> int | str:
@@ -50,7 +51,15 @@ def _own(config: Config, namespace: str) -> Iterable[Resource]:
     # A selector in the root namespace makes Istio ignore the whole object.
     if namespace == ROOT_NAMESPACE:
         return ()
-    return (r for r in config.of("PeerAuthentication") if r.namespace == namespace)
+    return _by_namespace(config).get(namespace, ())
+
+
+@lru_cache(maxsize=4)
+def _by_namespace(config: Config) -> dict[str, list[Resource]]:
+    made: dict[str, list[Resource]] = {}
+    for resource in config.of("PeerAuthentication"):
+        made.setdefault(resource.namespace, []).append(resource)
+    return made
 
 
 def _first(resources: Iterable[Resource]) -> Resource | None:

@@ -43,16 +43,23 @@ def visible(view: View, gateways: frozenset[str] = MESH) -> list[VirtualService]
     return [*groups["private"], *groups["named"], *groups["public"]]
 
 
-def owner_of(hostname: str, candidates: Sequence[VirtualService]) -> VirtualService | None:
-    """The first that names the host, else the first with the most specific wildcard over it."""
-    best: tuple[int, VirtualService] | None = None
-    for candidate in candidates:
-        for host in candidate.hosts:
-            if host == hostname:
-                return candidate
-            if covers(host, hostname) and (best is None or len(host) > best[0]):
-                best = (len(host), candidate)
-    return best[1] if best else None
+class Owners:
+    """Who answers for a host: the first that names it, else the first with its most specific wildcard."""
+
+    def __init__(self, candidates: Sequence[VirtualService]) -> None:
+        self._by_host: dict[str, VirtualService] = {}
+        for candidate in candidates:
+            for host in candidate.hosts:
+                self._by_host.setdefault(host, candidate)
+        wildcards = (host for host in self._by_host if host.startswith("*"))
+        self._wildcards = sorted(wildcards, key=len, reverse=True)
+
+    def of(self, hostname: str) -> VirtualService | None:
+        exact = self._by_host.get(hostname)
+        if exact is not None:
+            return exact
+        wildcard = next((host for host in self._wildcards if covers(host, hostname)), None)
+        return None if wildcard is None else self._by_host[wildcard]
 
 
 def covers(pattern: str, host: str) -> bool:
