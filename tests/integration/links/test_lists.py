@@ -193,3 +193,21 @@ async def test_counts_follow_what_happens(as_user: AsUser) -> None:
     expected = {"links": 4, "public": 3, "private": 1, "to_read": 1, "untagged": 1, "dead": 0, "tags": 2}
     assert {name: counts[name] for name in expected} == expected
     assert counts["changed_at"] is not None
+    untagged = (await anna.get(URL, params={"to_read": "true"})).json()["items"][0]
+    await anna.patch(f"{URL}/{untagged['id']}", json={"tags": ["z"], "private": True, "to_read": False})
+    private = (await anna.get(URL, params={"private": "true", "tag": "x"})).json()["items"][0]
+    await anna.delete(f"{URL}/{private['id']}")
+    counts = (await anna.get(f"{URL}/counts")).json()
+    expected = {"links": 3, "public": 2, "private": 1, "to_read": 0, "untagged": 0, "dead": 0, "tags": 3}
+    assert {name: counts[name] for name in expected} == expected
+
+
+async def test_a_check_of_its_health_is_seen_and_is_no_edit(as_user: AsUser, execute: Execute) -> None:
+    anna = as_user(1)
+    await save_samples(anna)
+    before = (await anna.get(f"{URL}/counts")).json()
+    await execute(
+        "UPDATE links SET health = 'dead', checked_at = now(), version = version + 1 WHERE title = 'b'"
+    )
+    assert await titles(anna, health="dead") == ["b"]
+    assert (await anna.get(f"{URL}/counts")).json() == before | {"dead": 1}
