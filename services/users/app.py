@@ -67,7 +67,6 @@ def create(settings: UsersSettings, clock: Clock = utc_now) -> Starlette:
     async def open_deps(resources: Resources) -> Deps:
         deps, keys = compose(settings, resources.database, Metrics(resources.registry), clock)
         housekeeping = Housekeeping(deps, keys)
-        await housekeeping.tend_keys()
         await resources.enter("signing keys", housekeeping.running(), ping=deps.signer.ping)
         return deps
 

@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 
 from services.kit.errors import Problem
+from services.kit.settings import InvalidSettings
 from services.users.deps import Deps
 from services.users.encryption import UndecryptableKey
 from services.users.key_store import KeyStore
@@ -24,6 +25,8 @@ BATCH_ROWS = 1_000
 BATCHES = 10
 # An expired token stays in the owner's list for a while, so that one sees why a program stopped.
 EXPIRED_TOKENS_KEPT = dt.timedelta(days=30)
+# How often a process without keys asks for them.
+RETRY_EVERY = dt.timedelta(seconds=1)
 # As long as the kit keeps its Idempotency-Keys.
 REQUEST_KEYS_KEPT = dt.timedelta(hours=24)
 
@@ -55,28 +58,49 @@ class Housekeeping:
 
     async def round(self) -> None:
         """Both; a failure is logged and counted, since the next round may succeed."""
-        for work in (self.tend_keys, self.clean):
-            try:
-                await work()
-            except (Problem, UndecryptableKey, asyncpg.PostgresError, OSError) as error:
-                self.deps.metrics.housekeeping_failures.inc()
-                _log.error("housekeeping failed", work=work.__name__, error=repr(error))
+        await self._attempt(self.tend_keys)
+        await self._attempt(self.clean)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """A round about every RELOAD_EVERY, in the background, as long as the block lasts."""
+        """The keys now, and rounds in the background as long as the block lasts.
 
-        async def rounds() -> None:
-            while True:
-                await asyncio.sleep(RELOAD_EVERY.total_seconds() * _jitter.uniform(0.8, 1.0))
-                await self.round()
-
-        task = asyncio.create_task(rounds(), name="housekeeping")
+        Without a database the process starts all the same, is not ready, and tries again every second.
+        Raises InvalidSettings when the keys do not open with KEY_ENCRYPTION_KEY.
+        """
+        await self._attempt(self._first_keys)
+        task = asyncio.create_task(self._rounds(), name="housekeeping")
+        task.add_done_callback(_report)
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    async def _rounds(self) -> None:
+        while True:
+            pause = RELOAD_EVERY if self.deps.signer.is_ready else RETRY_EVERY
+            await asyncio.sleep(pause.total_seconds() * _jitter.uniform(0.8, 1.0))
+            await self.round()
+
+    async def _first_keys(self) -> None:
+        try:
+            await self.tend_keys()
+        except UndecryptableKey as error:
+            raise InvalidSettings(str(error)) from error
+
+    async def _attempt(self, work: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await work()
+        except (Problem, UndecryptableKey, asyncpg.PostgresError, OSError) as error:
+            self.deps.metrics.housekeeping_failures.inc()
+            _log.error("housekeeping failed", work=getattr(work, "__name__", ""), error=repr(error))
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    # A fault of ours: nobody rotates and nobody cleans any more, and readiness fails when the keys get old.
+    if not task.cancelled() and task.exception() is not None:
+        _log.critical("housekeeping stopped", error=repr(task.exception()))
 
 
 async def _batches(clean: Callable[[], Awaitable[int]]) -> int:

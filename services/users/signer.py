@@ -78,7 +78,7 @@ class Signer:
     def sign(self, grant: Grant) -> AccessToken:
         """An access token; raises Unavailable when the keys are too old to be trusted to be published."""
         now = self._clock()
-        keys = self._fresh(now)
+        keys = self._fresh()
         expires_at = now + ACCESS_TOKEN_LIFE
         if grant.not_after is not None:
             expires_at = min(expires_at, grant.not_after)
@@ -98,16 +98,21 @@ class Signer:
         text = jwt.encode(header, claims, keys.private, algorithms=["ES256"])
         return AccessToken(Secret(text), int(expires_at.timestamp()) - int(now.timestamp()))
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether there are keys, and fresh enough to sign with."""
+        return self._keys is not None and self._clock() - self._keys.read_at <= MAX_KEYS_AGE
+
     def require(self) -> None:
         """Raises Unavailable while nothing can be signed; asked before anything is spent on a signature."""
-        self._fresh(self._clock())
+        self._fresh()
 
     async def ping(self) -> None:
         """For readiness."""
         self.require()
 
-    def _fresh(self, now: dt.datetime) -> _Keys:
-        if self._keys is None or now - self._keys.read_at > MAX_KEYS_AGE:
+    def _fresh(self) -> _Keys:
+        if self._keys is None or not self.is_ready:
             raise Unavailable("the signing keys could not be read of late")
         return self._keys
 

@@ -120,16 +120,20 @@ class Throttle:
     ) -> AsyncIterator[dt.timedelta]:
         """Around the check of a password: charges all that guards a sign-in, gives the delay to wait first.
 
-        A block that ends well gets its charges back, and so does one that was Unavailable, since nothing
-        was guessed then; any other end (a wrong password, a client that went away) has cost one attempt.
+        A block that ends well gets its charges back, and so does one that was shed, since nothing was
+        guessed then; any other end (a wrong password, a client that went away) has cost one attempt.
         """
         pair = (account, address)
         await self.charge(limits.sign_in, *pair, now=now)
-        await self.charge(limits.sign_in_address, address, now=now)
+        try:
+            await self.charge(limits.sign_in_address, address, now=now)
+        except TooManyRequests:
+            await self.refund(limits.sign_in, *pair)
+            raise
         delay = await self.delay(account, now=now)
         try:
             yield delay
-        except Unavailable:
+        except (Unavailable, TooManyRequests):
             await self.refund(limits.sign_in, *pair)
             await self._give_back(limits, account, address)
             raise

@@ -77,9 +77,7 @@ async def test_the_public_key_is_no_shared_secret(
     http: httpx.AsyncClient, tokens: Tokens, deps: Deps
 ) -> None:
     header, claims = parts(tokens.access_token)
-    [entry] = [
-        key for key in msgspec.json.decode(deps.signer.jwks)["keys"] if key["kid"] == header["kid"]
-    ]
+    [entry] = [key for key in msgspec.json.decode(deps.signer.jwks)["keys"] if key["kid"] == header["kid"]]
     public = ECKey.import_key(entry)
     for secret in (public.as_pem(private=False), public.as_der(private=False), msgspec.json.encode(entry)):
         # The library refuses to sign with a PEM, so the attack is written out here.
@@ -108,7 +106,9 @@ async def test_a_well_signed_token_that_is_not_for_this_moment_and_place_is_refu
     key = deps.signer._keys.private
     assert await status(http, jwt.encode(header, claims, key, algorithms=["ES256"])) == 200
     expected = 403 if "scope" in changed else 401
-    assert await status(http, jwt.encode(header, {**claims, **changed}, key, algorithms=["ES256"])) == expected
+    assert (
+        await status(http, jwt.encode(header, {**claims, **changed}, key, algorithms=["ES256"])) == expected
+    )
 
 
 async def test_a_token_of_an_expired_hour_is_refused(
