@@ -65,7 +65,8 @@ def documents(text: str) -> Iterator[Document]:
                 yield document
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise Malformed(mark.line + 1 if mark else 1, _reason(error)) from error
+        line = min(mark.line + 1, text.count("\n") + 1) if mark else 1
+        raise Malformed(line, _reason(error)) from error
     except yaml.reader.ReaderError as error:
         raise Malformed(1, f"not readable as YAML: {error.reason}") from error
     except UnicodeEncodeError as error:

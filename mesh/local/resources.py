@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +232,7 @@ def _text(value: Any) -> str:
 
 def _mistakes(resource: Resource, document: Document) -> Iterator[Finding]:
     for path, line, message in document.problems:
-        yield Finding(**_fields(finding(resource, path, message)) | {"line": line})
+        yield replace(finding(resource, path, message), line=line)
     if not isinstance(document.value, dict):
         yield finding(resource, (), "is no object")
         return
@@ -242,10 +243,6 @@ def _mistakes(resource: Resource, document: Document) -> Iterator[Finding]:
         (("metadata", "namespace"), _DNS_LABEL),
     ):
         yield from _envelope_mistakes(resource, path, pattern)
-
-
-def _fields(found: Finding) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in found.__dataclass_fields__}
 
 
 def _envelope_mistakes(

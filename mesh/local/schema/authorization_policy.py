@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from mesh.local.model import Json
 from mesh.local.schema.language import Enum, ListOf, Message, Text, later
+from mesh.local.schema.metadata import DRY_RUN
 from mesh.local.schema.report import At
 from mesh.local.schema.selectors import ONE_SELECTOR, TARGET_REF, TARGET_REFS, WORKLOAD_SELECTOR
 from mesh.local.schema.text import NOT_EMPTY, ip_block, port_text
 
-DRY_RUN = "istio.io/dry-run"
+_GO_BOOLEANS = frozenset(["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"])
 _MAX_ACCOUNTS = 16
 _MAX_ACCOUNT = 320
 _TEMPLATE = re.compile(r"\{\*\*?\}")
@@ -149,8 +150,6 @@ def _condition(condition: Json, at: At) -> None:
         inside = key.partition("[")[2]
         if not key.endswith("]") or len(inside) < 2:
             (at / "key").error(f"bad key ({key}): should have format a[b]")
-        elif keyed.startswith("experimental"):
-            (at / "key").unsupported(key)
         judge = _value
     elif judge is None:
         (at / "key").error(f"unknown attribute: {key}")
@@ -192,8 +191,12 @@ def _action_fits(spec: Json, at: At) -> None:
         )
     if "provider" in spec and action != "CUSTOM":
         (at / "provider").error(f"`provider` must not be with non CUSTOM action, found {action}")
-    if at.resource.annotations.get(DRY_RUN) is not None:
-        At(at.report, ("metadata", "annotations", DRY_RUN)).unsupported()
+    dry_run = at.resource.annotations.get(DRY_RUN)
+    place = At(at.report, ("metadata", "annotations", DRY_RUN))
+    if dry_run is not None and action not in ("ALLOW", "DENY"):
+        place.error(f"the annotation {DRY_RUN} currently only supports action ALLOW/DENY, found {action}")
+    elif dry_run is not None and dry_run not in _GO_BOOLEANS:
+        place.error(f'the annotation {DRY_RUN} has an invalid value ("{dry_run}"): write "true" or "false"')
 
 
 def _denies_tcp(spec: Json, at: At) -> None:

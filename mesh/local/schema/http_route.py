@@ -5,16 +5,13 @@ from __future__ import annotations
 from mesh.local.model import Json
 from mesh.local.schema.duration import ZERO_OR_DURATION, nanoseconds
 from mesh.local.schema.http_actions import (
-    CORS_POLICY,
     DIRECT_RESPONSE,
-    FAULT,
     HEADERS,
-    PERCENT,
     REDIRECT,
-    RETRIES,
     REWRITE,
 )
 from mesh.local.schema.http_match import HTTP_MATCH, PORT
+from mesh.local.schema.http_policies import CORS_POLICY, FAULT, PERCENT, RETRIES
 from mesh.local.schema.language import ANY_TEXT, UINT32, Int, ListOf, Message, Text, later
 from mesh.local.schema.report import At
 from mesh.local.schema.text import DNS_LABEL, NOT_EMPTY, is_authority, subset_name, wildcard_host

@@ -7,7 +7,7 @@ from dataclasses import replace
 from mesh.local.documents import Malformed, documents
 from mesh.local.model import ROOT_NAMESPACE, TRUST_DOMAIN, Finding, Resource, Source
 from mesh.local.schema.duration import DURATION
-from mesh.local.schema.http_actions import RETRIES
+from mesh.local.schema.http_policies import RETRIES
 from mesh.local.schema.language import ANY_TEXT, BOOL, UNREAD, Enum, Int, Message, Text, later
 from mesh.local.schema.report import At, Report
 from mesh.local.schema.selectors import EXPORT_TO_LIST
@@ -77,7 +77,7 @@ MESH_CONFIG = Message(
         "pathNormalization": Message(
             {"normalization": Enum("DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")}
         ),
-        "defaultServiceExportTo": EXPORT_TO_LIST,
+        "defaultServiceExportTo": later(EXPORT_TO_LIST),
         "defaultVirtualServiceExportTo": EXPORT_TO_LIST,
         "defaultDestinationRuleExportTo": EXPORT_TO_LIST,
         "trustDomain": Text(_own_trust_domain),

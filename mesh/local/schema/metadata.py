@@ -8,7 +8,8 @@ from mesh.local.schema.report import At
 from mesh.local.schema.selectors import LABELS
 
 # Annotations of Istio's that the local mesh honours, or that only size or tune a container.
-HONOURED = frozenset({"sidecar.istio.io/inject", "inject.istio.io/templates", "istio.io/dry-run"})
+DRY_RUN = "istio.io/dry-run"
+HONOURED = frozenset({"sidecar.istio.io/inject", "inject.istio.io/templates"})
 _MEANINGLESS = (
     "sidecar.istio.io/proxy",
     "sidecar.istio.io/logLevel",
@@ -35,7 +36,11 @@ def _known_annotations(metadata: Json, at: At) -> None:
     for name in metadata.get("annotations") or {}:
         domain = name.partition("/")[0]
         istio = domain == "istio.io" or domain.endswith(".istio.io")
-        if istio and name not in HONOURED and not name.startswith(_MEANINGLESS):
+        if name == DRY_RUN:
+            if at.resource.kind != "AuthorizationPolicy":
+                message = f"has unsupported annotation {DRY_RUN}, please remove the annotation"
+                (at / "annotations" / name).error(message)
+        elif istio and name not in HONOURED and not name.startswith(_MEANINGLESS):
             place = at / "annotations" / name
             place.error(f"valid Istio, not supported on the laptop: {at.resource} annotation {name}")
 

@@ -68,14 +68,14 @@ JWT_RULE = Message(
             Message({"name": NOT_EMPTY, "prefix": ANY_TEXT}, required=["name"]),
         ),
         "fromParams": ListOf(NOT_EMPTY),
-        "fromCookies": later(ListOf(NOT_EMPTY)),
+        "fromCookies": ListOf(NOT_EMPTY),
         "forwardOriginalToken": BOOL,
         "outputPayloadToHeader": ANY_TEXT,
         "outputClaimToHeaders": ListOf(
             Message({"header": Text(strict_header_name), "claim": NOT_EMPTY}, required=["header", "claim"])
         ),
         "timeout": DURATION,
-        "spaceDelimitedClaims": later(ListOf(NOT_EMPTY, most=64)),
+        "spaceDelimitedClaims": ListOf(NOT_EMPTY, most=64),
         "presence": later(Enum("OPTIONAL", "REQUIRED")),
     },
     one_of=[("jwks", "jwksUri", "jwks_uri")],

@@ -57,7 +57,8 @@ def _expected(text: str) -> list[Expected]:
         for mark, rest in _MARK.findall(line):
             field = _FIELD.match(rest.strip())
             assert field is not None, f"no FIELD: WORDS in {rest!r}"
-            expected.append(Expected(number, "error" if mark == "!" else "warning", field[1], field[2].strip()))
+            level = "error" if mark == "!" else "warning"
+            expected.append(Expected(number, level, field[1], field[2].strip()))
     return expected
 
 

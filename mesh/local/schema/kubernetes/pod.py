@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 
 from mesh.local.model import Json
 from mesh.local.schema.http_match import PORT
 from mesh.local.schema.kubernetes.probe import LIFECYCLE, PROBE
+from mesh.local.schema.kubernetes.volume import FIELD_REF, VOLUME, mount_path, relative_path
 from mesh.local.schema.language import ANY_TEXT, BOOL, UNREAD, Enum, Int, ListOf, Message, Text, Type, later
 from mesh.local.schema.metadata import METADATA
 from mesh.local.schema.report import At
@@ -35,8 +35,6 @@ POD_UNREAD = [
     "tolerations",
     "topologySpreadConstraints",
     "setHostnameAsFQDN",
-    "serviceAccount",
-    "activeDeadlineSeconds",
     "resources",
 ]
 POD_LATER = [
@@ -46,7 +44,6 @@ POD_LATER = [
     "hostNetwork",
     "hostPID",
     "hostname",
-    "initContainers",
     "readinessGates",
     "resourceClaims",
     "schedulingGates",
@@ -64,38 +61,8 @@ CONTAINER_UNREAD = [
     "terminationMessagePolicy",
     "tty",
 ]
-VOLUME_LATER = [
-    "awsElasticBlockStore",
-    "azureDisk",
-    "azureFile",
-    "cephfs",
-    "cinder",
-    "csi",
-    "downwardAPI",
-    "ephemeral",
-    "fc",
-    "flexVolume",
-    "flocker",
-    "gcePersistentDisk",
-    "gitRepo",
-    "glusterfs",
-    "hostPath",
-    "image",
-    "iscsi",
-    "nfs",
-    "persistentVolumeClaim",
-    "photonPersistentDisk",
-    "portworxVolume",
-    "projected",
-    "quobyte",
-    "rbd",
-    "scaleIO",
-    "storageos",
-    "vsphereVolume",
-]
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*", re.ASCII)
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
-_MODE = Int(0, 0o777, "{} is not a file mode (0..0777)")
 
 
 def _env_name(text: str) -> str | None:
@@ -106,21 +73,7 @@ def _port_name(text: str) -> str | None:
     return None if len(text) <= 15 and _PORT_NAME.fullmatch(text) else f'"{text}" is not a valid port name'
 
 
-def relative_path(text: str) -> str | None:
-    """A path inside a volume, which must stay there."""
-    if not text or text.startswith("/") or ".." in text.split("/"):
-        return f'"{text}" must be a relative path without ..'
-    return None
-
-
-def mount_path(text: str) -> str | None:
-    if not posixpath.isabs(text) or ".." in text.split("/") or ":" in text:
-        return f'"{text}" must be an absolute path without .. and :'
-    return None
-
-
 _KEY = Message({"name": NOT_EMPTY, "key": NOT_EMPTY, "optional": BOOL}, required=["name", "key"])
-_FIELD = Message({"apiVersion": ANY_TEXT, "fieldPath": NOT_EMPTY}, required=["fieldPath"])
 _SOURCE = Message({"name": NOT_EMPTY, "optional": BOOL}, required=["name"])
 _SOURCES = ("configMapKeyRef", "secretKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef")
 
@@ -143,7 +96,7 @@ ENV = Message(
             {
                 "configMapKeyRef": _KEY,
                 "secretKeyRef": _KEY,
-                "fieldRef": _FIELD,
+                "fieldRef": FIELD_REF,
                 "resourceFieldRef": later(),
                 "fileKeyRef": later(),
             },
@@ -215,47 +168,30 @@ CONTAINER_FIELDS: dict[str, Type] = {
 }
 CONTAINER = Message(CONTAINER_FIELDS, required=["name"], rules=[_unique])
 
-_ITEMS = ListOf(
-    Message({"key": NOT_EMPTY, "path": Text(relative_path), "mode": _MODE}, required=["key", "path"])
-)
-_CONFIG_MAP: dict[str, Type] = {"name": NOT_EMPTY, "items": _ITEMS, "defaultMode": _MODE, "optional": BOOL}
-_SECRET: dict[str, Type] = {"secretName": NOT_EMPTY, "items": _ITEMS, "defaultMode": _MODE, "optional": BOOL}
-
-
-def _one_kind_of_volume(volume: Json, at: At) -> None:
-    if len(volume) != 2:
-        at.error("must specify exactly one volume type")
-
-
-VOLUME = Message(
-    {
-        "name": DNS_LABEL,
-        "configMap": Message(_CONFIG_MAP, required=["name"]),
-        "secret": Message(_SECRET, required=["secretName"]),
-        "emptyDir": Message({"medium": UNREAD, "sizeLimit": UNREAD}),
-        **dict.fromkeys(VOLUME_LATER, later()),
-    },
-    required=["name"],
-    rules=[_one_kind_of_volume],
-)
-
 
 def _mounts_known_volumes(pod: Json, at: At) -> None:
     volumes = {volume["name"] for volume in pod.get("volumes") or []}
-    for index, container in enumerate(pod["containers"]):
-        for number, mount in enumerate(container.get("volumeMounts") or []):
-            if mount["name"] not in volumes:
-                place = at / "containers" / index / "volumeMounts" / number / "name"
-                place.error(f'no volume is named "{mount["name"]}"')
-    if len(pod["containers"]) > 1:
-        (at / "containers" / 1).unsupported("one container in a pod")
+    names: set[str] = set()
+    for field in ("initContainers", "containers"):
+        for index, container in enumerate(pod.get(field) or []):
+            place = at / field / index
+            if container["name"] in names:
+                (place / "name").error(f'duplicate value "{container["name"]}"')
+            names.add(container["name"])
+            for number, mount in enumerate(container.get("volumeMounts") or []):
+                if mount["name"] not in volumes:
+                    message = f'no volume is named "{mount["name"]}"'
+                    (place / "volumeMounts" / number / "name").error(message)
 
 
 POD_SPEC = Message(
     {
         "containers": ListOf(CONTAINER, least=1),
+        "initContainers": ListOf(CONTAINER),
         "volumes": ListOf(VOLUME),
         "serviceAccountName": ANY_TEXT,
+        "serviceAccount": later(ANY_TEXT, "deprecated: write serviceAccountName"),
+        "activeDeadlineSeconds": later(Int(1, 2**31 - 1)),
         "terminationGracePeriodSeconds": Int(0, 2**31 - 1),
         "restartPolicy": Enum("Always", "OnFailure", "Never"),
         **dict.fromkeys(POD_LATER, later()),

@@ -30,13 +30,13 @@ _HTTP_GET = Message(
     {
         "path": ANY_TEXT,
         "port": PORT_OR_NAME,
-        "host": later(ANY_TEXT),
+        "host": ANY_TEXT,
         "scheme": Enum("HTTP", "HTTPS"),
         "httpHeaders": ListOf(Message({"name": ANY_TEXT, "value": ANY_TEXT}, required=["name", "value"])),
     },
     required=["port"],
 )
-_TCP = Message({"port": PORT_OR_NAME, "host": later(ANY_TEXT)}, required=["port"])
+_TCP = Message({"port": PORT_OR_NAME, "host": ANY_TEXT}, required=["port"])
 
 
 def _one_action(probe: Json, at: At) -> None:
@@ -49,7 +49,7 @@ PROBE = Message(
         "httpGet": _HTTP_GET,
         "exec": _EXEC,
         "tcpSocket": _TCP,
-        "grpc": Message({"port": PORT, "service": ANY_TEXT}, required=["port"]),
+        "grpc": later(Message({"port": PORT, "service": ANY_TEXT}, required=["port"])),
         "initialDelaySeconds": _NOT_NEGATIVE,
         "periodSeconds": _SECONDS,
         "timeoutSeconds": _SECONDS,
@@ -64,8 +64,8 @@ _HOOK = Message(
     {
         "exec": _EXEC,
         "httpGet": _HTTP_GET,
-        "tcpSocket": later(_TCP),
-        "sleep": Message({"seconds": _NOT_NEGATIVE}, required=["seconds"]),
+        "tcpSocket": _TCP,
+        "sleep": later(Message({"seconds": _NOT_NEGATIVE}, required=["seconds"])),
     },
     one_of=[("exec", "httpGet", "tcpSocket", "sleep")],
 )

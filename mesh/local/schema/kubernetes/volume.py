@@ -1,0 +1,107 @@
+"""Volumes of a Pod, and the paths that may stand in them."""
+
+from __future__ import annotations
+
+import posixpath
+
+from mesh.local.model import Json
+from mesh.local.schema.language import ANY_TEXT, BOOL, UNREAD, Int, ListOf, Message, Text, Type, later
+from mesh.local.schema.report import At
+from mesh.local.schema.text import DNS_LABEL, NOT_EMPTY
+
+VOLUME_LATER = [
+    "awsElasticBlockStore",
+    "azureDisk",
+    "azureFile",
+    "cephfs",
+    "cinder",
+    "csi",
+    "ephemeral",
+    "fc",
+    "flexVolume",
+    "flocker",
+    "gcePersistentDisk",
+    "gitRepo",
+    "glusterfs",
+    "image",
+    "iscsi",
+    "nfs",
+    "persistentVolumeClaim",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "quobyte",
+    "rbd",
+    "scaleIO",
+    "storageos",
+    "vsphereVolume",
+]
+_MODE = Int(0, 0o777, "{} is not a file mode (0..0777)")
+
+
+def relative_path(text: str) -> str | None:
+    """A path inside a volume, which must stay there."""
+    if not text or text.startswith("/") or ".." in text.split("/"):
+        return f'"{text}" must be a relative path without ..'
+    return None
+
+
+def mount_path(text: str) -> str | None:
+    if not posixpath.isabs(text) or ".." in text.split("/") or ":" in text:
+        return f'"{text}" must be an absolute path without .. and :'
+    return None
+
+
+FIELD_REF = Message({"apiVersion": ANY_TEXT, "fieldPath": NOT_EMPTY}, required=["fieldPath"])
+_ITEMS = ListOf(
+    Message({"key": NOT_EMPTY, "path": Text(relative_path), "mode": _MODE}, required=["key", "path"])
+)
+_CONFIG_MAP: dict[str, Type] = {"name": NOT_EMPTY, "items": _ITEMS, "defaultMode": _MODE, "optional": BOOL}
+_SECRET: dict[str, Type] = {"secretName": NOT_EMPTY, "items": _ITEMS, "defaultMode": _MODE, "optional": BOOL}
+
+
+def _one_kind_of_volume(volume: Json, at: At) -> None:
+    if len(volume) != 2:
+        at.error("must specify exactly one volume type")
+
+
+_DOWNWARD_API = Message(
+    {
+        "items": ListOf(
+            Message(
+                {
+                    "path": Text(relative_path),
+                    "fieldRef": FIELD_REF,
+                    "mode": _MODE,
+                    "resourceFieldRef": later(),
+                },
+                required=["path"],
+            )
+        ),
+        "defaultMode": _MODE,
+    }
+)
+_PROJECTION = Message(
+    {
+        "configMap": Message({"name": NOT_EMPTY, "items": _ITEMS, "optional": BOOL}, required=["name"]),
+        "secret": Message({"name": NOT_EMPTY, "items": _ITEMS, "optional": BOOL}, required=["name"]),
+        "downwardAPI": _DOWNWARD_API,
+        "serviceAccountToken": later(),
+        "clusterTrustBundle": later(),
+        "podCertificate": later(),
+    }
+)
+
+VOLUME = Message(
+    {
+        "name": DNS_LABEL,
+        "downwardAPI": _DOWNWARD_API,
+        "projected": Message({"sources": ListOf(_PROJECTION), "defaultMode": _MODE}),
+        "hostPath": Message({"path": Text(mount_path), "type": UNREAD}, required=["path"]),
+        "configMap": Message(_CONFIG_MAP, required=["name"]),
+        "secret": Message(_SECRET, required=["secretName"]),
+        "emptyDir": Message({"medium": UNREAD, "sizeLimit": UNREAD}),
+        **dict.fromkeys(VOLUME_LATER, later()),
+    },
+    required=["name"],
+    rules=[_one_kind_of_volume],
+)
