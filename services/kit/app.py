@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -64,46 +65,44 @@ def create_app(
     access tokens come from when not from JWKS_URL. Raises InvalidSettings for what is missing, TypeError
     for a handler that could not be served.
     """
-    registry = make_registry()
-    metrics = HttpMetrics(registry)
-    admission = Admission(
-        capacity=settings.max_concurrency,
-        queue=settings.max_queue,
-        timeout_s=settings.queue_timeout_s,
-        shed=metrics.shed,
-    )
-    running = Running(admission)
-    key_failures = Counter(
-        "auth_key_refresh_failures", "Times the keys of access tokens could not be had.", registry=registry
-    )
-    kit = Kit(running, registry)
-    provider = _provider(service, settings)
     _require(endpoints, settings, known_keys=fetch_keys is not None)
-    middleware = _middleware(settings, metrics, provider, running)
-    resources = Resources(registry)
+    resources = Resources(make_registry())
+    metrics = HttpMetrics(resources.registry)
+    running = Running(_admission(settings, metrics))
+    provider = _provider(service, settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        try:
-            await resources.enter("http", open_client())
-            if settings.database_url:
-                running.database = await resources.enter("database", open_pool(settings, registry))
-            deps = await open_deps(resources)
-            running.deps = deps
-            running.verifier = _verifier(settings, resources, fetch_keys, deps, key_failures)
+        async with _opened(resources, settings, provider):
+            running.database = resources.database if settings.database_url else None
+            running.deps = deps = await open_deps(resources)
+            running.verifier = _verifier(settings, resources, fetch_keys, deps)
             yield
-        finally:
-            await resources.close()
-            if provider is not None:
-                provider.shutdown()
 
+    middleware = _middleware(settings, metrics, provider, running)
     description = msgspec.json.encode(openapi.describe(service, version, endpoints))
     routes = [*health_routes(running, resources), openapi.route(description), *_routes(endpoints, running)]
     app = _starlette(routes, middleware, lifespan)
+    app.state.kit = Kit(running, resources.registry)
     for port, table in (listeners or {}).items():
-        kit.listeners[port] = _starlette(_routes(table, running), middleware, None)
-    app.state.kit = kit
+        app.state.kit.listeners[port] = _starlette(_routes(table, running), middleware, None)
     return app
+
+
+@asynccontextmanager
+async def _opened(
+    resources: Resources, settings: ServiceSettings, provider: TracerProvider | None
+) -> AsyncIterator[None]:
+    try:
+        await resources.enter("http", open_client())
+        if settings.database_url:
+            await resources.enter("database", open_pool(settings, resources.registry))
+        yield
+    finally:
+        await resources.close()
+        if provider is not None:
+            # It sends what is left, over the network.
+            await asyncio.to_thread(provider.shutdown)
 
 
 def _starlette(routes: Sequence[BaseRoute], middleware: Sequence[Middleware], lifespan: Any) -> Starlette:
@@ -157,6 +156,15 @@ class _Methods:
         await operation(scope, receive, send)
 
 
+def _admission(settings: ServiceSettings, metrics: HttpMetrics) -> Admission:
+    return Admission(
+        capacity=settings.max_concurrency,
+        queue=settings.max_queue,
+        timeout_s=settings.queue_timeout_s,
+        shed=metrics.shed,
+    )
+
+
 def _provider(service: str, settings: ServiceSettings) -> TracerProvider | None:
     endpoint = settings.otel_exporter_otlp_endpoint
     if not endpoint:
@@ -184,10 +192,14 @@ def _verifier(
     resources: Resources,
     fetch_keys: Callable[[Deps], Awaitable[bytes]] | None,
     deps: Deps,
-    failures: Counter,
 ) -> Verifier:
     async def from_url() -> bytes:
         return (await resources.http.request("GET", settings.jwks_url)).content
 
+    failures = Counter(
+        "auth_key_refresh_failures",
+        "Times the keys of access tokens could not be had.",
+        registry=resources.registry,
+    )
     fetch: FetchKeys = from_url if fetch_keys is None else partial(fetch_keys, deps)
     return Verifier(fetch, issuer=settings.issuer, audience=settings.audience, failures=failures)
