@@ -9,6 +9,13 @@ import click
 # verb -> (module of delinkcious.commands, attribute in it)
 COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "doctor"),
+    "mesh": ("mesh", "mesh"),
+    "sign-up": ("account", "sign_up"),
+    "sign-in": ("account", "sign_in"),
+    "sign-out": ("account", "sign_out"),
+    "import": ("bookmarks", "import_"),
+    "export": ("bookmarks", "export"),
+    "search": ("bookmarks", "search"),
 }
 
 

@@ -17,7 +17,7 @@ _WANTED = (
 )
 _WITHOUT_CLUSTERS = rf"^(cluster_manager|listener_manager|http)\..*{_WANTED}"  # endpoints are many
 _ACTIVE = r"^(http\.inbound.*\.downstream_rq_active|tcp\.inbound.*\.downstream_cx_active)$"
-_LINE = re.compile(r'^(.*)\.(\w+): "?([^"]*)"?$', re.MULTILINE)
+_LINE = re.compile(r'^(.*)\.(\w+): "?([^"\n]*)"?$', re.MULTILINE)
 
 
 class AdminUnreachable(MeshError):

@@ -70,6 +70,9 @@ class Container:
     async def _lives(self) -> int:
         backoff = Backoff()
         while True:
+            if self._stopping.is_set():
+                self._become("Terminated", "stopped before it started")
+                return 0
             started = time.monotonic()
             code = await self._life()
             self.exit_code = code
@@ -119,6 +122,8 @@ class Container:
         except OSError as error:  # the working directory is missing, or the machine is out of processes
             command.log.write_text(f"{error.strerror}: {error.filename}\n")
             return 126
+        if self._stopping.is_set():  # while it started
+            return await self._process.stop(self.definition.grace_s, self.definition.stop_signal)
         self._become("Running", "")
         watching = [asyncio.create_task(self._probe()), asyncio.create_task(self._trim())]
         try:
@@ -126,7 +131,9 @@ class Container:
         finally:
             for task in watching:
                 task.cancel()
-            await asyncio.gather(*watching, return_exceptions=True)
+            for result in await asyncio.gather(*watching, return_exceptions=True):
+                if isinstance(result, Exception):  # a mistake of the mesh itself must not stay unseen
+                    self._report(f"{self.definition.name}: internal error in its probes: {result!r}")
             self._set_ready(False)
 
     async def _probe(self) -> None:

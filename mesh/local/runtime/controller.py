@@ -7,6 +7,7 @@ called whenever either has changed. What runs a Pod knows nothing of this.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -115,7 +116,7 @@ class Controller:
             if pod.manifest.hash != run.hash or run.late:
                 self._stop(pod)
         if run.state == "Pending" and not active:
-            pause_s = run.not_before - asyncio.get_running_loop().time()
+            pause_s = run.not_before - time.monotonic()
             if pause_s > 0:
                 asyncio.get_running_loop().call_later(pause_s, self.reconcile)
             else:
@@ -127,7 +128,9 @@ class Controller:
         manifest = workload.pod(ordinal)
         self._owners[manifest.key] = workload.key
         pod = self.pods[manifest.key] = self._make(manifest)
-        self._running[manifest.key] = asyncio.create_task(self._run(pod), name=f"pod {manifest.key}")
+        task = asyncio.create_task(self._run(pod), name=f"pod {manifest.key}")
+        task.add_done_callback(self._failed)
+        self._running[manifest.key] = task
 
     async def _run(self, pod: Pod) -> None:
         key = pod.manifest.key
@@ -149,6 +152,7 @@ class Controller:
         if not pod.stopping:
             pod.stopping = True
             task = asyncio.create_task(self._retire(pod), name=f"stop {pod.manifest.key}")
+            task.add_done_callback(self._failed)
             self._stops.add(task)
             task.add_done_callback(self._stops.discard)
 
@@ -162,6 +166,11 @@ class Controller:
         await self._running[pod.manifest.key]
         self._remove(pod)
         self.reconcile()
+
+    def _failed(self, task: asyncio.Task[None]) -> None:
+        """A mistake of the mesh itself must not stay unseen."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._report(f"{task.get_name()}: internal error: {error!r}")
 
     def _remove(self, pod: Pod) -> None:
         key = pod.manifest.key

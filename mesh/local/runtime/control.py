@@ -1,0 +1,250 @@
+"""The supervisor's end of the control socket: JSON over HTTP, for the user of the state folder alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mesh.local import resources
+from mesh.local.model import Finding, InvalidConfig, Resource
+from mesh.local.runtime import explaining, views
+from mesh.local.runtime.errors import DeliveryFailed, MeshError, NotFound, NotReady
+from mesh.local.runtime.transaction import Outcome
+
+if TYPE_CHECKING:
+    from mesh.local.runtime.mesh import Mesh
+
+MAX_BODY_BYTES = 32 * 2**20
+ROLLED_OUT_WITHIN_S = 300.0
+POLL_S = 0.02
+CRASHES = 3  # of one container before it is called crashing
+
+STATUS: dict[type[MeshError], int] = {NotFound: 404, NotReady: 409, DeliveryFailed: 502}
+
+
+class Document(msgspec.Struct, forbid_unknown_fields=True):
+    """One file as the user wrote it."""
+
+    file: str
+    text: str
+
+
+class Documents(msgspec.Struct, forbid_unknown_fields=True):
+    documents: list[Document]
+
+
+class Target(msgspec.Struct, forbid_unknown_fields=True):
+    """A Deployment to scale or restart."""
+
+    namespace: str
+    name: str
+    replicas: int | None = None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the mesh has its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Control:
+    """Serves the control API of one mesh."""
+
+    def __init__(self, mesh: Mesh, path: Path) -> None:
+        self._mesh = mesh
+        self._path = path
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        listener = _listen(self._path)
+        config = uvicorn.Config(
+            self._app(), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+        )
+        server = _Server(config)
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            server.should_exit = True
+            listener.close()
+            self._path.unlink(missing_ok=True)
+
+    def _app(self) -> Starlette:
+        get, post = ["GET"], ["POST"]
+        return Starlette(
+            routes=[
+                Route("/status", _answering(self._status), methods=get),
+                Route("/get/{what}", _answering(self._get), methods=get),
+                Route("/explain", _answering(self._explain), methods=post),
+                Route("/apply", _answering(self._apply), methods=post),
+                Route("/delete", _answering(self._delete), methods=post),
+                Route("/scale", _answering(self._scale), methods=post),
+                Route("/restart", _answering(self._restart), methods=post),
+                Route("/stop", _answering(self._stop), methods=post),
+            ]
+        )
+
+    async def _status(self, _: Request) -> Any:
+        mesh = self._mesh
+        jobs = [key for key, run in mesh.controller.jobs.items() if run.state == "Failed"]
+        crashing = [
+            f"pod {pod.manifest.key}: {container.definition.name}: {container.reason}"
+            for pod in mesh.controller.pods.values()
+            for container in pod.every_container()
+            if container.restarts >= CRASHES
+        ]
+        return {
+            "up": mesh.up.is_set(),
+            "pid": os.getpid(),
+            "waitingFor": mesh.waiting_for(),
+            "failed": [f"job/{name} in {namespace}" for _, namespace, name in jobs],
+            "crashing": crashing,
+        }
+
+    async def _get(self, request: Request) -> Any:
+        mesh, what = self._mesh, request.path_params["what"]
+        if not mesh.up.is_set():
+            raise NotReady("the mesh is still starting: " + "; ".join(mesh.waiting_for()))
+        running = list(mesh.controller.pods.values())
+        namespace = request.query_params.get("namespace")
+        shown: dict[str, Callable[[], list[Any]]] = {
+            "pods": lambda: views.pods(running, mesh.desired.registry()),
+            "services": lambda: views.services(mesh.desired.registry()),
+            "routes": lambda: views.routes(running),
+            "clusters": lambda: views.clusters(running),
+            "policies": lambda: views.policies(mesh.desired.config, running),
+        }
+        if what not in shown:
+            raise NotFound(f"no such kind {what!r}; one of {', '.join(shown)}")
+        return [item for item in shown[what]() if namespace in (None, item["namespace"])]
+
+    async def _explain(self, request: Request) -> Any:
+        question = msgspec.json.decode(await _body(request), type=explaining.Question)
+        return explaining.answer(self._mesh, question)
+
+    async def _apply(self, request: Request) -> Any:
+        return _outcome(await self._mesh.transactions.apply(await _spoken(request)))
+
+    async def _delete(self, request: Request) -> Any:
+        return _outcome(await self._mesh.transactions.delete(await _spoken(request)))
+
+    async def _scale(self, request: Request) -> Any:
+        target = msgspec.json.decode(await _body(request), type=Target)
+        mesh = self._mesh
+        if target.replicas is None or not 0 <= target.replicas <= 1000:
+            raise MeshError("replicas must be a number from 0 to 1000")
+        mesh.overrides.scale(mesh.desired.config, target.namespace, target.name, target.replicas)
+        return await self._rolled_out(target)
+
+    async def _restart(self, request: Request) -> Any:
+        target = msgspec.json.decode(await _body(request), type=Target)
+        mesh = self._mesh
+        mesh.overrides.restart(mesh.desired.config, target.namespace, target.name)
+        return await self._rolled_out(target)
+
+    async def _rolled_out(self, target: Target) -> Any:
+        """Make the next moves, and wait until the Deployment is as it should be."""
+        mesh, loop = self._mesh, asyncio.get_running_loop()
+        began = loop.time()
+        controller = mesh.controller
+        controller.want(mesh.desired.config, mesh.overrides.entries)
+        while True:
+            key = ("Deployment", target.namespace, target.name)
+            workload = next((found for found in controller.wanted if found.key == key), None)
+            if workload is None:
+                raise NotFound(f"deployment {target.name} was deleted meanwhile")
+            if controller.done(workload) and len(controller.of(workload)) == workload.replicas:
+                return {"ms": (loop.time() - began) * 1000}
+            if loop.time() - began > ROLLED_OUT_WITHIN_S:
+                raise NotReady(f"not rolled out after {ROLLED_OUT_WITHIN_S:.0f} s: {mesh.waiting_for()}")
+            await asyncio.sleep(POLL_S)
+
+    async def _stop(self, _: Request) -> Any:
+        self._mesh.stop()
+        return {}
+
+
+def _listen(path: Path) -> socket.socket:
+    """A socket that only this user can open; one left behind by a dead supervisor is replaced."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(mask)
+    listener.listen(64)
+    return listener
+
+
+def _answering(ask: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
+    """The one place where errors become answers."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return _json(200, await ask(request))
+        except InvalidConfig as error:
+            return _json(
+                422, {"error": str(error), "findings": [_finding(found) for found in error.findings]}
+            )
+        except msgspec.DecodeError as error:
+            return _json(400, {"error": str(error)})
+        except MeshError as error:
+            return _json(STATUS.get(type(error), 400), {"error": str(error)})
+
+    return endpoint
+
+
+def _json(status: int, body: Any) -> Response:
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+def _finding(found: Finding) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in found.__dataclass_fields__}
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "changes": [str(change) for change in outcome.changes],
+        "warnings": list(outcome.warnings),
+        "effectiveMs": outcome.effective_ms,
+        "drainedMs": outcome.drained_ms,
+    }
+
+
+async def _body(request: Request) -> bytes:
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MAX_BODY_BYTES:
+            raise MeshError(f"more than {MAX_BODY_BYTES} bytes")
+    return bytes(data)
+
+
+async def _spoken(request: Request) -> list[Resource]:
+    """The resources of the request, all of them right by themselves. Raises InvalidConfig."""
+    asked = msgspec.json.decode(await _body(request), type=Documents)
+    found: list[Resource] = []
+    findings: list[Finding] = []
+    for document in asked.documents:
+        try:
+            found += resources.parse(document.text, document.file)
+        except InvalidConfig as error:
+            findings += error.findings
+    findings += resources.duplicates(found)
+    if findings:
+        raise InvalidConfig(findings)
+    return found

@@ -1,0 +1,41 @@
+"""Asks `mesh.local.explain` on behalf of a running mesh."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mesh.local.runtime.errors import MeshError, NotFound
+
+if TYPE_CHECKING:
+    from mesh.local.runtime.mesh import Mesh
+    from mesh.local.runtime.pod import Pod
+
+
+class Question(msgspec.Struct, forbid_unknown_fields=True):
+    """What would become of a request from a Pod."""
+
+    pod: str
+    method: str
+    url: str
+    headers: list[tuple[str, str]] = []
+    namespace: str | None = None
+
+
+def answer(mesh: Mesh, question: Question) -> Any:
+    pod = find(mesh, question.pod, question.namespace)
+    raise MeshError(f"explain is not available for {pod.manifest.key}")
+
+
+def find(mesh: Mesh, name: str, namespace: str | None) -> Pod:
+    """The Pod that `NS/POD` or `POD` means. Raises NotFound."""
+    if "/" in name:
+        namespace, _, name = name.partition("/")
+    pods = mesh.controller.pods.values()
+    found = [pod for pod in pods if pod.manifest.name == name and namespace in (None, pod.manifest.namespace)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NotFound(f"several namespaces have a pod {name}; write NAMESPACE/{name}")
+    raise NotFound(f'pod "{name}" not found; `delinkcious mesh get pods` lists them')

@@ -1,0 +1,232 @@
+"""A running mesh: the composition of everything else, and its life from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+
+from mesh.local import resources
+from mesh.local.model import InvalidConfig, Resource
+from mesh.local.runtime import addresses, applied, settings, sweep
+from mesh.local.runtime.addresses import Block
+from mesh.local.runtime.ca import LEAF_LIFETIME, Authority
+from mesh.local.runtime.companion import Companion, ProcessSpec, Room
+from mesh.local.runtime.configuration import Configuration
+from mesh.local.runtime.control import Control
+from mesh.local.runtime.controller import Controller
+from mesh.local.runtime.desired import Desired
+from mesh.local.runtime.environment import Place
+from mesh.local.runtime.errors import MeshError
+from mesh.local.runtime.manifest import PodManifest
+from mesh.local.runtime.overrides import Overrides
+from mesh.local.runtime.pod import EGRESS_PORT, Pod, Surroundings
+from mesh.local.runtime.process import Guardian
+from mesh.local.runtime.state import State
+from mesh.local.runtime.transaction import Transactions
+from mesh.local.runtime.watch import Watch
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """`leaf_lifetime` is how long certificates of Pods hold; they are renewed at half of it."""
+
+    leaf_lifetime: timedelta = LEAF_LIFETIME
+    watch: bool = True
+
+
+class Mesh:
+    """A mesh on the state folder `state`, of the manifests in `sources` and of `processes`.
+
+    `await run()` starts it, keeps it and ends it in order once `stop()` was called; `report` gets lines
+    for people. `up` is set when everything that was declared at the start runs.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        sources: Sequence[Path],
+        *,
+        processes: Sequence[ProcessSpec] = (),
+        report: Report = print,
+        options: Options | None = None,
+    ) -> None:
+        self.state = State(state)
+        self.sources = tuple(path.resolve() for path in sources)
+        self.up = asyncio.Event()
+        self.report = report
+        self.companions: list[Companion] = []
+        self.controller = Controller(self._make, self._release, self._leave, report)
+        self.desired = Desired(lambda: self.controller.pods.values(), report)
+        self._specs = tuple(processes)
+        self._options = options or Options()
+        self._stopping = asyncio.Event()
+        self._noticing = False
+        self._ready: set[str] = set()
+        self._folder = Path.cwd()
+        self._began = time.monotonic()
+
+    def stop(self) -> None:
+        """Ask `run` to end the mesh."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Run until `stop`.
+
+        Raises:
+            MeshBusy: another supervisor runs on this state folder.
+            InvalidConfig: what is declared is wrong; nothing was started but the companions.
+            MeshError: the mesh cannot start; the text says why.
+        """
+        self.state.create()
+        with self.state.held():
+            await asyncio.to_thread(sweep.sweep, self.state.folder)
+            block = addresses.claim(self.state)
+            guardian = Guardian(self.state.folder)
+            try:
+                await guardian.start()
+                await self._live(block)
+            except ExceptionGroup as group:  # of the task group: the first failure took the others with it
+                raise group.exceptions[0] from group
+            finally:
+                await asyncio.shield(self._end())
+                await asyncio.to_thread(sweep.sweep, self.state.folder)
+                await guardian.stop()
+                block.release()
+
+    async def _live(self, block: Block) -> None:
+        self._block = block
+        own = await self._start_companions()
+        self.overrides = Overrides(self.state.overrides)
+        configuration = Configuration(self.sources, own)
+        self.transactions = Transactions(self, configuration)
+        first = configuration.candidate(applied.load(self.state.applied), self.overrides.entries)
+        for warning in first.warnings:
+            self.report(str(warning))
+        async with self._surrounded(), asyncio.TaskGroup() as tasks:
+            self.desired.config = first.config
+            self.transactions.words = first.words
+            control = Control(self, self.state.socket)
+            background = [
+                tasks.create_task(self.desired.keep(self.report)),
+                tasks.create_task(control.run()),
+                tasks.create_task(self._watch()),
+            ]
+            self.desired.keys.want(first.config)
+            self.controller.want(first.config, self.overrides.entries)
+            self._look()
+            await self._stopping.wait()
+            for task in background:
+                task.cancel()
+
+    @asynccontextmanager
+    async def _surrounded(self) -> AsyncIterator[None]:
+        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=None)
+        async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
+            self._around = Surroundings(
+                state=self.state.folder,
+                pods=self.state.pods,
+                folder=self._folder,
+                inherited=settings.inherited(),
+                session=session,
+                authority=Authority(self.state, self._options.leaf_lifetime),
+                config=lambda: self.desired.config,
+                report=self.report,
+            )
+            try:
+                yield
+            finally:
+                await self.controller.stop()
+                await self.desired.keys.stop()
+
+    async def _start_companions(self) -> list[Resource]:
+        found: list[Resource] = []
+        for spec in self._specs:
+            folder = self.state.processes / spec.name
+            room = Room(self._block.take(f"process/{spec.name}").pod, folder, folder / "log")
+            companion = Companion(
+                spec, room, self.state.folder, settings.inherited(), self._notice, self.report
+            )
+            self.companions.append(companion)
+        await asyncio.gather(*(companion.start() for companion in self.companions))
+        for companion in self.companions:
+            if companion.spec.resources is not None:
+                text = companion.spec.resources(companion.room)
+                found += resources.parse(text, f"process {companion.spec.name}")
+        return found
+
+    async def _end(self) -> None:
+        await asyncio.gather(*(companion.stop() for companion in self.companions))
+
+    async def _watch(self) -> None:
+        if not self._options.watch or not self.sources:
+            return
+        watch = Watch(self.sources)
+        try:
+            async for first in watch.rounds():
+                try:
+                    await self.transactions.reread(first)
+                except InvalidConfig as error:
+                    self.report(f"{error}\nnothing was changed")
+                except MeshError as error:
+                    self.report(f"{error}\nnothing was changed")
+        finally:
+            watch.close()
+
+    def _make(self, manifest: PodManifest) -> Pod:
+        pair = self._block.take(manifest.key)
+        egress = (pair.pod, EGRESS_PORT) if manifest.injected or manifest.gateway else None
+        direct = [companion.room.address for companion in self.companions]
+        pod = Pod(manifest, Place(pair, egress, direct), self._around, self._notice)
+        for port in manifest.ports:
+            if (why := addresses.taken(pair.pod, port.number)) is not None:
+                self.report(f"pod {manifest.key}: {why}")
+        self.desired.prepare(pod)
+        return pod
+
+    def _release(self, pod: Pod) -> None:
+        self._block.give_back(pod.manifest.key)
+
+    async def _leave(self) -> None:
+        await self.desired.deliver()
+
+    def _notice(self) -> None:
+        """Something about a Pod changed: look once, after all that changes now."""
+        if not self._noticing:
+            self._noticing = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        self._noticing = False
+        self.desired.dirty.set()
+        self.controller.reconcile()
+        ready = {key for key, pod in self.controller.pods.items() if pod.ready}
+        for key in sorted(ready - self._ready):
+            pod = self.controller.pods[key]
+            self.report(f"pod {key} is ready after {time.time() - pod.started_at:.1f} s")
+        self._ready = ready
+        if not self.up.is_set() and not self.waiting_for():
+            self.up.set()
+
+    def waiting_for(self) -> list[str]:
+        """What is not as declared yet, and why, for people."""
+        found = []
+        for workload in self.controller.wanted:
+            if not self.controller.done(workload):
+                reasons = [
+                    f"{container.definition.name}: {container.reason or container.state}"
+                    for pod in self.controller.of(workload)
+                    for container in pod.every_container()
+                    if not container.ready
+                ]
+                where = f"{workload.reference} in {workload.resource.namespace}"
+                found.append(f"{where}: {'; '.join(reasons) or 'waits for others'}")
+        return found

@@ -1,0 +1,126 @@
+"""The life of a supervisor process: in the foreground, detached, and brought to its end from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import psutil
+import uvloop
+
+from mesh.local.runtime import sweep
+from mesh.local.runtime.client import Client
+from mesh.local.runtime.errors import MeshError, MeshNotRunning, NotReady
+from mesh.local.runtime.mesh import Mesh
+from mesh.local.runtime.process import last_lines
+from mesh.local.runtime.state import State
+
+POLL_S = 0.05
+ENDED_WITHIN_S = 60.0
+KILLED_WITHIN_S = 5.0
+LAST_LINES = 40
+
+
+def run(mesh: Mesh, came_up: Callable[[], None]) -> None:
+    """Run a mesh in this process until SIGINT or SIGTERM. `came_up` is called once. Raises MeshError."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(mesh, came_up))
+
+
+async def _run(mesh: Mesh, came_up: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, mesh.stop)
+
+    async def announce() -> None:
+        await mesh.up.wait()
+        came_up()
+
+    announcing = asyncio.create_task(announce())
+    try:
+        await mesh.run()
+    finally:
+        announcing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await announcing
+
+
+def detach(arguments: Sequence[str], state: State, within_s: float) -> None:
+    """Start `delinkcious ARGUMENTS` as a process of its own and wait until its mesh is up.
+
+    Raises:
+        NotReady: it ended, a container keeps crashing, or it took longer; with the last lines of its
+            output. Nothing is left running.
+    """
+    state.create()
+    if (pid := state.holder()) is not None:
+        raise MeshError(f"a mesh already runs in {state.folder} (process {pid})")
+    descriptor = os.open(state.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "delinkcious", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            start_new_session=True,
+        )
+    finally:
+        os.close(descriptor)
+    try:
+        _until_up(process, state, time.monotonic() + within_s)
+    except NotReady as error:
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(ENDED_WITHIN_S)
+        down(state)
+        lines = "\n".join(last_lines(state.output, LAST_LINES))
+        raise NotReady(f"{error}\n{lines}") from None
+
+
+def _until_up(process: subprocess.Popen[bytes], state: State, deadline: float) -> None:
+    client = Client(state)
+    reasons = ""
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise NotReady(f"the mesh ended with exit code {process.returncode}")
+        with contextlib.suppress(MeshNotRunning):
+            status = client.get("/status")
+            if status["up"]:
+                return
+            reasons = "; ".join(status["waitingFor"])
+            if status["failed"] or status["crashing"]:
+                raise NotReady(
+                    "the mesh did not come up: " + "; ".join(status["failed"] + status["crashing"])
+                )
+        time.sleep(POLL_S)
+    raise NotReady(f"the mesh did not come up in time: {reasons}")
+
+
+def down(state: State) -> int:
+    """End the mesh of a state folder however it is; returns how many processes had to be swept away."""
+    pid = state.holder()
+    if pid is not None:
+        with contextlib.suppress(MeshError):
+            Client(state).post("/stop")
+        if not _released(state, ENDED_WITHIN_S):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
+            if not _released(state, KILLED_WITHIN_S):
+                raise MeshError(f"the supervisor (process {pid}) cannot be ended")
+    return sweep.sweep(state.folder)
+
+
+def _released(state: State, within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while state.holder() is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True

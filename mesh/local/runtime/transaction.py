@@ -1,0 +1,111 @@
+"""Changes of the configuration, one at a time: judged as a whole, in force everywhere or nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mesh.local.model import Resource
+from mesh.local.runtime import applied
+from mesh.local.runtime.applied import Key, Word
+from mesh.local.runtime.configuration import Candidate, Change, Configuration, changes
+from mesh.local.runtime.errors import NotFound
+
+if TYPE_CHECKING:
+    from mesh.local.runtime.mesh import Mesh
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a change did.
+
+    `effective_ms` is the time until every sidecar had it, `drained_ms` until no connection from before it
+    was left; None when none had to end.
+    """
+
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...]
+    effective_ms: float
+    drained_ms: float | None
+
+    def __str__(self) -> str:
+        what = ", ".join(str(change) for change in self.changes) or "nothing changed"
+        after = f"; older connections ended after {self.drained_ms:.0f} ms" if self.drained_ms else ""
+        return f"{what} (effective after {self.effective_ms:.1f} ms{after})"
+
+
+class Transactions:
+    """The one way in which a running mesh's configuration changes."""
+
+    def __init__(self, mesh: Mesh, configuration: Configuration) -> None:
+        self.words: Mapping[Key, Word] = {}
+        self._mesh = mesh
+        self._configuration = configuration
+        self._lock = asyncio.Lock()
+
+    async def reread(self, since: float) -> Outcome:
+        """Take over the watched files as they are now; `since` is when they changed, by the loop's clock.
+
+        Raises:
+            InvalidConfig: they are wrong, and nothing has changed.
+            DeliveryFailed: a sidecar refused or stayed silent, and nothing has changed.
+        """
+        return await self._change(lambda: self.words, (), since)
+
+    async def apply(self, spoken: Sequence[Resource]) -> Outcome:
+        """Put resources above the files. Raises as `reread`."""
+
+        def words() -> applied.Words:
+            return self._configuration.said(self.words, spoken, delete=False)
+
+        return await self._change(words, spoken, _now())
+
+    async def delete(self, spoken: Sequence[Resource]) -> Outcome:
+        """Take resources away, also those that stand in files. Raises NotFound, and as `reread`."""
+
+        def words() -> applied.Words:
+            config = self._mesh.desired.config
+            missing = [resource for resource in spoken if config.get(*resource.key) is None]
+            if missing:
+                raise NotFound("; ".join(f"{resource} does not exist" for resource in missing))
+            return self._configuration.said(self.words, spoken, delete=True)
+
+        return await self._change(words, (), _now())
+
+    async def _change(
+        self, words: Callable[[], applied.Words], spoken: Sequence[Resource], since: float
+    ) -> Outcome:
+        mesh = self._mesh
+        async with self._lock:
+            candidate = self._configuration.candidate(words(), mesh.overrides.entries)
+            found = changes(mesh.desired.config, candidate.config)
+            delivered = await mesh.desired.switch(candidate.config)
+            effective_ms = (_now() - since) * 1000
+            self._keep(candidate)
+            if any(change.kind in ("ConfigMap", "Secret") for change in found):
+                for pod in mesh.controller.pods.values():
+                    pod.refresh_volumes()
+            mesh.controller.want(candidate.config, mesh.overrides.entries)
+        drained_ms = None
+        if delivered.draining:
+            await mesh.desired.drained(delivered)
+            drained_ms = (_now() - since) * 1000
+        changed = {(change.kind, change.namespace, change.name) for change in found}
+        found += [Change(*resource.key, "unchanged") for resource in spoken if resource.key not in changed]
+        outcome = Outcome(
+            tuple(found), tuple(str(warning) for warning in candidate.warnings), effective_ms, drained_ms
+        )
+        if any(change.verb != "unchanged" for change in found):
+            mesh.report(str(outcome))
+        return outcome
+
+    def _keep(self, candidate: Candidate) -> None:
+        if candidate.words != self.words:
+            applied.save(self._mesh.state.applied, candidate.words)
+            self.words = candidate.words
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

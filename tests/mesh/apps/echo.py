@@ -1,0 +1,66 @@
+"""A server that tells which version answered; `BOOT_DELAY_S`, `EXIT_AT_START` and /exit misbehave.
+
+Standard library only: it starts fast, and what it shows is what the mesh gave it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+VERSION = os.environ.get("VERSION", "v1")  # noqa: TID251
+
+
+class Echo(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/exit":
+            os._exit(3)
+        if self.path.startswith("/slow"):
+            time.sleep(0.5)
+        body: object = VERSION
+        if self.path == "/env":
+            body = dict(os.environ)  # noqa: TID251
+        elif self.path.startswith("/file?"):
+            with open(self.path.partition("?")[2]) as file:
+                body = file.read()
+        elif self.path.startswith("/call?"):
+            with urllib.request.urlopen(self.path.partition("?")[2], timeout=5) as answer:
+                body = answer.read().decode()
+        self._answer(json.dumps(body).encode())
+
+    def _answer(self, data: bytes) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = False  # requests that are being answered are answered
+    request_queue_size = 256
+
+
+def main() -> None:
+    if os.environ.get("EXIT_AT_START"):  # noqa: TID251
+        sys.exit("told to exit at start")
+    server = Server((os.environ["HOST"], int(os.environ["PORT"])), Echo)  # noqa: TID251
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    sys.stdout.write(f"listening as {VERSION}\n")
+    server.serve_forever(poll_interval=0.05)
+    os._exit(0)  # connections kept alive by a proxy must not hold it
+
+
+if __name__ == "__main__":
+    main()
