@@ -69,31 +69,45 @@ class Mesh:
 
     def selected(self, namespace: str, labels: Mapping[str, str]) -> list[PodTemplate]:
         """The pods with these labels; a policy of the root namespace is for all namespaces."""
+        anywhere = namespace == ROOT_NAMESPACE
         return [
             pod
-            for pod in self.pods
-            if pod.fits(labels) and namespace in (pod.workload.namespace, ROOT_NAMESPACE)
+            for pod in self._candidates(labels)
+            if pod.fits(labels) and (anywhere or pod.workload.namespace == namespace)
         ]
 
     def pods_of(self, service: Resource) -> list[PodTemplate]:
         selector = service.spec.get("selector") or {}
-        inside = (pod for pod in self.pods if pod.workload.namespace == service.namespace)
-        return [pod for pod in inside if selector and pod.fits(selector)]
+        candidates = self._candidates(selector) if selector else []
+        return [
+            pod for pod in candidates if pod.workload.namespace == service.namespace and pod.fits(selector)
+        ]
+
+    def _candidates(self, labels: Mapping[str, str]) -> list[PodTemplate]:
+        """The pods with the rarest of the labels: few, however many there are in all."""
+        return min((self._by_label.get(label, []) for label in labels.items()), key=len, default=self.pods)
+
+    @cached_property
+    def _by_label(self) -> dict[tuple[str, str], list[PodTemplate]]:
+        index: dict[tuple[str, str], list[PodTemplate]] = {}
+        for pod in self.pods:
+            for label in pod.labels.items():
+                index.setdefault(label, []).append(pod)
+        return index
 
     def rules_for(self, host: str) -> Iterator[Resource]:
         """The DestinationRules that decide about a host: in each namespace the most specific ones."""
-        best: dict[str, tuple[int, list[Resource]]] = {}
-        for pattern, rule in self._rules:
-            if not covers(pattern, host):
-                continue
-            specificity = len(pattern) if "*" in pattern else 1000
-            rank, rules = best.get(rule.namespace, (-1, []))
-            if specificity > rank:
-                best[rule.namespace] = (specificity, [rule])
-            elif specificity == rank:
-                rules.append(rule)
-        for _, rules in best.values():
-            yield from rules
+        exact = self._rules.get(host, [])
+        yield from exact
+        hidden = {rule.namespace for rule in exact}
+        by_length: dict[str, list[tuple[int, Resource]]] = {}
+        for pattern in self._wildcards:
+            for rule in self._rules[pattern] if covers(pattern, host) else []:
+                if rule.namespace not in hidden:
+                    by_length.setdefault(rule.namespace, []).append((len(pattern), rule))
+        for rules in by_length.values():
+            longest = max(length for length, _ in rules)
+            yield from (rule for length, rule in rules if length == longest)
 
     def subsets_of(self, host: str) -> frozenset[str]:
         """The names of all subsets that are declared for a host."""
@@ -105,7 +119,12 @@ class Mesh:
         return known
 
     @cached_property
-    def _rules(self) -> list[tuple[str, Resource]]:
-        return [
-            (full_host(rule.spec["host"], rule.namespace), rule) for rule in self.config.of("DestinationRule")
-        ]
+    def _rules(self) -> dict[str, list[Resource]]:
+        rules: dict[str, list[Resource]] = {}
+        for rule in self.config.of("DestinationRule"):
+            rules.setdefault(full_host(rule.spec["host"], rule.namespace), []).append(rule)
+        return rules
+
+    @cached_property
+    def _wildcards(self) -> list[str]:
+        return [host for host in self._rules if host.startswith("*")]
