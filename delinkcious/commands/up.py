@@ -1,0 +1,130 @@
+"""`delinkcious up`, `down`, `status`, `url`, `ca`: the whole application on this machine."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn, ParamSpec, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from delinkcious import local
+from delinkcious.commands import mesh_show
+from mesh.local.model import InvalidConfig
+from mesh.local.runtime import supervise
+from mesh.local.runtime.client import Client
+from mesh.local.runtime.errors import MeshError
+from mesh.local.runtime.state import State
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+state_option = click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="Where keys, data and logs lie [default: .delinkcious in the checkout]",
+)
+
+
+@click.command()
+@state_option
+@click.option("--foreground", is_flag=True, help="Stay, print what happens, end with Ctrl-C.")
+@click.option("--timeout", "timeout_s", default=120.0, show_default=True, help="Seconds to wait for it.")
+def up(state: Path | None, foreground: bool, timeout_s: float) -> None:
+    """Start everything on this machine: database, services, sidecars, gateway.
+
+    Runs on in the background; `delinkcious down` ends it. What runs already is left alone.
+    """
+    folder = _plainly(local.state, state)
+    if foreground:
+        mesh = local.make_mesh(_plainly(local.project), folder.folder, click.echo)
+        _plainly(supervise.run, mesh, lambda: _show(folder))
+        return
+    if folder.holder() is None:
+        began = time.monotonic()
+        arguments = ["up", "--foreground", "--state", str(folder.folder)]
+        with Console(stderr=True).status("Starting the database, the services and their sidecars ..."):
+            _plainly(supervise.detach, arguments, folder, timeout_s)
+        click.echo(f"Delinkcious is up after {time.monotonic() - began:.1f} s.\n")
+    else:
+        click.echo("Delinkcious runs already.\n")
+    _plainly(_show, folder)
+
+
+@click.command()
+@state_option
+def down(state: Path | None) -> None:
+    """End everything that `up` started, however it was left; the data stay."""
+    folder = _plainly(local.state, state)
+    swept = _plainly(supervise.down, folder)
+    click.echo(
+        fPLACE
+    )
+
+
+@click.command()
+@state_option
+def status(state: Path | None) -> None:
+    """Show what runs and where."""
+    _plainly(_show, _plainly(local.state, state))
+
+
+@click.command()
+@state_option
+def url(state: Path | None) -> None:
+    """Print the public address, for scripts: URL=$(delinkcious url)."""
+    click.echo(_plainly(local.ingress_url, state))
+
+
+@click.command()
+@state_option
+def ca(state: Path | None) -> None:
+    """Print the file of the certificate to trust: export CURL_CA_BUNDLE=$(delinkcious ca)."""
+    file = _plainly(local.authority_file, state)
+    if not file.exists():
+        _fail(f"{file} is not there yet: delinkcious up makes it")
+    click.echo(str(file))
+
+
+def _show(folder: State) -> None:
+    mesh_show.show("pods", Client(folder).get("/get/pods"), "table")
+    address = local.ingress_url(folder.folder)
+    places = Table(box=None, show_header=False, pad_edge=False)
+    places.add_row("API", f"{address}/api/v1/")
+    places.add_row("its certificate", local.relative(local.authority_file(folder.folder)))
+    places.add_row("logs", local.relative(folder.output))
+    console = Console(soft_wrap=True)
+    console.print()
+    console.print(places)
+    console.print("\nNext:")
+    following = Table(box=None, show_header=False, pad_edge=False)
+    for command, effect in NEXT:
+        following.add_row(f"  {command}", effect)
+    console.print(following)
+
+
+NEXT = (
+    (". .venv/bin/activate", "put `delinkcious` on your PATH"),
+    ("delinkcious sign-up NAME", "make an account and sign in"),
+    ("delinkcious import FILE", "bring your bookmarks, as any browser exports them"),
+    ("delinkcious search 'python -tag:old'", "find them again"),
+    ("delinkcious mesh get pods", "what runs; also routes, clusters, policies"),
+    ("delinkcious down", "end it all; the data stay"),
+)
+
+
+def _plainly(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Call it; an error that says what to do is shown as it is, without a stack trace."""
+    try:
+        return function(*arguments, **options)
+    except (MeshError, InvalidConfig, LookupError) as error:
+        _fail(str(error))
+
+
+def _fail(sentence: str) -> NoReturn:
+    click.echo(sentence, err=True)
+    sys.exit(1)
