@@ -61,9 +61,8 @@ def down(state: Path | None) -> None:
     """End everything that `up` started, however it was left; the data stay."""
     folder = _plainly(local.state, state)
     swept = _plainly(supervise.down, folder)
-    click.echo(
-        fPLACE
-    )
+    killed = f"; {swept} processes had to be killed" if swept else ""
+    click.echo(f"Delinkcious is down{killed}.")
 
 
 @click.command()
