@@ -8,6 +8,11 @@ import click
 
 # verb -> (module of delinkcious.commands, attribute in it)
 COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("up", "up"),
+    "down": ("up", "down"),
+    "status": ("up", "status"),
+    "url": ("up", "url"),
+    "ca": ("up", "ca"),
     "doctor": ("doctor", "doctor"),
     "mesh": ("mesh", "mesh"),
     "sign-up": ("account", "sign_up"),

@@ -13,7 +13,6 @@ from .model import MAX_TEXT_CHARACTERS, Entry, Options, Skipped
 # An object that is longer is no bookmark: all its texts together may not be longer than that.
 MAX_ELEMENT_CHARACTERS = 4 * MAX_TEXT_CHARACTERS
 _SPACE = re.compile(r"[ \t\n\r]*")
-_AFTER = re.compile(r"[ \t\n\r]*([,\]])")
 
 
 def read(chunks: Iterable[str], options: Options) -> Iterator[Entry]:
@@ -28,34 +27,63 @@ def read(chunks: Iterable[str], options: Options) -> Iterator[Entry]:
 
 def elements(chunks: Iterable[str]) -> Iterator[object]:
     """The elements of the array; raises ValueError (or RecursionError) where it is not well-formed."""
-    decoder = json.JSONDecoder()
-    source = iter(chunks)
-    buffer, at, closed = "", 0, False
-    while "[" not in buffer:
-        piece = next(source, None)
-        if piece is None or (buffer.strip() and not buffer.lstrip().startswith("[")):
-            raise ValueError("no array")
-        buffer += piece
-    at = buffer.index("[") + 1
-    empty = True
-    while not closed:
-        try:
-            start = cast(re.Match[str], _SPACE.match(buffer, at)).end()
-            if empty and buffer[start : start + 1] == "]":
+    text = _Window(chunks)
+    text.sign("[")
+    if text.follows("]"):
+        return
+    yield text.element()
+    while text.sign(",]") == ",":
+        yield text.element()
+
+
+class _Window:
+    """The part of a text that is not read yet, as far as it was needed."""
+
+    def __init__(self, chunks: Iterable[str]) -> None:
+        self._source = iter(chunks)
+        self._text = ""
+        self._at = 0
+        self._decoder = json.JSONDecoder()
+
+    def sign(self, expected: str) -> str:
+        """The next character that is not space; raises ValueError unless it is an expected one."""
+        self._skip_space()
+        found = self._text[self._at : self._at + 1]
+        if not found or found not in expected:
+            raise ValueError(f"no {expected}")
+        self._at += 1
+        return found
+
+    def follows(self, sign: str) -> bool:
+        self._skip_space()
+        return self._text.startswith(sign, self._at)
+
+    def element(self) -> object:
+        self._skip_space()
+        while True:
+            try:
+                element, end = self._decoder.raw_decode(self._text, self._at)
+            except ValueError:
+                if len(self._text) - self._at > MAX_ELEMENT_CHARACTERS or not self._more():
+                    raise
+            else:
+                # A number may go on in the next piece.
+                if end < len(self._text) or not self._more():
+                    self._at = end
+                    return element
+
+    def _skip_space(self) -> None:
+        while True:
+            self._at = cast(re.Match[str], _SPACE.match(self._text, self._at)).end()
+            if self._at < len(self._text) or not self._more():
                 return
-            element, end = decoder.raw_decode(buffer, start)
-            after = _AFTER.match(buffer, end)
-            if after is None:
-                raise ValueError("cut off after an element")
-        except ValueError:
-            piece = next(source, None)
-            if piece is None or len(buffer) - at > MAX_ELEMENT_CHARACTERS:
-                raise
-            buffer, at = buffer[at:] + piece, 0
-            continue
-        yield element
-        empty = False
-        at, closed = after.end(), after[1] == "]"
+
+    def _more(self) -> bool:
+        piece = next(self._source, None)
+        if piece is None:
+            return False
+        self._text, self._at = self._text[self._at :] + piece, 0
+        return True
 
 
 def _entry(place: int, element: object, options: Options) -> Entry:

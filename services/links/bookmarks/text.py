@@ -21,7 +21,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_LINE_END = re.compile("\r\n|\n\r|\r")
+_LINE_ENDS = re.compile("\r\n|\n\r|\r|\n")
 # The five bytes that Windows-1252 leaves open are the control characters of the same number, as browsers
 # have it (WHATWG Encoding, index windows-1252).
 _WINDOWS_1252 = "".join(
@@ -76,10 +76,11 @@ def one_line_end(pieces: Iterator[str]) -> Iterator[str]:
     held = ""
     for piece in pieces:
         text = held + piece
-        held = text[-1:] if text[-1:] in ("\r", "\n") else ""
-        yield unix_lines(text[:-1] if held else text)
+        ends = _LINE_ENDS.findall(text, len(text.rstrip("\r\n")))
+        held = ends[-1] if ends and len(ends[-1]) == 1 else ""
+        yield unix_lines(text[: len(text) - len(held)])
     yield unix_lines(held)
 
 
 def unix_lines(text: str) -> str:
-    return _LINE_END.sub("\n", text) if "\r" in text else text
+    return _LINE_ENDS.sub("\n", text) if "\r" in text else text
