@@ -54,7 +54,7 @@ def make_mesh(checkout: Path, folder: Path, report: Callable[[str], None]) -> Me
         """The Secrets that an operator would make on Kubernetes."""
         database = _server(room)
         urls = {name: database.url(name, secrets.databases[name], name) for name in SERVICES}
-        hosts = ["localhost", made[0].service_address(ROOT_NAMESPACE, GATEWAY)]
+        hosts = ["localhost", made[0].service_ip(f"{ROOT_NAMESPACE}/{GATEWAY}")]
         manifests = [*secrets.manifests(urls), _public_certificate(folder, hosts)]
         return yaml.safe_dump_all(manifests, sort_keys=False)
 
@@ -96,8 +96,8 @@ def ingress_url(explicit: Path | None = None) -> str:
     except MeshError as error:
         raise LookupError(str(error)) from error
     for service in services:
-        if service["name"] == GATEWAY and service["address"]:
-            return f"https://{service['address']}:{service['ports']['443']['targetPort']}"
+        if service["name"] == GATEWAY and service["publicIp"]:
+            return f"https://{service['publicIp']}:{service['ports']['443']['targetPort']}"
     raise LookupError(f"no gateway {ROOT_NAMESPACE}/{GATEWAY} runs")
 
 

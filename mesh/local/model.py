@@ -106,11 +106,18 @@ class ServicePort:
 
 @dataclass(frozen=True)
 class Service:
+    """A Kubernetes Service.
+
+    `public_ip` is the lasting address of a Service in front of a gateway: every gateway pod behind it
+    listens there too, so that clients outside need not know which pods run.
+    """
+
     name: str
     namespace: str
     ports: tuple[ServicePort, ...]
     selector: Mapping[str, str]
     cluster_ip: str | None = None
+    public_ip: str | None = None
 
     @property
     def hostname(self) -> str:

@@ -13,7 +13,7 @@ from mesh.local.envoy.matches import Listener, reads_claims
 from mesh.local.envoy.request_authentication import jwt_filters
 from mesh.local.envoy.view import View, selects
 from mesh.local.envoy.virtual_service import Route, covers, merged, visible
-from mesh.local.model import Json, Resource
+from mesh.local.model import Json, Resource, Service
 
 _PROTOCOLS = ("HTTP", "HTTP2", "GRPC", "HTTPS")
 _MAX_DIRECT_RESPONSE_BYTES = 1024 * 1024
@@ -115,15 +115,21 @@ def _target_ports(view: View) -> dict[int, int]:
     """The proxy's own port for each port of the Services in front of it."""
     by_name = {port.name: port.number for port in view.proxy.ports}
     made: dict[int, int] = {}
-    for service in sorted(view.registry.services, key=lambda s: s.name):
-        ours = service.namespace == view.proxy.namespace and bool(service.selector)
-        if ours and selects(service.selector, view.proxy.labels):
-            for port in service.ports:
-                target = port.target_port
-                number = target if isinstance(target, int) else by_name.get(target)
-                if number is not None:
-                    made.setdefault(port.number, number)
+    for service in _in_front(view):
+        for port in service.ports:
+            target = port.target_port
+            number = target if isinstance(target, int) else by_name.get(target)
+            if number is not None:
+                made.setdefault(port.number, number)
     return made
+
+
+def _in_front(view: View) -> list[Service]:
+    """The Services that lead to this proxy, by name."""
+    proxy = view.proxy
+    ours = [service for service in view.registry.services if service.namespace == proxy.namespace]
+    chosen = [service for service in ours if service.selector and selects(service.selector, proxy.labels)]
+    return sorted(chosen, key=lambda service: service.name)
 
 
 def _by_bind_port(every: Iterable[Server]) -> dict[int, list[Server]]:
@@ -144,17 +150,23 @@ def _by_routes(every: Iterable[Server]) -> dict[str, list[Server]]:
 
 def _listener(view: View, port: int, group: Sequence[Server]) -> Json:
     proxy = view.proxy
+    # Every gateway pod listens on its Service's address too; the kernel spreads connections over them.
+    public = sorted({service.public_ip for service in _in_front(view) if service.public_ip})
     listener: Json = {
         "name": f"0.0.0.0_{port}",
         "address": {"socket_address": {"address": proxy.ip, "port_value": port}},
         "traffic_direction": "OUTBOUND",
-        "enable_reuse_port": False,
+        "enable_reuse_port": bool(public),
         "filter_chains": list(_chains(view, group)),
     }
     if group[0].https:
         proto = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
         listener["listener_filters"] = [filter_("envoy.filters.listener.tls_inspector", proto)]
         listener["continue_on_listener_filters_timeout"] = True
+    if public:
+        listener["additional_addresses"] = [
+            {"address": {"socket_address": {"address": address, "port_value": port}}} for address in public
+        ]
     return listener
 
 

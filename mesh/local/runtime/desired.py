@@ -11,7 +11,7 @@ from mesh.local.runtime import credentials
 from mesh.local.runtime.errors import DeliveryFailed, MeshError
 from mesh.local.runtime.jwks import KeySets
 from mesh.local.runtime.pod import Pod
-from mesh.local.runtime.registry import registry
+from mesh.local.runtime.registry import PublicIp, registry
 from mesh.local.snapshot import build
 
 
@@ -26,14 +26,18 @@ class Delivered:
 class Desired:
     """Builds the snapshot of every proxy out of what is wanted now, and delivers those that differ."""
 
-    def __init__(self, pods: Callable[[], Iterable[Pod]], report: Callable[[str], None]) -> None:
+    def __init__(
+        self, pods: Callable[[], Iterable[Pod]], public_ip: PublicIp, report: Callable[[str], None]
+    ) -> None:
         self.config = Config([])
         self.dirty = asyncio.Event()
         self.keys = KeySets(self.registry, self.dirty.set, report)
         self._pods = pods
+        self._public_ip = public_ip
 
     def registry(self) -> Registry:
-        return registry(self.config, (pod.endpoint for pod in self._pods() if not pod.stopping))
+        endpoints = (pod.endpoint for pod in self._pods() if not pod.stopping)
+        return registry(self.config, endpoints, self._public_ip)
 
     def prepare(self, pod: Pod) -> None:
         """Write everything for a proxy that is about to start."""

@@ -65,18 +65,25 @@ class Mesh:
         self.report = report
         self.companions: list[Companion] = []
         self.controller = Controller(self._make, self._release, self._leave, report)
-        self.desired = Desired(lambda: self.controller.pods.values(), report)
+        self.desired = Desired(lambda: self.controller.pods.values(), self.service_ip, report)
         self._specs = tuple(processes)
         self._options = options or Options()
         self._stopping = asyncio.Event()
         self._noticing = False
         self._ready: set[str] = set()
+        self._service_ips: dict[str, str] = {}
         self._folder = Path.cwd()
         self._began = time.monotonic()
 
     def stop(self) -> None:
         """Ask `run` to end the mesh."""
         self._stopping.set()
+
+    def service_ip(self, service: str) -> str:
+        """The lasting address of a Service (`namespace/name`); known once `run` has claimed its block."""
+        if service not in self._service_ips:
+            self._service_ips[service] = self._block.take(f"service/{service}").pod
+        return self._service_ips[service]
 
     async def run(self) -> None:
         """Run until `stop`.

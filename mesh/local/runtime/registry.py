@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
+from mesh.local.envoy.view import selects
 from mesh.local.model import Config, Endpoint, Json, Protocol, Registry, Resource, Service, ServicePort
+from mesh.local.runtime.manifest import PodManifest
 
 # Istio's rule: `appProtocol`, else the port name up to its first dash, else plain TCP.
 _PROTOCOLS: dict[str, Protocol] = {
@@ -17,13 +20,31 @@ _PROTOCOLS: dict[str, Protocol] = {
 }
 
 
-def registry(config: Config, endpoints: Iterable[Endpoint]) -> Registry:
-    """What runs, under the names of its Services; in a stable order, so that equal states are equal."""
-    services = tuple(
+PublicIp = Callable[[str], str]
+
+
+def registry(config: Config, endpoints: Iterable[Endpoint], public_ip: PublicIp) -> Registry:
+    """What runs, under the names of its Services; in a stable order, so that equal states are equal.
+
+    `public_ip` gives the address of a Service in front of a gateway, by `namespace/name`.
+    """
+    services = [
         service(resource) for resource in config.of("Service") if resource.spec.get("type") != "ExternalName"
-    )
+    ]
+    gateways = list(_gateways(config))
+    for index, known in enumerate(services):
+        if any(known.namespace == space and selects(known.selector, labels) for space, labels in gateways):
+            services[index] = replace(known, public_ip=public_ip(f"{known.namespace}/{known.name}"))
     ordered = sorted(endpoints, key=lambda endpoint: (endpoint.namespace, endpoint.pod))
-    return Registry(services, tuple(ordered))
+    return Registry(tuple(services), tuple(ordered))
+
+
+def _gateways(config: Config) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Namespace and labels of every gateway's pods."""
+    for resource in config.of("Deployment"):
+        manifest = PodManifest(resource.name, resource.namespace, resource.name, resource.spec["template"])
+        if manifest.gateway:
+            yield resource.namespace, manifest.labels
 
 
 def service(resource: Resource) -> Service:

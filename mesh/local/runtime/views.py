@@ -75,6 +75,7 @@ def services(registry: Registry) -> list[Json]:
             "name": service.name,
             "namespace": service.namespace,
             "hostname": service.hostname,
+            "publicIp": service.public_ip,
             "ports": {
                 str(port.number): {
                     "name": port.name,
