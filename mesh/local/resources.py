@@ -87,9 +87,8 @@ def read_text(file: Path) -> str:
         after = file.stat()
     except OSError as error:
         raise _refused(file, f"cannot be read: {error.strerror}") from error
-    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size) or len(
-        data
-    ) != after.st_size:
+    unchanged = (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
+    if not unchanged or len(data) != after.st_size:
         raise _refused(file, "changed while it was read")
     if not data.strip():
         raise _refused(file, "is empty; a file that is to declare nothing holds a comment")

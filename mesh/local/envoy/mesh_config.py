@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import yaml
-
+from mesh.local.documents import documents
 from mesh.local.model import ROOT_NAMESPACE, Config, Json
 
 # 2 retries of what certainly did not reach the application (Istio since 1.24: no plain 503).
@@ -40,7 +39,7 @@ def mesh_config(config: Config) -> MeshConfig:
 
 @lru_cache(maxsize=8)
 def _parse(text: str) -> MeshConfig:
-    loaded = yaml.load(text, Loader=yaml.CSafeLoader)
+    loaded = next((document.value for document in documents(text)), None)
     raw: Json = loaded if isinstance(loaded, dict) else {}
     normalization = (raw.get("pathNormalization") or {}).get("normalization", "DEFAULT")
     return MeshConfig(

@@ -9,6 +9,7 @@ import certifi
 
 from mesh.local import files
 from mesh.local.model import TRUST_DOMAIN, Json
+from mesh.local.schema.gateway import CIPHER_SUITES
 
 _TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
 RAW_BUFFER: Json = {
@@ -128,7 +129,8 @@ def gateway_server(folder: Path, written: Json) -> Json:
     ):
         if version := _VERSIONS.get(written.get(key, "")):
             params[field] = version
-    params["cipher_suites"] = list(written.get("cipherSuites") or CIPHERS)
+    suites = dict.fromkeys(suite for suite in written.get("cipherSuites") or [] if suite in CIPHER_SUITES)
+    params["cipher_suites"] = list(suites or CIPHERS)
     common: Json = {"alpn_protocols": ["h2", "http/1.1"], "tls_params": params}
     credential = written.get("credentialName")
     if credential:
