@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime as dt
 import secrets
@@ -92,6 +93,12 @@ async def http(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def users(http: httpx.AsyncClient) -> UsersClient:
     return UsersClient(HttpClient(http))
+
+
+@pytest.fixture
+async def side_by_side(deps: Deps) -> None:
+    """Opens connections beforehand, or requests at the same time would wait for the one that is open."""
+    await asyncio.gather(*(deps.users._database.fetchval("SELECT pg_sleep(0.1)") for _ in range(8)))
 
 
 @pytest.fixture

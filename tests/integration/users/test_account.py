@@ -55,6 +55,7 @@ async def test_a_change_that_is_sent_twice_is_done_once(users: UsersClient, toke
     assert await users.sign_in("ada", NEW)
 
 
+@pytest.mark.usefixtures("side_by_side")
 async def test_of_two_different_changes_at_the_same_time_one_is_done(
     http: httpx.AsyncClient, users: UsersClient, tokens: Tokens
 ) -> None:

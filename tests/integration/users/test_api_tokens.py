@@ -116,6 +116,7 @@ async def test_a_malformed_token_is_not_made(
     assert answer.status_code in (400, 422)
 
 
+@pytest.mark.usefixtures("side_by_side")
 async def test_a_user_has_fifty_tokens_at_most_even_when_asking_in_parallel(
     users: UsersClient, access: Secret, query: Query
 ) -> None:
@@ -141,6 +142,7 @@ async def test_a_name_is_used_once(users: UsersClient, access: Secret) -> None:
         await users.create_token(access, NewApiToken(name=" cron ", scopes=["read"]))
 
 
+@pytest.mark.usefixtures("side_by_side")
 async def test_the_same_creation_with_the_same_key_is_answered_the_same_from_nothing_stored(
     http: httpx.AsyncClient, users: UsersClient, access: Secret, query: Query
 ) -> None:

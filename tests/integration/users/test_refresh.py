@@ -65,6 +65,7 @@ async def test_an_access_token_of_an_ended_family_makes_nothing_lasting(
         await users.list_tokens(tokens.access_token)
 
 
+@pytest.mark.usefixtures("side_by_side")
 async def test_two_refreshes_of_one_token_at_the_same_time_end_the_family(
     http: httpx.AsyncClient, tokens: Tokens, query: Query
 ) -> None:
@@ -75,6 +76,7 @@ async def test_two_refreshes_of_one_token_at_the_same_time_end_the_family(
     assert (await ask(http, Secret(winner.json()["refresh_token"]))).status_code == 401
 
 
+@pytest.mark.usefixtures("side_by_side")
 async def test_a_lost_answer_is_given_again_for_the_same_key(
     http: httpx.AsyncClient, tokens: Tokens, query: Query
 ) -> None:

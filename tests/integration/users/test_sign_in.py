@@ -102,6 +102,7 @@ async def test_a_name_that_does_not_exist_is_throttled_like_one_that_does(
     assert seen[0] == seen[1] == [401] * 5 + [429] * 2
 
 
+@pytest.mark.usefixtures("side_by_side")
 async def test_parallel_guesses_are_counted_before_they_are_tried(
     app: Starlette, http: httpx.AsyncClient
 ) -> None:

@@ -50,6 +50,7 @@ async def test_a_broken_rule_is_answered_with_the_field_and_without_its_value(
         assert changed["password"] not in answer.text
 
 
+@pytest.mark.usefixtures("side_by_side")
 async def test_of_concurrent_sign_ups_with_one_name_one_wins(http: httpx.AsyncClient, query: Query) -> None:
     answers = await asyncio.gather(
         *(http.post("/users", json=body("Ada", f"{PASSWORD} {number}")) for number in range(8))
@@ -58,6 +59,7 @@ async def test_of_concurrent_sign_ups_with_one_name_one_wins(http: httpx.AsyncCl
     assert len(await query("SELECT FROM users")) == 1
 
 
+@pytest.mark.usefixtures("side_by_side")
 async def test_the_same_sign_up_with_the_same_key_is_answered_the_same(
     http: httpx.AsyncClient, query: Query
 ) -> None:

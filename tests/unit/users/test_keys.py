@@ -127,6 +127,8 @@ def test_a_lost_next_key_is_made_again() -> None:
     store.stored = [key for key in store.stored if key.state == "active"]
     store.tend(QUICK, START + dt.timedelta(hours=3))
     assert store.active == "key-1"
+    store.tend(QUICK, START + dt.timedelta(hours=3, minutes=29))
+    assert store.active == "key-1"
     store.tend(QUICK, START + dt.timedelta(hours=3, minutes=30))
     assert store.active == "key-3"
 

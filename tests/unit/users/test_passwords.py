@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 import argon2
 import pytest
 from prometheus_client import CollectorRegistry
@@ -29,6 +31,26 @@ async def test_nobody_has_no_password_at_all() -> None:
     hasher = passwords()
     for guess in ("", "one", "\u0000"):
         assert not await hasher.verify(None, Secret(guess))
+
+
+class Watched(argon2.PasswordHasher):
+    """Notes the parameters of every hash that is really verified."""
+
+    verified: ClassVar[list[str]] = []
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
+        self.verified.append(str(hash).rsplit("$", 2)[0])
+        return super().verify(hash, password)
+
+
+async def test_an_unknown_user_costs_the_same_work_as_a_known_one() -> None:
+    hasher = Passwords(
+        Metrics(CollectorRegistry()), concurrency=1, queue=1, hasher=Watched(TIME_COST, MEMORY_KIB, 1)
+    )
+    stored = await hasher.hash(Secret("one"))
+    await hasher.verify(stored, Secret("two"))
+    await hasher.verify(None, Secret("two"))
+    assert Watched.verified == ["$argon2id$v=19$m=19456,t=2,p=1"] * 2
 
 
 async def test_parameters_are_those_that_are_recommended() -> None:
