@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import datetime as dt
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -23,7 +24,6 @@ from services.kit import settings as settings_
 from services.kit.db import open_pool
 from services.kit.errors import Problem
 from services.kit.settings import InvalidSettings
-from services.users.app import utc_now
 from services.users.encryption import KeyEncryption
 from services.users.key_store import KeyStore
 from services.users.keys import Rotation, RotationPolicy, RotationTooEarly
@@ -54,7 +54,8 @@ async def rotate(settings: UsersSettings, *, at_once: bool) -> Rotation:
     encryption = KeyEncryption(settings.key_encryption_key)
     async with open_pool(settings) as database:
         keys = KeyStore(database, encryption, RotationPolicy())
-        return await (keys.rotate_at_once(utc_now()) if at_once else keys.rotate_early(utc_now()))
+        now = dt.datetime.now(dt.UTC)
+        return await (keys.rotate_at_once(now) if at_once else keys.rotate_early(now))
 
 
 def _exit(code: int, sentence: str) -> NoReturn:
