@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+import socket
 from typing import Any
-
-import httpx
+from urllib.parse import urlencode
 
 from mesh.local.runtime.errors import MeshError, MeshNotRunning
 from mesh.local.runtime.state import State
 
 ANSWERED_WITHIN_S = 330.0  # a rolling restart waits for slow starts
-CONNECTED_WITHIN_S = 5.0
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("mesh", timeout=ANSWERED_WITHIN_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        try:
+            self.sock.connect(self._path)
+        except OSError:
+            self.close()
+            raise
 
 
 class Client:
@@ -18,24 +36,25 @@ class Client:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        transport = httpx.HTTPTransport(uds=str(state.socket))
-        timeout = httpx.Timeout(ANSWERED_WITHIN_S, connect=CONNECTED_WITHIN_S)
-        self._http = httpx.Client(transport=transport, base_url="http://mesh", timeout=timeout)
 
     def get(self, path: str, **query: str) -> Any:
-        return self._ask("GET", path, params=query)
+        return self._ask("GET", f"{path}?{urlencode(query)}" if query else path, None)
 
     def post(self, path: str, body: Any = None) -> Any:
-        return self._ask("POST", path, json=body)
+        return self._ask("POST", path, json.dumps(body))
 
-    def _ask(self, method: str, path: str, **arguments: Any) -> Any:
+    def _ask(self, method: str, path: str, body: str | None) -> Any:
+        connection = _Connection(str(self._state.socket))
         try:
-            answer = self._http.request(method, path, **arguments)
-        except (httpx.ConnectError, httpx.ConnectTimeout):
+            connection.request(method, path, body, {"content-type": "application/json"})
+            answer = connection.getresponse()
+            told = json.loads(answer.read())
+        except (FileNotFoundError, ConnectionRefusedError):
             raise MeshNotRunning(f"no mesh runs in {self._state.folder}") from None
-        except httpx.HTTPError as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise MeshNotRunning(f"the mesh in {self._state.folder} went away: {error!r}") from error
-        body = answer.json()
-        if answer.status_code != 200:
-            raise MeshError(body["error"])
-        return body
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise MeshError(told["error"])
+        return told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -46,7 +47,7 @@ class Transactions:
         self._lock = asyncio.Lock()
 
     async def reread(self, since: float) -> Outcome:
-        """Take over the watched files as they are now; `since` is when they changed, by the loop's clock.
+        """Take over the watched files as they are now; `since` is when they changed, by the monotonic clock.
 
         Raises:
             InvalidConfig: they are wrong, and nothing has changed.
@@ -108,4 +109,4 @@ class Transactions:
 
 
 def _now() -> float:
-    return asyncio.get_running_loop().time()
+    return time.monotonic()

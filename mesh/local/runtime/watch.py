@@ -10,6 +10,7 @@ import asyncio
 import ctypes
 import os
 import struct
+import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
@@ -25,7 +26,7 @@ EVENT = struct.Struct("iIII")
 
 
 class Watch:
-    """Watches files and folders; each round of changes is one item: the loop time of its first event."""
+    """Watches files and folders; each round of changes is one item: the time of its first event."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -44,12 +45,11 @@ class Watch:
         os.close(self._descriptor)
 
     async def rounds(self) -> AsyncIterator[float]:
-        """When the first change of each round happened, by the clock of the event loop."""
-        loop = asyncio.get_running_loop()
+        """When the first change of each round happened, by the monotonic clock."""
         while True:
             await self._pending.wait()
             first = self._first
-            while self._pending.is_set() and loop.time() - first < PATIENCE_S:
+            while self._pending.is_set() and time.monotonic() - first < PATIENCE_S:
                 self._pending.clear()
                 await asyncio.sleep(QUIET_S)
             self._pending.clear()
@@ -81,7 +81,7 @@ class Watch:
             ours = mask & IN_Q_OVERFLOW or names is None or name in names
             if ours and not name.startswith("."):
                 if not self._pending.is_set():
-                    self._first = asyncio.get_running_loop().time()
+                    self._first = time.monotonic()
                 self._pending.set()
 
 

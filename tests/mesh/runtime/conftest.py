@@ -1,0 +1,131 @@
+"""Real meshes for the tests: each with a state folder, a supervisor process and a block of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mesh.local.runtime import supervise, sweep
+from mesh.local.runtime.client import Client
+from mesh.local.runtime.errors import MeshError
+from mesh.local.runtime.state import State
+from tests.mesh.runtime.manifests import Manifests
+
+PATIENCE_S = 30.0
+
+
+def until(condition: Callable[[], Any], within_s: float = PATIENCE_S) -> Any:
+    """Wait for a condition; what it gives when it is true."""
+    deadline = time.monotonic() + within_s
+    while True:
+        if found := condition():
+            return found
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+class Running:
+    """A supervisor process, asked and observed from outside as a user would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = folder / "manifests"
+        self.files.mkdir()
+        self.state = State(folder / "state")
+        self.client = Client(self.state)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "delinkcious", "mesh", "up", "-f", str(self.files)]
+        output = (self.folder / "output").open("ab")
+        with output:
+            self.process = subprocess.Popen(
+                [*command, "--state", str(self.state.folder)], stdout=output, stderr=output
+            )
+        until(self.up)
+
+    def up(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.output
+        try:
+            return bool(self.client.get("/status")["up"])
+        except MeshError:
+            return False
+
+    @property
+    def output(self) -> str:
+        return (self.folder / "output").read_text()
+
+    def pods(self, workload: str) -> list[dict[str, Any]]:
+        return [pod for pod in self.client.get("/get/pods") if pod["workload"] == workload]
+
+    def pod(self, workload: str) -> dict[str, Any]:
+        return self.pods(workload)[0]
+
+    def pid(self, workload: str, container: str = "app") -> int | None:
+        parts = {part["name"]: part for part in self.pod(workload)["containers"]}
+        found: int | None = parts[container]["pid"]
+        return found
+
+    def from_pod(self, workload: str) -> httpx.Client:
+        """A client whose requests are requests of that pod."""
+        return httpx.Client(proxy=f"http://{self.pod(workload)['egress']}", timeout=10)
+
+    def get(self, url: str, workload: str = "client") -> httpx.Response:
+        with self.from_pod(workload) as client:
+            return client.get(url)
+
+    def apply(self, text: str) -> Any:
+        return self.client.post("/apply", {"documents": [{"file": "applied.yaml", "text": text}]})
+
+    def delete(self, text: str) -> Any:
+        return self.client.post("/delete", {"documents": [{"file": "applied.yaml", "text": text}]})
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE_S)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait(PATIENCE_S)
+
+    def members(self) -> set[int]:
+        return sweep.belonging(self.state.folder)
+
+    def close(self) -> None:
+        supervise.down(self.state)
+        if self.process is not None and self.process.poll() is None:
+            self.process.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def new_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Running]]:
+    """Starts meshes of the YAML they are given; all end with the test."""
+    made: list[Running] = []
+
+    def start(text: str) -> Running:
+        running = Running(tmp_path_factory.mktemp("mesh"))
+        (running.files / "mesh.yaml").write_text(text)
+        made.append(running)
+        running.start()
+        return running
+
+    yield start
+    for running in made:
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def manifests() -> Manifests:
+    return Manifests()
