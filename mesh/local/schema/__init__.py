@@ -27,7 +27,7 @@ def judge(resource: Resource) -> list[Finding]:
     report = Report(resource)
     if runs(resource):
         SUPPORTED[resource.kind].schema.check(resource.body, At(report))
-        if resource.kind == "ConfigMap":
+        if resource.kind == "ConfigMap" and not report.misshapen:
             report.findings += mesh_config_findings(resource)
     else:
         _judge_kind(resource, At(report))

@@ -191,11 +191,12 @@ def _action_fits(spec: Json, at: At) -> None:
         )
     if "provider" in spec and action != "CUSTOM":
         (at / "provider").error(f"`provider` must not be with non CUSTOM action, found {action}")
-    dry_run = at.resource.annotations.get(DRY_RUN)
+    annotations = at.resource.annotations
+    dry_run = annotations.get(DRY_RUN) if isinstance(annotations, dict) else None
     place = At(at.report, ("metadata", "annotations", DRY_RUN))
     if dry_run is not None and action not in ("ALLOW", "DENY"):
         place.error(f"the annotation {DRY_RUN} currently only supports action ALLOW/DENY, found {action}")
-    elif dry_run is not None and dry_run not in _GO_BOOLEANS:
+    elif isinstance(dry_run, str) and dry_run not in _GO_BOOLEANS:
         place.error(f'the annotation {DRY_RUN} has an invalid value ("{dry_run}"): write "true" or "false"')
 
 

@@ -31,17 +31,22 @@ class Kind:
     schema: Message
 
 
-def _istio(api_versions: tuple[str, ...], spec: Message) -> Kind:
-    return Kind(api_versions, whole({"spec": spec}))
+def _networking(spec: Message) -> Kind:
+    return Kind(NETWORKING, whole({"spec": spec}, required=("spec",)))
+
+
+def _security(spec: Message) -> Kind:
+    """A policy without a spec is one that says nothing about everybody."""
+    return Kind(SECURITY, whole({"spec": spec}))
 
 
 SUPPORTED: dict[str, Kind] = {
-    "VirtualService": _istio(NETWORKING, virtual_service.SPEC),
-    "DestinationRule": _istio(NETWORKING, destination_rule.SPEC),
-    "Gateway": _istio(NETWORKING, gateway.SPEC),
-    "PeerAuthentication": _istio(SECURITY, peer_authentication.SPEC),
-    "RequestAuthentication": _istio(SECURITY, request_authentication.SPEC),
-    "AuthorizationPolicy": _istio(SECURITY, authorization_policy.SPEC),
+    "VirtualService": _networking(virtual_service.SPEC),
+    "DestinationRule": _networking(destination_rule.SPEC),
+    "Gateway": _networking(gateway.SPEC),
+    "PeerAuthentication": _security(peer_authentication.SPEC),
+    "RequestAuthentication": _security(request_authentication.SPEC),
+    "AuthorizationPolicy": _security(authorization_policy.SPEC),
     "Namespace": Kind(("v1",), core.NAMESPACE),
     "Service": Kind(("v1",), core.SERVICE),
     "ServiceAccount": Kind(("v1",), core.SERVICE_ACCOUNT),
