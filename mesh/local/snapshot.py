@@ -16,17 +16,17 @@ def build(proxy: Proxy, config: Config, registry: Registry, jwks: Mapping[str, s
     missing there all fail. Pure and total for validated configuration; equal inputs give equal snapshots.
     """
     view = View(proxy, config, registry, jwks)
-    outbound_clusters, endpoints = clusters.outbound(view)
+    outbound_clusters = clusters.outbound(view)
     if proxy.kind == "gateway":
         return Snapshot(
             clusters=outbound_clusters,
-            endpoints=endpoints,
+            endpoints={},
             listeners=gateway.listeners(view),
             routes=gateway.route_configurations(view),
         )
     return Snapshot(
         clusters={**outbound_clusters, **inbound.clusters(view), **outbound.clusters(view)},
-        endpoints=endpoints,
+        endpoints={},
         listeners={**inbound.listeners(view), **outbound.listeners(view)},
         routes=outbound.route_configurations(view),
     )

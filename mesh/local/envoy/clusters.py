@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mesh.local import files
 from mesh.local.envoy import names, tls
 from mesh.local.envoy.destination_rule import Rule, blocks, rule_for
 from mesh.local.envoy.endpoints import load_assignment, principals
@@ -14,18 +13,19 @@ from mesh.local.envoy.view import View
 from mesh.local.model import Json, Service, ServicePort
 
 
-def outbound(view: View) -> tuple[dict[str, Json], dict[str, Json]]:
-    """Clusters by name, and their load assignments."""
+def outbound(view: View) -> dict[str, Json]:
+    """Clusters by name, each with its endpoints.
+
+    Endpoints do not come by files of their own (EDS): Envoy takes an inotify instance for every such file,
+    of which a Linux user has 128 unless somebody raised it, and each sidecar would need one per service.
+    """
     clusters: dict[str, Json] = {}
-    endpoints: dict[str, Json] = {}
     for service in view.registry.services:
         rule = rule_for(view, service.hostname)
         for port, subset in _parts(service, rule):
             name = names.outbound_cluster(service.hostname, port.number, subset)
             clusters[name] = _cluster(view, service, port, rule, subset)
-            labels = (rule.subsets.get(subset) or {}).get("labels") or {}
-            endpoints[name] = load_assignment(view, name, service, port, labels)
-    return clusters, endpoints
+    return clusters
 
 
 def _parts(service: Service, rule: Rule) -> Iterator[tuple[ServicePort, str]]:
@@ -37,15 +37,13 @@ def _parts(service: Service, rule: Rule) -> Iterator[tuple[ServicePort, str]]:
 def _cluster(view: View, service: Service, port: ServicePort, rule: Rule, subset: str) -> Json:
     name = names.outbound_cluster(service.hostname, port.number, subset)
     policy = blocks(rule, port.number, subset)
+    labels = (rule.subsets.get(subset) or {}).get("labels") or {}
     pool = policy.get("connectionPool") or {}
     cluster: Json = {
         "name": name,
         "alt_stat_name": f"{name};",
-        "type": "EDS",
-        "eds_cluster_config": {
-            "eds_config": files.config_source(view.proxy.folder, files.endpoints(name)),
-            "service_name": name,
-        },
+        "type": "STATIC",
+        "load_assignment": load_assignment(view, name, service, port, labels),
         **connection_fields(
             pool,
             port.protocol,

@@ -18,13 +18,17 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from cryptography import x509
 
 from mesh.local import bootstrap, files, resources, snapshot
 from mesh.local.model import Config, ContainerPort, Endpoint, Proxy, Registry, Service, ServicePort
 from tests.mesh.translate.authority import Authority
+from tests.mesh.translate.client import Answer, ask
+from tests.mesh.translate.echo import EchoServer
 
 DEADLINE_S = 20.0
 
@@ -39,24 +43,6 @@ class Pod:
     namespace: str = "default"
     sidecar: bool = True
     gateway: bool = False
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a client saw. `pod` is who answered; `echo` is what reached it (empty when no pod did)."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: str
-    took_s: float
-
-    @property
-    def echo(self) -> dict[str, Any]:
-        return dict(json.loads(self.body)) if self.body.startswith("{") else {}
-
-    @property
-    def pod(self) -> str:
-        return str(self.echo.get("pod", ""))
 
 
 @dataclass
@@ -125,14 +111,14 @@ class Lab:
     ) -> Answer:
         """A request that the pod `client` sends through its sidecar, in absolute form."""
         host, port = self.proxy(client).egress
-        return _ask(http.client.HTTPConnection(host, port, timeout=DEADLINE_S), method, url, headers, body)
+        return ask(http.client.HTTPConnection(host, port, timeout=DEADLINE_S), method, url, headers, body)
 
     def direct(
         self, pod: str, path: str, port: int = 8080, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """A plaintext request from outside the mesh to a pod's own port."""
         connection = http.client.HTTPConnection(self.proxy(pod).ip, port, timeout=DEADLINE_S)
-        return _ask(connection, "GET", path, headers, None)
+        return ask(connection, "GET", path, headers, None)
 
     def edge(
         self,
@@ -151,18 +137,33 @@ class Lab:
             raw = socket.create_connection((address, port), timeout=DEADLINE_S)
             connection.sock = tls.wrap_socket(raw, server_hostname=host.partition(":")[0])
         headers = {"Host": host, **(more.get("headers") or {})}
-        return _ask(connection, more.get("method", "GET"), path, headers, more.get("body"))
+        return ask(connection, more.get("method", "GET"), path, headers, more.get("body"))
 
     def proxy(self, pod: str) -> Proxy:
         return self._pods[pod].proxy
 
     def admin(self, pod: str, path: str) -> str:
-        return _ask(
+        return ask(
             http.client.HTTPConnection(*self.proxy(pod).admin, timeout=DEADLINE_S), "GET", path, None, None
         ).body
 
     def log(self, pod: str) -> str:
         return (self.proxy(pod).folder / "log").read_text()
+
+    def wait_for_log(self, *pods: str, text: str) -> None:
+        """Return once the access log of one of the pods' sidecars says `text`."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not any(text in self.log(pod) for pod in pods):
+            assert time.monotonic() < deadline, f"{text!r} is in no log"
+            time.sleep(0.02)
+
+    def client_certificate(self) -> tuple[Path, Path]:
+        """Files with a certificate, and its key, that the gateway's `edge` credential trusts."""
+        certificate, key = self._authority.issue([x509.DNSName("client.example.test")])
+        paths = self._folder / "client.pem", self._folder / "client.key"
+        for path, text in zip(paths, (certificate, key), strict=True):
+            path.write_text(text)
+        return paths
 
     @property
     def registry(self) -> Registry:
@@ -196,7 +197,7 @@ class Lab:
         if running.pod.gateway:
             return
         for port in running.pod.ports:
-            server = _Echo((running.proxy.app_ip, port), running.pod.name, self.requests)
+            server = EchoServer((running.proxy.app_ip, port), running.pod.name, self.requests)
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
             running.servers.append(server)
 
@@ -206,9 +207,9 @@ class Lab:
             (proxy.folder / folder).mkdir(parents=True, exist_ok=True)
         self._authority.write_identity(proxy.folder, f"spiffe://{proxy.principal}")
         if running.pod.gateway:
-            self._authority.write_server(
-                proxy.folder, "kubernetes://edge", ["*.example.test", "example.test"]
-            )
+            names = ["*.example.test", "example.test"]
+            self._authority.write_server(proxy.folder, files.credential("edge"), names)
+            self._authority.write_trusted(proxy.folder, files.credential_authority("edge"))
         self._write(running)
         (proxy.folder / files.BOOTSTRAP).write_text(json.dumps(bootstrap.bootstrap(proxy)))
         with (proxy.folder / "log").open("wb") as log:
@@ -238,28 +239,21 @@ class Lab:
                 time.sleep(0.01)
 
     def _in_force(self, running: _Running) -> bool:
+        """All files read, nothing warming, no old listener left."""
         try:
-            dump = json.loads(self.admin(running.pod.name, "/config_dump"))
-            stats = self.admin(
-                running.pod.name, "/stats?filter=draining|warming|version_text|workers_started"
-            )
+            dump = self.admin(running.pod.name, "/config_dump")
+            stats = self.admin(running.pod.name, "/stats?filter=draining|warming&format=json")
         except OSError:
             return False
-        values = dict(line.split(": ", 1) for line in stats.splitlines() if ": " in line)
-        busy = [
-            name
-            for name, value in values.items()
-            if name.endswith(("draining", "warming", "warming_clusters")) and value != "0"
-        ]
-        text = json.dumps(dump)
-        wanted = [
-            v
-            for n, v in ((n, files.version(c)) for n, c in running.written.items())
-            if not n.startswith("eds/")
-        ]
-        listeners = text.count("active_state")
+        if any(stat["value"] for stat in json.loads(stats)["stats"] if "value" in stat):
+            return False
         made = len(json.loads(running.written[files.LISTENERS])["resources"])
-        return not busy and all(f'"{version}"' in text for version in wanted) and listeners == made
+        wanted = {
+            files.version(content)
+            for name, content in running.written.items()
+            if not name.startswith("eds/") and (name != files.LISTENERS or made)
+        }
+        return all(version in dump for version in wanted) and dump.count('"active_state"') == made
 
     def _why(self, running: _Running) -> str:
         return f"{running.pod.name}: not in force\n{self.log(running.pod.name)[-4000:]}"
@@ -301,68 +295,3 @@ def _claim_block() -> tuple[socket.socket, str]:
             return claim, block
         except OSError:
             claim.close()
-
-
-def _ask(
-    connection: http.client.HTTPConnection,
-    method: str,
-    url: str,
-    headers: Mapping[str, str] | None,
-    body: bytes | None,
-) -> Answer:
-    began = time.monotonic()
-    try:
-        connection.request(method, url, body=body, headers=dict(headers or {}))
-        response = connection.getresponse()
-        text = response.read().decode()
-        found = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, found, text, time.monotonic() - began)
-    finally:
-        connection.close()
-
-
-class _Echo(ThreadingHTTPServer):
-    """Answers with what it was sent. `/status/503` answers 503; `x-sleep: 0.5` waits first."""
-
-    daemon_threads = True
-
-    def __init__(self, address: tuple[str, int], pod: str, requests: list[dict[str, Any]]) -> None:
-        self.pod = pod
-        self.requests = requests
-        super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer would look its own name up in the DNS
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Echo
-
-    def _answer(self) -> None:
-        length = int(self.headers.get("content-length") or 0)
-        seen = {
-            "pod": self.server.pod,
-            "method": self.command,
-            "path": self.path,
-            "headers": {name.lower(): value for name, value in self.headers.items()},
-            "body": self.rfile.read(length).decode(),
-        }
-        self.server.requests.append(seen)
-        time.sleep(float(self.headers.get("x-sleep") or 0))
-        status = int(self.path.removeprefix("/status/")[:3]) if self.path.startswith("/status/") else 200
-        text = json.dumps(seen).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(text)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(text)
-
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = _answer
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass

@@ -16,9 +16,8 @@ _CERTIFICATE, _KEY = AUTHORITY.issue([x509.DNSName("validation.test")])
 def rendition(snapshot: Snapshot) -> Json:
     """Everything that a snapshot refers to by file, in place."""
     listeners = [_inlined(listener, snapshot) for listener in snapshot.listeners.values()]
-    clusters = [
-        _with_endpoints(_inlined(cluster, snapshot), snapshot) for cluster in snapshot.clusters.values()
-    ]
+    clusters = [_inlined(cluster, snapshot) for cluster in snapshot.clusters.values()]
+
     return {
         "node": {"id": "validation", "cluster": "validation"},
         "static_resources": {
@@ -41,13 +40,6 @@ def _inlined(value: Any, snapshot: Snapshot) -> Any:
     if isinstance(value, list):
         return [_inlined(part, snapshot) for part in value]
     return value
-
-
-def _with_endpoints(cluster: Json, snapshot: Snapshot) -> Json:
-    if cluster.get("type") != "EDS":
-        return cluster
-    rest = {key: value for key, value in cluster.items() if key != "eds_cluster_config"}
-    return {**rest, "type": "STATIC", "load_assignment": snapshot.endpoints[cluster["name"]]}
 
 
 def _secrets(value: Any) -> list[Json]:
