@@ -20,7 +20,7 @@ from .text import unix_lines
 
 # Digits below the first bound are seconds, below the second milliseconds, below the third microseconds, all
 # since 1970; from there on microseconds since 1601, as Chrome counts.
-_SECONDS_BELOW, _MILLISECONDS_BELOW, _MICROSECONDS_BELOW = 10**11, 10**14, 10**16
+SECONDS_BELOW, _MILLISECONDS_BELOW, _MICROSECONDS_BELOW = 10**11, 10**14, 10**16
 _SECONDS_FROM_1601_TO_1970 = 11_644_473_600
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 _DIGITS = re.compile(r"[0-9]{1,20}\Z")
@@ -136,7 +136,7 @@ def seconds(text: str) -> int | None:
 
 
 def _since_1970(number: int) -> int:
-    if number < _SECONDS_BELOW:
+    if number < SECONDS_BELOW:
         return number
     if number < _MILLISECONDS_BELOW:
         return number // 1_000

@@ -35,12 +35,13 @@ def _lines(chunks: Iterable[str]) -> Iterator[str]:
 
 def _entry(place: int, row: dict[str, str], options: Options) -> Entry:
     path = folder_tags(row.get("folder", "")) if options.folders else []
+    note = row.get("note", "")
     private = row.get("private", "").strip()
     return fields.entry(
         place,
         url=row.get("url", ""),
         title=row.get("title", ""),
-        note=row.get("note", "").strip() or row.get("excerpt", ""),
+        note=note if note.strip() else row.get("excerpt", ""),
         tags=[*path, *row.get("tags", "").split(",")],
         private=fields.flag(private) if private else options.private,
         to_read=fields.flag(row.get("to_read")),

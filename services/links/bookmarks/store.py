@@ -37,7 +37,8 @@ BEGIN = """
         state = CASE WHEN i.state = 'done' THEN i.state ELSE 'receiving' END,
         bytes = CASE WHEN i.state = 'done' THEN i.bytes ELSE 0 END,
         total_bytes = CASE WHEN i.state = 'done' THEN i.total_bytes ELSE EXCLUDED.total_bytes END,
-        holder = EXCLUDED.holder, lease_until = EXCLUDED.lease_until, updated_at = now()
+        updated_at = CASE WHEN i.state = 'done' THEN i.updated_at ELSE now() END,
+        holder = EXCLUDED.holder, lease_until = EXCLUDED.lease_until
     RETURNING *"""
 
 # Whoever lost the lease finds no row, and stops.
@@ -71,7 +72,8 @@ GET = (
 WRITE = """
     WITH sent AS (
         SELECT s.*, l.id IS NULL AS is_new,
-               count(*) FILTER (WHERE l.id IS NULL) OVER (ORDER BY s.place) <= $14 OR l.id IS NOT NULL AS fits,
+               l.id IS NOT NULL OR count(*) FILTER (WHERE l.id IS NULL) OVER (ORDER BY s.place) <= $14
+                   AS fits,
                l.title AS old_title, l.note AS old_note, l.tags AS old_tags, l.private AS old_private,
                l.to_read AS old_to_read, l.created_at AS old_created_at
         FROM unnest($5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::boolean[],

@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from .fields import SECONDS_BELOW
+
 ExportFormat = Literal["netscape", "json", "csv"]
 # A link by its column names: a record of the store.
 Link = Any
@@ -63,9 +65,9 @@ def _quoted(text: str) -> str:
 
 
 def _add_date(when: dt.datetime) -> str:
-    """Seconds since 1970; before that no browser has a date, and readers take the ISO form."""
+    """Seconds since 1970, or the ISO form where readers would take the number for something else."""
     seconds = int(when.replace(microsecond=0).timestamp())
-    return str(seconds) if seconds > 0 else _iso(when)
+    return str(seconds) if 0 < seconds < SECONDS_BELOW else _iso(when)
 
 
 def _pinboard(link: Link) -> str:

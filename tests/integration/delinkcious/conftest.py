@@ -96,7 +96,7 @@ async def server(migrated_database: MigratedDatabase, free_port: Callable[[], in
     running = uvicorn.Server(config)
     async with users_app.router.lifespan_context(users_app), links_app.router.lifespan_context(links_app):
         serving = asyncio.create_task(running._serve())
-        while not running.started:
+        while not running.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         yield address
         running.should_exit = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -48,7 +49,7 @@ async def test_from_an_account_to_a_found_link_and_out_again(program: Program, t
     file = tmp_path / "out.csv"
     assert (await program("export", "--format", "csv", "-O", str(file))).code == 0
     assert len(file.read_text().splitlines()) > 13
-    assert [path.name for path in tmp_path.glob(".out*")] == []
+    assert not [name for name in os.listdir(tmp_path) if "partial" in name]
 
     assert b"signed out" in (await program("sign-out")).out
     refused = await program("export")
@@ -82,7 +83,7 @@ async def test_an_interrupted_import_goes_on_with_the_next_call(program: Program
     )
     process = await program.start("import", str(file))
     unfinished = tmp_path / ".local" / "state" / "delinkcious" / "imports.json"
-    while not unfinished.exists():
+    while not unfinished.exists():  # noqa: ASYNC110 - another process makes it
         await asyncio.sleep(0.01)
     process.send_signal(INTERRUPT)
     _, err = await process.communicate()
