@@ -120,9 +120,12 @@ def _starlette(routes: Sequence[BaseRoute], middleware: Sequence[Middleware], li
 def _middleware(
     settings: ServiceSettings, metrics: HttpMetrics, provider: TracerProvider | None, running: Running
 ) -> list[Middleware]:
-    return [
+    telemetry = [
         Middleware(Tracing, provider=provider, ratio=settings.trace_ratio, untraced=(LIVE, READY)),
         Middleware(Measuring, metrics=metrics),
+    ]
+    return [
+        *([] if settings.otel_sdk_disabled else telemetry),
         *([Middleware(RequestLog)] if settings.log_requests else []),
         Middleware(Draining, running=running),
         Middleware(ProblemResponses),

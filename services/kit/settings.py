@@ -110,6 +110,9 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     trace_ratio: Annotated[
         float, Meta(ge=0, le=1, description="Share of requests without a traceparent that are traced.")
     ] = 0.01
+    otel_sdk_disabled: Annotated[
+        bool, Meta(description="No trace context and no request metrics: to measure what they cost.")
+    ] = False
     otel_exporter_otlp_endpoint: Annotated[
         str, Meta(description="OTLP/HTTP address that spans go to; empty: no span is made.")
     ] = ""
