@@ -38,7 +38,7 @@ class Verbs(click.Group):
         return command
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="delinkcious")
 def main() -> None:
     """Social bookmarking on an Istio service mesh that runs on a laptop."""

@@ -130,18 +130,14 @@ def targets(
 ) -> list[Target]:
     headers = [("authorization", f"Bearer {token}")]
     direct = get(PATH, "links", headers)
+    meshed = get(f"http://links{PATH}", "links", headers)
     egress_host, _, egress_port = running.pod("bench")["egress"].rpartition(":")
     edge = urlsplit(url)
     assert edge.hostname and edge.port
     return [
         Target("(a) process alone", "127.0.0.1", ports[0], direct),
         Target("(b) process, telemetry off", "127.0.0.1", ports[1], direct),
-        Target(
-            "(c) sidecars, mutual TLS",
-            egress_host,
-            int(egress_port),
-            get(f"http://links{PATH}", "links", headers),
-        ),
+        Target("(c) sidecars, mutual TLS", egress_host, int(egress_port), meshed),
         Target("(d) ingress and sidecar", edge.hostname, edge.port, get(PATH, edge.netloc, headers), trust),
     ]
 
