@@ -12,10 +12,9 @@ from mesh.local.runtime.errors import MeshError
 
 ADMIN_TIMEOUT = aiohttp.ClientTimeout(total=2)
 _WANTED = (
-    r"(version_text|update_rejected|warming_clusters|total_listeners_warming"
+    r"^(cluster_manager|listener_manager|http)\..*(version_text|update_rejected|warming_clusters|total_listeners_warming"
     r"|total_filter_chains_draining|total_listeners_draining|listener_create_failure)$"
 )
-_WITHOUT_CLUSTERS = rf"^(cluster_manager|listener_manager|http)\..*{_WANTED}"  # endpoints are many
 _ACTIVE = r"^(http\.inbound.*\.downstream_rq_active|tcp\.inbound.*\.downstream_cx_active)$"
 _LINE = re.compile(r'^(.*)\.(\w+): "?([^"\n]*)"?$', re.MULTILINE)
 
@@ -63,9 +62,9 @@ class Admin:
         except AdminUnreachable:
             return False
 
-    async def status(self, *, endpoints: bool) -> Status:
-        """What is in force; the versions of endpoints only when asked, since clusters are many."""
-        return Status.read(await self._get("/stats", _WANTED if endpoints else _WITHOUT_CLUSTERS))
+    async def status(self) -> Status:
+        """What is in force now."""
+        return Status.read(await self._get("/stats", _WANTED))
 
     async def active_requests(self) -> int:
         """Requests and TCP connections from outside that the process still works on."""

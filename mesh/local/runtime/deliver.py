@@ -36,12 +36,11 @@ class Delivery:
     def prepare(self, snapshot: Snapshot) -> None:
         """Write everything for an Envoy that is not running yet."""
         rendered = Rendered.of(snapshot)
-        for name in ("rds", "eds", "certs"):
+        for name in ("rds", "certs"):
             (self._folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in ("rds", "eds"):
-            for file in (self._folder / folder).iterdir():
-                if f"{folder}/{file.name}" not in rendered.contents:
-                    file.unlink()
+        for file in (self._folder / "rds").iterdir():
+            if f"rds/{file.name}" not in rendered.contents:
+                file.unlink()
         self._on_disk.clear()
         for name, data in rendered.contents.items():
             self._write(name, data)
@@ -78,10 +77,10 @@ class Delivery:
     async def synced(self) -> bool:
         """Whether an Envoy that has just started has read all that is on disk."""
         try:
-            status = await self._admin.status(endpoints=False)
+            status = await self._admin.status()
         except AdminUnreachable:
             return False
-        wanted = {files.version(data) for name, data in self._on_disk.items() if not name.startswith("eds/")}
+        wanted = {files.version(data) for data in self._on_disk.values()}
         return wanted <= status.versions and status.warming == 0
 
     async def drained(self) -> None:
@@ -89,29 +88,28 @@ class Delivery:
         deadline = time.monotonic() + DRAINED_WITHIN_S
         while self.live.is_set():
             with contextlib.suppress(AdminUnreachable):
-                if (await self._admin.status(endpoints=False)).draining == 0:
+                if (await self._admin.status()).draining == 0:
                     return
             if time.monotonic() > deadline:
                 raise DeliveryFailed(f"old connections have not ended within {DRAINED_WITHIN_S:.0f} s")
             await asyncio.sleep(POLL_S[-1])
 
     async def _run(self, todo: list[Step]) -> None:
-        endpoints = any(step.endpoints for step in todo)
-        before = await self._admin.status(endpoints=endpoints)
+        before = await self._admin.status()
         for step in todo:
             for name, data in step.write.items():
                 self._write(name, data)
             if step.versions:
-                await self._acknowledged(step.versions, before, endpoints)
+                await self._acknowledged(step.versions, before)
             for name in step.remove:
                 self._on_disk.pop(name, None)
                 (self._folder / name).unlink(missing_ok=True)
 
-    async def _acknowledged(self, versions: frozenset[str], before: Status, endpoints: bool) -> None:
+    async def _acknowledged(self, versions: frozenset[str], before: Status) -> None:
         deadline = time.monotonic() + ACKNOWLEDGED_WITHIN_S
         polls = 0
         while True:
-            status = await self._admin.status(endpoints=endpoints)
+            status = await self._admin.status()
             if versions <= status.versions and status.warming == 0:
                 return
             if status.rejected > before.rejected and self.live.is_set():

@@ -70,6 +70,7 @@ class Mesh:
         self._options = options or Options()
         self._stopping = asyncio.Event()
         self._noticing = False
+        self._declared = False  # companions are noticed before anything is
         self._ready: set[str] = set()
         self._service_ips: dict[str, str] = {}
         self._folder = Path.cwd()
@@ -129,6 +130,7 @@ class Mesh:
             ]
             self.desired.keys.want(first.config)
             self.controller.want(first.config, self.overrides.entries)
+            self._declared = True
             self._look()
             await self._stopping.wait()
             for task in background:
@@ -220,7 +222,7 @@ class Mesh:
             pod = self.controller.pods[key]
             self.report(f"pod {key} is ready after {time.time() - pod.started_at:.1f} s")
         self._ready = ready
-        if not self.up.is_set() and not self.waiting_for():
+        if self._declared and not self.up.is_set() and not self.waiting_for():
             self.up.set()
 
     def waiting_for(self) -> list[str]:

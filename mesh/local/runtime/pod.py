@@ -188,7 +188,10 @@ class Pod:
         argv = environment.argv(manifest.argv(index, word), variables, mounted)
         inherited = around.inherited if self.sidecar is None else without_proxies(around.inherited)
         env = {**inherited, **environment.real(variables, mounted)}
-        cwd = volumes.translate(body.get("workingDir") or str(around.folder), mounted)
+        written = body.get(
+            "workingDir"
+        )  # the mesh's own folder may lie where a volume is mounted, as in /tmp
+        cwd = volumes.translate(written, mounted) if written else str(around.folder)
         command = Command(argv, env, Path(cwd), self.log(body["name"]), around.state)
 
         async def carry_out(wanted: Action, timeout_s: float) -> str | None:

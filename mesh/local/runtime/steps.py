@@ -10,19 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mesh.local import files
-from mesh.local.model import Snapshot
+from mesh.local.model import Json, Snapshot
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A snapshot with the bytes of its files, made once."""
+    """A snapshot, the form of it that is served, and the bytes of its files, made once."""
 
     snapshot: Snapshot
+    served: Snapshot
     contents: Mapping[str, bytes]
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Rendered:
-        return cls(snapshot, files.contents(snapshot))
+        served = inlined(snapshot)
+        return cls(snapshot, served, files.contents(served))
 
     @property
     def version(self) -> str:
@@ -31,23 +33,42 @@ class Rendered:
         return whole.hexdigest()[:12]
 
 
+def inlined(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with the endpoints inside their clusters.
+
+    Envoy takes an inotify instance for every file it watches, and Linux gives a user 128: a file per
+    cluster would end at five sidecars. A cluster that changes is replaced without losing a request.
+    """
+    clusters = {
+        name: _static(cluster, snapshot.endpoints[name])
+        if cluster.get("type") == "EDS" and name in snapshot.endpoints
+        else cluster
+        for name, cluster in snapshot.clusters.items()
+    }
+    return Snapshot(clusters, {}, snapshot.listeners, snapshot.routes)
+
+
+def _static(cluster: Json, assignment: Json) -> Json:
+    kept = {key: value for key, value in cluster.items() if key != "eds_cluster_config"}
+    return {**kept, "type": "STATIC", "load_assignment": assignment}
+
+
 @dataclass(frozen=True)
 class Step:
     """Files to move into place at once, then the versions to wait for; `remove` needs no waiting."""
 
     write: Mapping[str, bytes]
     versions: frozenset[str]
-    endpoints: bool = False
     remove: tuple[str, ...] = ()
 
 
 def steps(old: Rendered, new: Rendered) -> list[Step]:
-    """Clusters with their endpoints, routes, listeners, and last the removals; [] when nothing differs."""
+    """Clusters, routes, listeners, and last what is gone; [] when nothing differs."""
     changed = {name: data for name, data in new.contents.items() if old.contents.get(name) != data}
     gone = tuple(name for name in old.contents if name not in new.contents)
-    union = files.response("Cluster", {**old.snapshot.clusters, **new.snapshot.clusters})
+    union = files.response("Cluster", {**old.served.clusters, **new.served.clusters})
     found = [
-        _clusters(old, changed, union),
+        _clusters(old, union),
         _routes(old, changed),
         _listeners(old, new, changed),
         _removals(new, union, gone),
@@ -55,19 +76,10 @@ def steps(old: Rendered, new: Rendered) -> list[Step]:
     return [step for step in found if step is not None]
 
 
-def _clusters(old: Rendered, changed: Mapping[str, bytes], union: bytes) -> Step | None:
-    write = {name: data for name, data in changed.items() if name.startswith("eds/")}
-    watched = {
-        files.endpoints(name)
-        for name, cluster in old.snapshot.clusters.items()
-        if cluster.get("type") == "EDS" and name in old.snapshot.endpoints
-    }
-    versions = {files.version(data) for name, data in write.items() if name in watched}
-    endpoints = bool(versions)
-    if union != old.contents[files.CLUSTERS]:
-        write[files.CLUSTERS] = union
-        versions.add(files.version(union))
-    return Step(write, frozenset(versions), endpoints) if write else None
+def _clusters(old: Rendered, union: bytes) -> Step | None:
+    if union == old.contents[files.CLUSTERS]:
+        return None
+    return Step({files.CLUSTERS: union}, frozenset({files.version(union)}))
 
 
 def _routes(old: Rendered, changed: Mapping[str, bytes]) -> Step | None:
