@@ -90,9 +90,9 @@ def _configs(view: View, *, http: bool) -> Iterator[Json]:
         shadow = [resource for resource in every if dry_run(resource)]
         config: Json = {}
         if enforced:
-            config["rules"] = _rules(action, enforced, http=http)
+            config["rules"] = rbac_rules(action, enforced, http=http)
         if shadow:
-            config["shadow_rules"] = _rules(action, shadow, http=http)
+            config["shadow_rules"] = rbac_rules(action, shadow, http=http)
             config["shadow_rules_stat_prefix"] = f"istio_dry_run_{action.lower()}_"
         if config:
             yield config
@@ -106,7 +106,8 @@ def rule_name(resource: Resource, number: int) -> str:
     return f"ns[{resource.namespace}]-policy[{resource.name}]-rule[{number}]"
 
 
-def _rules(action: Action, resources: Sequence[Resource], *, http: bool) -> Json:
+def rbac_rules(action: Action, resources: Sequence[Resource], *, http: bool) -> Json:
+    """An Envoy RBAC: one policy per rule, by name, which is the order of their evaluation."""
     made = {
         rule_name(resource, number): policy
         for resource in resources

@@ -111,6 +111,11 @@ def virtual_hosts(view: View, group: Sequence[Server]) -> Iterator[VirtualHost]:
             yield VirtualHost(f"{host}:{port}", _domains(host), made, redirects.get(host, False))
 
 
+def serves(server: Server, host: str) -> bool:
+    """Whether a TLS client that names this host meets the server."""
+    return any(covers(offered, host) for _, offered in _server_hosts(server))
+
+
 def _target_ports(view: View) -> dict[int, int]:
     """The proxy's own port for each port of the Services in front of it."""
     by_name = {port.name: port.number for port in view.proxy.ports}

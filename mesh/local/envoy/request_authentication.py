@@ -107,6 +107,11 @@ def _keys(view: View, rule: Json) -> str:
     return text if text and _is_key_set(text) else NO_KEYS
 
 
+def has_keys(view: View, rule: Json) -> bool:
+    """Whether any token of the rule's issuer can be good."""
+    return _keys(view, rule) is not NO_KEYS
+
+
 def _is_key_set(text: str) -> bool:
     try:
         value: Any = msgspec.json.decode(text)

@@ -1,0 +1,101 @@
+"""Says what would become of a request: its route and who wrote it, its destination, who would refuse it.
+
+Pure. Routes and policies are evaluated on the very resources that Envoy is given, so that the answer is
+Envoy's as far as its matchers are told here truly; the tests ask both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from mesh.local.envoy import gateway, outbound
+from mesh.local.envoy.view import View
+from mesh.local.envoy.virtual_service import Route
+from mesh.local.explain import matching, policies
+from mesh.local.explain.answer import Explanation
+from mesh.local.explain.forwarding import carried_out
+from mesh.local.explain.request import Request, normalised, parse
+from mesh.local.model import Config, Json, Proxy, Registry
+
+__all__ = ["Explanation", "explain"]
+
+
+def explain(
+    proxy: Proxy,
+    config: Config,
+    registry: Registry,
+    jwks: Mapping[str, str],
+    *,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    claims: Json | None = None,
+) -> Explanation:
+    """What becomes of a request that `proxy`'s pod sends, or that reaches a gateway from the world.
+
+    `claims` are those of a valid token; without them a bearer token among the headers is read, its
+    signature unchecked.
+    """
+    view = View(proxy, config, registry, jwks)
+    request = normalised(parse(method, url, headers), view.mesh)
+    request = replace(request, claims=claims if claims is not None else policies.token_claims(request))
+    return _at_gateway(view, request) if proxy.kind == "gateway" else _at_sidecar(view, request)
+
+
+def _at_sidecar(view: View, request: Request) -> Explanation:
+    hosts = list(outbound.virtual_hosts(view))
+    by_domain = {domain.lower(): host for host in hosts for domain in host.domains}
+    authority = request.authority.lower()
+    domain = best_domain(authority, by_domain)
+    if domain is None:
+        if view.mesh.registry_only:
+            return Explanation("answered", "the host is in no registry and the mesh is closed", 502)
+        return Explanation("passed on", "the host is in no registry", authority=authority, path=request.path)
+    host = by_domain[domain]
+    return _routed(view, request, host.name, host.routes)
+
+
+def _at_gateway(view: View, request: Request) -> Explanation:
+    port, secure = request.service_port, request.scheme == "https"
+    group = [server for server in gateway.servers(view) if server.port == port and server.https == secure]
+    if secure:
+        group = [server for server in group if gateway.serves(server, request.host)][:1]
+    if not group:
+        return Explanation("failed", f"no server of a Gateway takes {request.scheme} on port {port}")
+    hosts = list(gateway.virtual_hosts(view, group))
+    by_domain = {domain: host for host in hosts for domain in host.domains}
+    domain = best_domain(request.host, by_domain)
+    if domain is None:
+        return Explanation("answered", "no VirtualService of the gateway has this host", 404)
+    host = by_domain[domain]
+    if host.redirects and not secure:
+        location = f"https://{request.authority}{request.path}"
+        reason = "the server redirects to https"
+        return Explanation("answered", reason, 301, host.name, location=location)
+    claims = policies.accepted(view, request.claims)
+    arrived = replace(request, port=group[0].bind_port, claims=claims, server_name=request.host)
+    verdict = policies.authentication(view, request.claims)
+    verdict = verdict or policies.authorization(view, arrived, http=True)
+    if not verdict.allowed:
+        return Explanation("answered", verdict.reason, verdict.status, host.name, edge=verdict)
+    answer = _routed(view, replace(request, claims=claims), host.name, host.routes)
+    return msgspec.structs.replace(answer, edge=verdict)
+
+
+def best_domain(authority: str, domains: Iterable[str]) -> str | None:
+    """The domain that Envoy picks: exact, else the longest with a leading `*`, else `*`."""
+    candidates = set(domains)
+    if authority in candidates:
+        return authority
+    wild = (domain for domain in candidates if domain.startswith("*") and authority.endswith(domain[1:]))
+    return max(wild, key=len, default=None)
+
+
+def _routed(view: View, request: Request, host: str, routes: Sequence[Route]) -> Explanation:
+    for route in routes:
+        if matching.route(route.envoy["match"], request):
+            return carried_out(view, request, host, route)
+    return Explanation("answered", "no rule of the VirtualService matches (NR)", 404, host)

@@ -1,0 +1,143 @@
+"""The destinations of a route: their pods, the connection to them, and what their sidecars would say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from mesh.local.envoy import inbound
+from mesh.local.envoy.destination_rule import blocks, rule_for
+from mesh.local.envoy.endpoints import load_assignment
+from mesh.local.envoy.peer_authentication import Mode, mode_of, namespace_mode
+from mesh.local.envoy.view import View, selects
+from mesh.local.explain import policies
+from mesh.local.explain.answer import Target, Verdict
+from mesh.local.explain.request import Request, normalised
+from mesh.local.model import ContainerPort, Endpoint, Json, Proxy, Service, ServicePort
+
+
+def weighted(action: Json) -> list[tuple[str, float]]:
+    """The clusters of a RouteAction with their shares in percent."""
+    if "cluster" in action:
+        return [(action["cluster"], 100.0)]
+    parts = action["weighted_clusters"]["clusters"]
+    total = sum(part["weight"] for part in parts)
+    return [(part["name"], 100 * part["weight"] / total) for part in parts]
+
+
+def targets(view: View, action: Json, request: Request) -> Iterator[Target]:
+    for cluster, percent in weighted(action):
+        kind, port, subset, host = cluster.split("|") if cluster.count("|") == 3 else ("", "0", "", cluster)
+        yield (
+            _target(view, cluster, host, int(port), subset, percent, request)
+            if kind
+            else Target(cluster, host, 0, "", percent, (), False, None, None, None)
+        )
+
+
+def _target(
+    view: View, cluster: str, host: str, number: int, subset: str, percent: float, request: Request
+) -> Target:
+    service = view.registry.service(host)
+    port = service.port(number) if service else None
+    rule = rule_for(view, host)
+    missing = subset and subset not in rule.subsets
+    if service is None or port is None or missing:
+        what = "subset" if service and port else "port" if service else "service"
+        verdict = Verdict(False, 503, f"no such {what}: the cluster does not exist (NC)")
+        return Target(cluster, host, number, subset, percent, (), False, None, None, verdict)
+    labels = (rule.subsets.get(subset) or {}).get("labels") or {}
+    where = policies.place(rule.resources[0], "spec") if rule.resources else None
+    pods = [
+        endpoint
+        for endpoint in view.registry.endpoints_of(service)
+        if endpoint.ready and endpoint.target(port) is not None and selects(labels, endpoint.labels)
+    ]
+    if not pods:
+        verdict = Verdict(False, 503, "no pod is ready (UH)")
+        return Target(cluster, host, number, subset, percent, (), False, None, where, verdict)
+    pods.sort(key=lambda endpoint: endpoint.pod)
+    tls = blocks(rule, number, subset).get("tls") or {}
+    secured = _secured(view, service, port, pods[0], tls)
+    mode = _mode(view, pods[0], pods[0].target(port) or 0)
+    verdict = _verdict(view, pods[0], port, request, mode, secured=secured, tls=tls)
+    names = tuple(endpoint.pod for endpoint in pods)
+    return Target(cluster, host, number, subset, percent, names, secured, mode, where, verdict)
+
+
+def _secured(view: View, service: Service, port: ServicePort, endpoint: Endpoint, tls: Json) -> bool:
+    """Whether the client's sidecar uses the mesh's mutual TLS towards a pod."""
+    if tls:
+        return bool(tls.get("mode") == "ISTIO_MUTUAL")
+    if not view.mesh.auto_mtls or namespace_mode(view.config, service.namespace) == "DISABLE":
+        return False
+    made = load_assignment(view, "", service, port, endpoint.labels)
+    return any(
+        "metadata" in entry
+        for group in made["endpoints"]
+        for entry in group["lb_endpoints"]
+        if entry["endpoint"]["address"]["socket_address"]["address"] == endpoint.address
+    )
+
+
+def _mode(view: View, endpoint: Endpoint, number: int) -> Mode | None:
+    if not endpoint.sidecar:
+        return None
+    return mode_of(view.config, endpoint.namespace, endpoint.labels, number)
+
+
+def _verdict(
+    view: View,
+    endpoint: Endpoint,
+    port: ServicePort,
+    request: Request,
+    mode: Mode | None,
+    *,
+    secured: bool,
+    tls: Json,
+) -> Verdict:
+    if mode is None and secured:
+        return Verdict(False, 503, "the pod has no sidecar to speak TLS with (UF)")
+    if mode is None:
+        return Verdict(True, 200, "the pod has no sidecar: nothing is checked")
+    if mode == "STRICT" and not secured:
+        how = f"the DestinationRule's tls mode {tls['mode']}" if tls else "plain text"
+        return Verdict(False, 503, f"the pod demands mutual TLS; {how} is refused (UC)")
+    if mode == "DISABLE" and secured:
+        return Verdict(False, 503, "the pod takes plain text only; mutual TLS is not understood (UC)")
+    return _judged(view, endpoint, port, request, secured=secured)
+
+
+def _judged(view: View, endpoint: Endpoint, port: ServicePort, request: Request, *, secured: bool) -> Verdict:
+    number = endpoint.target(port) or 0
+    there = replace(view, proxy=_proxy(endpoint))
+    served = inbound.served_by(there, number)
+    http = served is not None and served[1].protocol != "tcp"
+    arrived = replace(
+        normalised(request, view.mesh),
+        principal=f"spiffe://{view.proxy.principal}" if secured else None,
+        source_ip=view.proxy.ip,
+        port=number,
+        claims=policies.accepted(there, request.claims) if http else None,
+    )
+    refused = policies.authentication(there, request.claims) if http else None
+    return refused or policies.authorization(there, arrived, http=http)
+
+
+def _proxy(endpoint: Endpoint) -> Proxy:
+    """The sidecar of a pod, as far as policies need to know it."""
+    return Proxy(
+        kind="sidecar",
+        name=endpoint.pod,
+        namespace=endpoint.namespace,
+        labels=endpoint.labels,
+        service_account=endpoint.service_account,
+        workload="",
+        ip=endpoint.address,
+        app_ip=endpoint.address,
+        ports=tuple(ContainerPort(name, number) for name, number in endpoint.ports.items()),
+        egress=(endpoint.address, 0),
+        admin=(endpoint.address, 0),
+        folder=Path(),
+    )
