@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -116,17 +116,41 @@ def show(what: str, rows: list[Row], output: str) -> None:
             click.echo(text.rstrip())
 
 
-def explanation(answer: Any, output: str) -> None:
+def explanation(answer: Row, output: str) -> None:
+    """Print what becomes of a request, its rule and who would refuse it."""
     if output == "json":
         click.echo(json.dumps(answer, indent=2))
         return
-    for name, value in answer.items():
-        if isinstance(value, list):
-            click.echo(f"{name}:")
-            for entry in value:
-                click.echo(f"  {entry}")
-        elif value is not None:
-            click.echo(f"{name}: {value}")
+    for line in _lines(answer, ""):
+        click.echo(line)
+
+
+def _lines(value: Row, indent: str) -> Iterator[str]:
+    """Names and values, nested by indentation; a place in a file is one line, absent values are left out."""
+    for name, part in value.items():
+        if part in (None, "", [], {}):
+            continue
+        if isinstance(part, dict) and "line" in part:
+            yield f"{indent}{name}: {_place(part)}"
+        elif isinstance(part, dict):
+            yield f"{indent}{name}:"
+            yield from _lines(part, indent + "  ")
+        elif isinstance(part, list) and isinstance(part[0], dict):
+            yield f"{indent}{name}:"
+            for entry in part:
+                if "line" in entry:
+                    yield f"{indent}  - {_place(entry)}"
+                else:
+                    yield f"{indent}  -"
+                    yield from _lines(entry, indent + "    ")
+        elif isinstance(part, list):
+            yield f"{indent}{name}: {', '.join(str(entry) for entry in part)}"
+        else:
+            yield f"{indent}{name}: {'yes' if part is True else 'no' if part is False else part}"
+
+
+def _place(place: Row) -> str:
+    return f"{place['resource']} {place['field']} ({place['file']}:{place['line']})"
 
 
 def log_file(state: State, pod: str, container: str | None, namespace: str | None, *, previous: bool) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,8 @@ from mesh.local.runtime.probes import EAGER_PERIOD_S, Action, Probe, Probes
 from mesh.local.runtime.process import Command, Process, last_lines, trim
 
 CRASH_LINES = 12
+BACKTRACE_LINES = 60
+BACKTRACE = re.compile(r"\[(envoy_bug|backtrace)\]")  # Envoy's, of addresses that say nothing to anybody
 TRIM_PERIOD_S = 10.0
 
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
@@ -198,7 +201,9 @@ class Container:
         self._become("Waiting", "CrashLoopBackOff" if crash_loop else f"exit code {code}")
         how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
         lines = [f"{self.definition.name} ended ({how}); starting it again in {pause_s:g} s"]
-        lines += [f"    {line}" for line in last_lines(self.definition.command.log, CRASH_LINES)]
+        last = last_lines(self.definition.command.log, CRASH_LINES + BACKTRACE_LINES)
+        telling = [line for line in last if not BACKTRACE.search(line)]
+        lines += [f"    {line}" for line in telling[-CRASH_LINES:]]
         self._report("\n".join(lines))
 
     def _explain(self, reason: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mesh.local.explain import explain
 from mesh.local.runtime.errors import MeshError, NotFound
 
 if TYPE_CHECKING:
@@ -24,8 +25,21 @@ class Question(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def answer(mesh: Mesh, question: Question) -> Any:
+    """The explanation as plain data. Raises NotFound, MeshError."""
     pod = find(mesh, question.pod, question.namespace)
-    raise MeshError(f"explain is not available for {pod.manifest.key}")
+    if pod.sidecar is None:
+        raise MeshError(f"{pod.manifest.key} has no sidecar: its requests go wherever they are addressed")
+    desired = mesh.desired
+    found = explain(
+        pod.sidecar.proxy,
+        desired.config,
+        desired.registry(),
+        desired.keys.texts,
+        method=question.method,
+        url=question.url,
+        headers=dict(question.headers),
+    )
+    return msgspec.to_builtins(found)
 
 
 def find(mesh: Mesh, name: str, namespace: str | None) -> Pod:

@@ -188,9 +188,8 @@ class Pod:
         argv = environment.argv(manifest.argv(index, word), variables, mounted)
         inherited = around.inherited if self.sidecar is None else without_proxies(around.inherited)
         env = {**inherited, **environment.real(variables, mounted)}
-        written = body.get(
-            "workingDir"
-        )  # the mesh's own folder may lie where a volume is mounted, as in /tmp
+        # The mesh's own folder may lie where a volume is mounted, as below /tmp: only what is written moves.
+        written = body.get("workingDir")
         cwd = volumes.translate(written, mounted) if written else str(around.folder)
         command = Command(argv, env, Path(cwd), self.log(body["name"]), around.state)
 

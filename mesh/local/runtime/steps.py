@@ -10,47 +10,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mesh.local import files
-from mesh.local.model import Json, Snapshot
+from mesh.local.model import Snapshot
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A snapshot, the form of it that is served, and the bytes of its files, made once."""
+    """A snapshot with the bytes of its files, made once. Endpoints stand inside their clusters."""
 
     snapshot: Snapshot
-    served: Snapshot
     contents: Mapping[str, bytes]
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Rendered:
-        served = inlined(snapshot)
-        return cls(snapshot, served, files.contents(served))
+        return cls(snapshot, files.contents(snapshot))
 
     @property
     def version(self) -> str:
         """One short text for the whole, equal for equal snapshots."""
         whole = hashlib.sha256(b"".join(self.contents[name] for name in sorted(self.contents)))
         return whole.hexdigest()[:12]
-
-
-def inlined(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with the endpoints inside their clusters.
-
-    Envoy takes an inotify instance for every file it watches, and Linux gives a user 128: a file per
-    cluster would end at five sidecars. A cluster that changes is replaced without losing a request.
-    """
-    clusters = {
-        name: _static(cluster, snapshot.endpoints[name])
-        if cluster.get("type") == "EDS" and name in snapshot.endpoints
-        else cluster
-        for name, cluster in snapshot.clusters.items()
-    }
-    return Snapshot(clusters, {}, snapshot.listeners, snapshot.routes)
-
-
-def _static(cluster: Json, assignment: Json) -> Json:
-    kept = {key: value for key, value in cluster.items() if key != "eds_cluster_config"}
-    return {**kept, "type": "STATIC", "load_assignment": assignment}
 
 
 @dataclass(frozen=True)
@@ -66,7 +44,7 @@ def steps(old: Rendered, new: Rendered) -> list[Step]:
     """Clusters, routes, listeners, and last what is gone; [] when nothing differs."""
     changed = {name: data for name, data in new.contents.items() if old.contents.get(name) != data}
     gone = tuple(name for name in old.contents if name not in new.contents)
-    union = files.response("Cluster", {**old.served.clusters, **new.served.clusters})
+    union = files.response("Cluster", {**old.snapshot.clusters, **new.snapshot.clusters})
     found = [
         _clusters(old, union),
         _routes(old, changed),

@@ -45,13 +45,16 @@ class Running:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        self.start_within(PATIENCE_S)
+
+    def start_within(self, within_s: float) -> None:
         command = [sys.executable, "-m", "delinkcious", "mesh", "up", "-f", str(self.files)]
         output = (self.folder / "output").open("ab")
         with output:
             self.process = subprocess.Popen(
                 [*command, "--state", str(self.state.folder)], stdout=output, stderr=output
             )
-        until(self.up)
+        until(self.up, within_s)
 
     def up(self) -> bool:
         assert self.process is not None
@@ -94,6 +97,13 @@ class Running:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE_S)
+
+    def command(self, *arguments: str, state: bool = True) -> tuple[int, str]:
+        """Exit code and output of `delinkcious mesh ARGUMENTS`."""
+        where = ["--state", str(self.state.folder)] if state else []
+        command = [sys.executable, "-m", "delinkcious", "mesh", *arguments, *where]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout + done.stderr
 
     def kill(self) -> None:
         assert self.process is not None

@@ -14,6 +14,8 @@ ECHO = str(Path(__file__).parents[1] / "apps" / "echo.py")
 class Manifests:
     """YAML texts; every Deployment runs the echo server."""
 
+    echo = ECHO
+
     def deployment(
         self,
         name: str,
@@ -95,6 +97,11 @@ class Manifests:
             "rules": [{"to": [{"operation": {"paths": [path]}}]}],
         }
         return self._text("security.istio.io/v1", "AuthorizationPolicy", "denial", spec)
+
+    def strict(self) -> str:
+        return self._text(
+            "security.istio.io/v1", "PeerAuthentication", "default", {"mtls": {"mode": "STRICT"}}
+        )
 
     def config_map(self, name: str, **data: str) -> str:
         return (
