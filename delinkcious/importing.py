@@ -16,8 +16,8 @@ import msgspec
 from delinkcious.secrets import write_private
 from delinkcious.session import Server, folder
 from services.kit.errors import Conflict, NotFound, Problem, Unavailable
+from services.links.bookmarks.messages import Import
 from services.links.bookmarks.model import Options
-from services.links.bookmarks.store import Import
 
 BLOCK_BYTES = 1 << 18
 POLL_S = 0.3

@@ -14,10 +14,8 @@ import msgspec
 from services.kit.errors import Unavailable
 from services.kit.http import CONNECT_TIMEOUT_S, HttpClient, problem_of
 from services.kit.page import Page
-from services.links.bookmarks.api import IMPORT_DEADLINE_S, ExportQuery
-from services.links.bookmarks.imports import STALLED_S
+from services.links.bookmarks.messages import IMPORT_DEADLINE_S, STALLED_S, ExportQuery, Import
 from services.links.bookmarks.model import Options
-from services.links.bookmarks.store import Import
 from services.links.bulk import Bulk, BulkReport
 from services.links.domain import Counts, Link, LinkChange, NewLink
 from services.links.queries import LinkQuery, SuggestionQuery, TagQuery, TagsToDelete

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Annotated, Protocol
+from typing import Protocol
 
-import msgspec
-from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -18,14 +16,12 @@ from services.kit.errors import BadRequest, NotFound, Unavailable
 
 from .exports import Exports
 from .imports import MAX_FILE_BYTES, Imports
+from .messages import EXPORT_DEADLINE_S, IMPORT_DEADLINE_S, ExportQuery, Import
 from .model import Options
 from .reading import UnreadableFile
-from .store import Import, ImportRunning, KeyReused
-from .writers import WRITERS, ExportFormat
+from .store import ImportRunning, KeyReused
+from .writers import WRITERS
 
-# 256 MiB over a slow line, and its links; whoever sends the file again goes on where this one stopped.
-IMPORT_DEADLINE_S = 900.0
-EXPORT_DEADLINE_S = 300.0
 _KEY_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
@@ -37,14 +33,6 @@ class Deps(Protocol):
 
     @property
     def exports(self) -> Exports: ...
-
-
-class ExportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """In which format: Netscape's HTML, Pinboard's JSON or Raindrop.io's CSV."""
-
-    format: Annotated[
-        ExportFormat, Meta(description="netscape (HTML), json (Pinboard) or csv (Raindrop.io)")
-    ] = "netscape"
 
 
 async def put_import(deps: Deps, principal: Principal, key: str, query: Options, request: Request) -> Import:

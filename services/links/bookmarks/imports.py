@@ -12,16 +12,15 @@ from typing import BinaryIO
 
 from services.kit.errors import BadRequest, Unavailable
 
+from .messages import STALLED_S, Import
 from .model import Options
 from .reader import Batch, Found, Reading
 from .reading import UnreadableFile, read
-from .store import Held, Import, ImportStore, KeyReused
+from .store import Held, ImportStore, KeyReused
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 # What is held in memory of a file that is received.
 BLOCK_BYTES = 1 << 20
-# A sender that is silent for as long is gone; slower than a byte a second is no upload.
-STALLED_S = 30.0
 BEAT_EVERY_S = 1.0
 RETRY_AFTER_S = 5.0
 

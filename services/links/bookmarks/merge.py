@@ -16,6 +16,7 @@ import msgspec
 from services.links.domain import MAX_TAGS
 from services.links.urls import host_of
 
+from .messages import Contents, Shortened
 from .model import MAX_ENTRIES, Bookmark, Entry, Skipped, UnknownFormat
 
 CACHE_KIB = 16 * 1024
@@ -51,13 +52,6 @@ _IN_ORDER = """
     FROM bookmarks WHERE place > ? ORDER BY place"""
 
 
-class Shortened(msgspec.Struct, frozen=True):
-    """An entry of which a link cannot hold everything: the longest title, note and tags there may be."""
-
-    place: int
-    url: str
-
-
 class Row(msgspec.Struct, frozen=True, array_like=True):
     """A link to write; `tags` are joined by blanks, which no tag contains, `created_at` is in seconds."""
 
@@ -70,18 +64,6 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     private: bool
     to_read: bool
     created_at: int | None
-
-
-class Contents(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file holds: `links` are its different addresses; the first notices of each kind are listed."""
-
-    format: str
-    entries: int
-    links: int
-    skipped: int
-    skipped_entries: list[Skipped]
-    shortened: int
-    shortened_entries: list[Shortened]
 
 
 class Merged:

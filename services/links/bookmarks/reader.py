@@ -18,7 +18,8 @@ from typing import BinaryIO, TypeAlias
 import msgspec
 
 from . import files
-from .merge import Contents, Merged, Row
+from .merge import Merged, Row
+from .messages import Contents
 from .model import Options, UnknownFormat
 
 PROGRESS_EVERY_S = 0.2

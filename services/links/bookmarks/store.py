@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ import msgspec
 from services.kit.db import Database, Record
 from services.kit.errors import Conflict, NotFound, Unprocessable
 
-from .merge import MAX_LISTED, Contents, Row
+from .merge import MAX_LISTED, Row
+from .messages import Contents, Import
 from .model import Options, Skipped
 
 # A replica that died is thought alive for as long. Every batch and every second of reading renews it.
@@ -141,32 +141,6 @@ class KeyReused(Unprocessable):
     """The key belongs to another file, or to other options."""
 
     title = "Key used for another import"
-
-
-class Import(msgspec.Struct, frozen=True, kw_only=True):
-    """One import: how far it is and, once `state` is `done`, its report.
-
-    `contents` tells what the file holds, once it is read: its entries, the links they make, those skipped
-    or cut short. Of its links `handled` were compared and written so far: added, updated, unchanged (with
-    what the account had), or refused because it is full. `bytes` of `total_bytes` were received or read.
-    """
-
-    key: str
-    state: str
-    running: bool
-    options: Options
-    bytes: int
-    total_bytes: int | None
-    contents: Contents | None
-    handled: int
-    added: int
-    updated: int
-    unchanged: int
-    refused: int
-    refused_entries: list[Skipped]
-    problem: str | None
-    created_at: dt.datetime
-    updated_at: dt.datetime
 
 
 @dataclass(frozen=True)

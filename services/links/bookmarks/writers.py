@@ -13,13 +13,13 @@ import html
 import io
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from .fields import SECONDS_BELOW
+from .messages import ExportFormat
 
-ExportFormat = Literal["netscape", "json", "csv"]
 # A link by its column names: a record of the store.
 Link = Any
 

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from services.kit.errors import Conflict, NotFound, PreconditionFailed
 from services.kit.http import HttpClient
 from services.links import bulk
-from services.links.bookmarks.api import ExportQuery
+from services.links.bookmarks.messages import ExportQuery
 from services.links.bookmarks.model import Options
 from services.links.bulk import Bulk
 from services.links.client import LinksClient
