@@ -1,4 +1,7 @@
-"""One lab for all tests of this folder; each test applies the configuration it speaks of."""
+"""A lab for each module of this folder; each test applies the configuration it speaks of.
+
+A module may name its pods in `PODS`: a proxy takes five inotify instances, of which a user has 128.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +19,26 @@ INGRESS = Service(
     (ServicePort("http", 80, 8080, "http"), ServicePort("https", 443, 8443, "tcp")),
     {"istio": "ingressgateway"},
 )
-PODS = [
-    Pod("client", {"app": "client"}, ports=()),
-    Pod("stranger", {"app": "stranger"}, ports=(), namespace="other"),
+SERVICES = [
+    service("reviews", http="80:8080", tcp="9000:9000"),
+    service("empty", http="80:8080"),
+    service("naked", http="80:8080"),
+    INGRESS,
+]
+REVIEWS = [
     Pod("reviews-v1", {"app": "reviews", "version": "v1"}, ports=(8080, 9000)),
     Pod("reviews-v2", {"app": "reviews", "version": "v2"}, ports=(8080, 9000)),
-    Pod("naked", {"app": "naked"}, sidecar=False),
-    Pod(
-        "gateway",
-        {"app": "ingressgateway", "istio": "ingressgateway"},
-        ports=(8080, 8443),
-        namespace="istio-system",
-        gateway=True,
-    ),
 ]
+CLIENT = Pod("client", {"app": "client"}, ports=())
+STRANGER = Pod("stranger", {"app": "stranger"}, ports=(), namespace="other")
+NAKED = Pod("naked", {"app": "naked"}, sidecar=False)
+INGRESS_POD = Pod(
+    "gateway",
+    {"app": "ingressgateway", "istio": "ingressgateway"},
+    ports=(8080, 8443),
+    namespace="istio-system",
+    gateway=True,
+)
 
 
 @pytest.fixture(scope="session")
@@ -37,15 +46,12 @@ def authority() -> Authority:
     return Authority("lab")
 
 
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Lab]:
-    services = [
-        service("reviews", http="80:8080", tcp="9000:9000"),
-        service("empty", http="80:8080"),
-        service("naked", http="80:8080"),
-        INGRESS,
-    ]
-    lab = Lab(tmp_path_factory.mktemp("lab"), authority, services, PODS)
+@pytest.fixture(scope="module")
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, authority: Authority
+) -> Iterator[Lab]:
+    pods = getattr(request.module, "PODS", [CLIENT, *REVIEWS])
+    lab = Lab(tmp_path_factory.mktemp("lab"), authority, SERVICES, pods)
     try:
         lab.start()
         yield lab
@@ -55,8 +61,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> I
 
 @pytest.fixture
 def lab(running: Lab) -> Lab:
-    """The lab without any configuration yet."""
+    """The lab as the last test left it: a test begins by applying what it needs, if only nothing."""
     running.requests.clear()
     running.jwks.clear()
-    running.apply("")
     return running

@@ -7,8 +7,11 @@ import json
 
 import pytest
 
+from tests.mesh.translate.conftest import CLIENT, REVIEWS, STRANGER
 from tests.mesh.translate.lab import Lab
 from tests.mesh.translate.rules import policy
+
+PODS = [CLIENT, STRANGER, *REVIEWS]
 
 DENIED = (403, "RBAC: access denied")
 

@@ -7,8 +7,11 @@ import ssl
 import pytest
 
 from tests.mesh.translate.authority import Authority
+from tests.mesh.translate.conftest import INGRESS_POD, REVIEWS
 from tests.mesh.translate.lab import Lab
 from tests.mesh.translate.rules import SUBSETS, V1, V2, virtual_service
+
+PODS = [INGRESS_POD, *REVIEWS]
 
 GATEWAY = """
 apiVersion: networking.istio.io/v1

@@ -6,13 +6,17 @@ import http.client
 
 import pytest
 
+from tests.mesh.translate.conftest import CLIENT, NAKED, REVIEWS
 from tests.mesh.translate.lab import Lab
 from tests.mesh.translate.rules import STRICT
+
+PODS = [CLIENT, NAKED, *REVIEWS]
 
 REFUSED = (ConnectionError, http.client.BadStatusLine)
 
 
 def test_permissive_takes_both(lab: Lab) -> None:
+    lab.apply("")
     assert "x-forwarded-client-cert" not in lab.direct("reviews-v1", "/").echo["headers"]
     assert "x-forwarded-client-cert" in lab.get("client", "http://reviews/").echo["headers"]
 

@@ -68,11 +68,10 @@ metadata: {{ name: reviews, namespace: default }}
 spec: {{ host: reviews, trafficPolicy: {{ outlierDetection: {detection} }} }}
 """
     )
-    for _ in range(2):
-        assert lab.get("client", "http://reviews/status/500").status == 500
-    deadline = time.monotonic() + 5  # Envoy joins changes of health within a second
-    while lab.get("client", "http://reviews/").status != 503:
+    deadline = time.monotonic() + 10  # Envoy joins changes of health within a second
+    while (answer := lab.get("client", "http://reviews/status/500")).status == 500:
         assert time.monotonic() < deadline, "nothing was ejected"
+    assert (answer.status, answer.body) == (503, "no healthy upstream")
 
 
 def test_cors_is_answered_by_the_clients_sidecar(lab: Lab) -> None:
