@@ -30,9 +30,8 @@ from delinkcious.asking import INTERRUPTED, Failed, failed, run, server_option
 from delinkcious.importing import UnfinishedImports, send
 from delinkcious.session import connect
 from services.kit.errors import Problem, Unprocessable
-from services.links.bookmarks.messages import ExportQuery, Import
+from services.links.bookmarks.messages import ExportFormat, ExportQuery, Import
 from services.links.bookmarks.model import Options
-from services.links.bookmarks.writers import ExportFormat
 from services.links.search.results import Hit, SearchQuery
 
 LISTED = 10
