@@ -99,7 +99,8 @@ def _configs(view: View, *, http: bool) -> Iterator[Json]:
 
 
 def dry_run(resource: Resource) -> bool:
-    return resource.annotations.get(DRY_RUN) == "true"
+    """A rule on trial is judged and logged, never enforced; the annotation is a boolean as Go reads it."""
+    return resource.annotations.get(DRY_RUN) in ("1", "t", "T", "TRUE", "true", "True")
 
 
 def rule_name(resource: Resource, number: int) -> str:
@@ -119,7 +120,7 @@ def rbac_rules(action: Action, resources: Sequence[Resource], *, http: bool) -> 
 
 def _policy(action: Action, namespace: str, rule: Json, *, http: bool) -> Json | None:
     """One rule; None when it asks a TCP connection for what only HTTP has, and so allows nothing."""
-    when = [_when(condition) for condition in rule.get("when") or []]
+    when = [_when(namespace, condition) for condition in rule.get("when") or []]
     sources = [_clauses(_sources(namespace), part.get("source") or {}) for part in rule.get("from") or []]
     operations = [_clauses(OPERATIONS, part.get("operation") or {}) for part in rule.get("to") or []]
     if not http:
@@ -159,13 +160,15 @@ def _clauses(conditions: Mapping[str, Condition], written: Json) -> list[_Clause
     return made
 
 
-def _when(written: Json) -> _Clause:
-    key = str(written.get("key", ""))
-    return _Clause(when_condition(key), written.get("values") or [], written.get("notValues") or [])
+def _when(namespace: str, written: Json) -> _Clause:
+    condition = _attribute(namespace, str(written.get("key", "")))
+    return _Clause(condition, written.get("values") or [], written.get("notValues") or [])
 
 
-def when_condition(key: str) -> Condition:
-    """What a `when` key means."""
+def _attribute(namespace: str, key: str) -> Condition:
+    """What a `when` key means in a policy of this namespace."""
+    if key == "source.serviceAccount":
+        return _sources(namespace)["serviceAccounts"]
     if key.startswith("request.headers["):
         name = key.removeprefix("request.headers[").removesuffix("]")
         return Condition(lambda value: rbac.header(name, value), http=True)

@@ -25,7 +25,6 @@ INHERITED = (
     "retries",
     "fault",
     "mirror",
-    "mirrorPercent",
     "mirrorPercentage",
     "mirrors",
     "corsPolicy",

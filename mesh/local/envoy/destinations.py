@@ -85,10 +85,7 @@ def mirrors(view: View, listener: Listener, http: Json) -> list[Json]:
     """Who gets a copy of the request, and of how many requests."""
     written = list(http.get("mirrors") or [])
     if http.get("mirror"):
-        share = http.get("mirrorPercentage")
-        if share is None and http.get("mirrorPercent") is not None:
-            share = {"value": http["mirrorPercent"]}
-        written = [{"destination": http["mirror"], "percentage": share}]
+        written = [{"destination": http["mirror"], "percentage": http.get("mirrorPercentage")}]
     return [
         {
             "cluster": cluster_of(view, listener, part["destination"]),

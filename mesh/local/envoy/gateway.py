@@ -15,7 +15,7 @@ from mesh.local.envoy.view import View, selects
 from mesh.local.envoy.virtual_service import Route, covers, merged, visible
 from mesh.local.model import Json, Resource, Service
 
-_PROTOCOLS = ("HTTP", "HTTP2", "GRPC", "HTTPS")
+_PROTOCOLS = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTPS")
 _MAX_DIRECT_RESPONSE_BYTES = 1024 * 1024
 
 

@@ -45,12 +45,13 @@ def route_match(match: Json) -> Json:
     made["case_sensitive"] = not match.get("ignoreUriCase", False)
     headers, metadata = [], []
     for name, text in sorted((match.get("headers") or {}).items()):
-        if name.startswith(CLAIMS):
+        if is_claim(name):
             metadata.append(_claim(name, text or {}))
         else:
             headers.append(_header(name, text or {}))
     without = sorted((match.get("withoutHeaders") or {}).items())
-    headers += [_no_header(name, text or {}) for name, text in without]
+    headers += [_no_header(name, text or {}) for name, text in without if not is_claim(name)]
+    metadata += [{**_claim(name, text or {}), "invert": True} for name, text in without if is_claim(name)]
     pseudo = (key for key in ("method", "authority", "scheme") if match.get(key) is not None)
     headers += [_header(f":{key}", match[key]) for key in pseudo]
     if headers:
@@ -68,9 +69,15 @@ def catches_all(made: Json) -> bool:
     return everything and not any(key in made for key in ("headers", "query_parameters", "dynamic_metadata"))
 
 
+def is_claim(header: str) -> bool:
+    return header.lower().startswith(CLAIMS)
+
+
 def reads_claims(http: Json) -> bool:
-    headers = (name for match in http.get("match") or [] for name in match.get("headers") or {})
-    return any(name.startswith(CLAIMS) for name in headers)
+    """Whether a rule depends on the token of a request."""
+    matches = http.get("match") or []
+    written = (match.get(key) or {} for match in matches for key in ("headers", "withoutHeaders"))
+    return any(is_claim(name) for headers in written for name in headers)
 
 
 def text_matcher(text: Json) -> Json | None:
@@ -115,7 +122,7 @@ def _no_header(name: str, text: Json) -> Json:
 def _claim(name: str, text: Json) -> Json:
     matcher = text_matcher(text)
     value = claim_value(matcher if matcher is not None else {"safe_regex": {"regex": ".+"}})
-    path = [{"key": "payload"}, *({"key": part} for part in claim_path(name.removeprefix(CLAIMS)))]
+    path = [{"key": "payload"}, *({"key": part} for part in claim_path(name[len(CLAIMS) :]))]
     return {"filter": "envoy.filters.http.jwt_authn", "path": path, "value": value}
 
 

@@ -26,7 +26,6 @@ class MeshConfig:
     default_retry: Json = field(default_factory=lambda: DEFAULT_RETRY)
     export_virtual_services: tuple[str, ...] = ("*",)
     export_destination_rules: tuple[str, ...] = ("*",)
-    export_services: tuple[str, ...] = ("*",)
     raw: Json = field(default_factory=dict)
 
 
@@ -50,6 +49,5 @@ def _parse(text: str) -> MeshConfig:
         default_retry=raw.get("defaultHttpRetryPolicy") or DEFAULT_RETRY,
         export_virtual_services=tuple(raw.get("defaultVirtualServiceExportTo") or ("*",)),
         export_destination_rules=tuple(raw.get("defaultDestinationRuleExportTo") or ("*",)),
-        export_services=tuple(raw.get("defaultServiceExportTo") or ("*",)),
         raw=raw,
     )

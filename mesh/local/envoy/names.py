@@ -37,7 +37,7 @@ def config_path(resource: Resource) -> str:
 
 def resolve(host: str, namespace: str) -> str:
     """The host as the registry knows it: one without a dot belongs to the rule's own namespace."""
-    if "." in host or "*" in host:
+    if "." in host or "*" in host or ":" in host:
         return host
     return f"{host}.{namespace}.svc.{CLUSTER_DOMAIN}"
 

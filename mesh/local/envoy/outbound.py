@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mesh.local import files
-from mesh.local.envoy import names
+from mesh.local.envoy import durations, names
 from mesh.local.envoy.delegates import VirtualService
+from mesh.local.envoy.destination_rule import traffic_policy
 from mesh.local.envoy.http import connection_manager, filter_, plain_filters
 from mesh.local.envoy.matches import Listener
 from mesh.local.envoy.view import View
@@ -87,7 +88,7 @@ def clusters(view: View) -> dict[str, Json]:
 
 
 def route_configurations(view: View) -> dict[str, Json]:
-    hosts = [_envoy(host) for host in virtual_hosts(view)]
+    hosts = [_envoy(view, host) for host in virtual_hosts(view)]
     config = {
         "name": names.EGRESS_ROUTES,
         "virtual_hosts": [*hosts, _catch_all(view)],
@@ -151,22 +152,30 @@ def _domains(service: Service, port: int, client_namespace: str) -> list[str]:
     return [*plain, *(f"{host}:{port}" for host in hosts)]
 
 
-def _envoy(host: VirtualHost) -> Json:
+def _envoy(view: View, host: VirtualHost) -> Json:
     return {
         "name": host.name,
         "domains": list(host.domains),
-        "routes": [_connect(_tunnel(host)), *(route.envoy for route in host.routes)],
+        "routes": [_tunnel(view, host), *(route.envoy for route in host.routes)],
         "include_request_attempt_count": True,
     }
 
 
-def _tunnel(host: VirtualHost) -> str:
-    """Where a CONNECT leads: to the pods of a TCP port; HTTP comes back in, to be routed as such."""
+def _tunnel(view: View, host: VirtualHost) -> Json:
+    """What a CONNECT leads to: the pods of a TCP port; HTTP comes back in, to be routed as such."""
     number = int(host.name.rpartition(":")[2])
     port = host.service.port(number) if host.service else None
-    if port is not None and port.protocol == "tcp" and host.service is not None:
-        return names.outbound_cluster(host.service.hostname, number)
-    return _LOOPBACK
+    if host.service is None or port is None or port.protocol != "tcp":
+        return _connect(_LOOPBACK)
+    made = _connect(names.outbound_cluster(host.service.hostname, number))
+    pool = traffic_policy(view, host.service.hostname, number).get("connectionPool") or {}
+    tcp = pool.get("tcp") or {}
+    if tcp.get("idleTimeout"):
+        made["route"]["idle_timeout"] = durations.envoy(tcp["idleTimeout"])
+    if tcp.get("maxConnectionDuration"):
+        limit = durations.envoy(tcp["maxConnectionDuration"])
+        made["route"]["max_stream_duration"] = {"max_stream_duration": limit}
+    return made
 
 
 def _connect(cluster: str, name: str = "connect") -> Json:

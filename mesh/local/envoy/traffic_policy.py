@@ -7,7 +7,6 @@ from mesh.local.model import Json, Protocol
 
 UNLIMITED = 4294967295  # Istio's own limits are off until somebody sets them
 _HTTP = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-_TCP = "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions"
 
 
 def circuit_breakers(pool: Json) -> Json:
@@ -52,8 +51,7 @@ def _keepalive(written: Json) -> Json:
 def _protocol_options(pool: Json, protocol: Protocol, by_host: Json) -> Json:
     tcp, http = pool.get("tcp") or {}, pool.get("http") or {}
     if protocol == "tcp":
-        idle = tcp.get("idleTimeout")
-        return {_TCP: _typed(_TCP, idle_timeout=durations.envoy(idle))} if idle else {}
+        return {}
     common: Json = {}
     if http.get("idleTimeout"):
         common["idle_timeout"] = durations.envoy(http["idleTimeout"])

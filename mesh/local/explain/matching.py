@@ -73,7 +73,7 @@ def metadata(matcher: Json, request: Request) -> bool:
     value: Any = {"payload": request.claims} if request.claims is not None else {}
     for step in matcher["path"]:
         value = value.get(step["key"]) if isinstance(value, dict) else None
-    return _value(matcher["value"], value)
+    return _value(matcher["value"], value) is not bool(matcher.get("invert"))
 
 
 def _value(matcher: Json, value: Any) -> bool:
@@ -111,6 +111,8 @@ def _connection(kind: str, body: Any, request: Request) -> bool:
         return template(body["typed_config"]["path_template"], request.path_alone)
     if kind == "destination_port":
         return bool(body == request.port)
+    if kind == "destination_ip":
+        return _inside(body, request.destination_ip)
     if kind == "direct_remote_ip":
         return _inside(body, request.source_ip)
     if kind == "remote_ip":

@@ -30,6 +30,7 @@ class Request:
     principal: str | None = None
     source_ip: str = ""
     remote_ip: str = ""
+    destination_ip: str = ""
     port: int = 0
     server_name: str = ""
     claims: Json | None = None

@@ -118,6 +118,7 @@ def _judged(view: View, endpoint: Endpoint, port: ServicePort, request: Request,
         normalised(request, view.mesh),
         principal=f"spiffe://{view.proxy.principal}" if secured else None,
         source_ip=view.proxy.ip,
+        destination_ip=endpoint.address,
         port=number,
         claims=policies.accepted(there, request.claims) if http else None,
     )

@@ -127,7 +127,9 @@ def _some_aggression(warmup: Json, at: At) -> None:
 
 LOAD_BALANCER = Message(
     {
-        "simple": Enum("UNSPECIFIED", "LEAST_CONN", "LEAST_REQUEST", "RANDOM", "ROUND_ROBIN", "PASSTHROUGH"),
+        "simple": Enum(
+            "UNSPECIFIED", "LEAST_CONN", "LEAST_REQUEST", "RANDOM", "ROUND_ROBIN", later=("PASSTHROUGH",)
+        ),
         "consistentHash": _CONSISTENT_HASH,
         "warmup": Message(
             {"duration": DURATION, "minimumPercent": Number(0, 100), "aggression": Number(0, 1e9)},

@@ -13,6 +13,13 @@ AUTHORITY = Authority("validation")
 _CERTIFICATE, _KEY = AUTHORITY.issue([x509.DNSName("validation.test")])
 
 
+_PEM: dict[str, Json] = {
+    "certificate_chain": {"inline_string": _CERTIFICATE},
+    "private_key": {"inline_string": _KEY},
+    "trusted_ca": {"inline_string": AUTHORITY.root},
+}
+
+
 def rendition(snapshot: Snapshot) -> Json:
     """Everything that a snapshot refers to by file, in place."""
     listeners = [_inlined(listener, snapshot) for listener in snapshot.listeners.values()]
@@ -36,7 +43,7 @@ def _inlined(value: Any, snapshot: Snapshot) -> Any:
             return _inlined({**rest, "route_config": snapshot.routes[name]}, snapshot)
         if "sds_config" in value:
             return {"name": value["name"]}
-        return {key: _inlined(part, snapshot) for key, part in value.items()}
+        return {key: _PEM.get(key) or _inlined(part, snapshot) for key, part in value.items()}
     if isinstance(value, list):
         return [_inlined(part, snapshot) for part in value]
     return value

@@ -1,4 +1,4 @@
-"""Envoy itself takes everything that the golden inputs turn into."""
+"""Envoy itself takes what the golden inputs turn into, and everything that the schemas let through."""
 
 from __future__ import annotations
 
@@ -9,16 +9,40 @@ from pathlib import Path
 
 import pytest
 
+from mesh.local import resources, snapshot
+from mesh.local.model import Config, Snapshot
 from tests.mesh.translate.static import rendition
+from tests.unit.mesh import cases
 from tests.unit.mesh.translate.test_golden import CASES, GOLDEN, translated
+from tests.unit.mesh.translate.world import PROXIES, REGISTRY
 
-NEEDS_FILES = {"upstream-tls"}  # names certificate files that only a real mesh has
+ACCEPTED = cases.read(Path(cases.__file__).parent / "schema" / "accepted")
 
 
-@pytest.mark.parametrize("name", [case for case in CASES if case not in NEEDS_FILES])
-def test_envoy_accepts_the_translation(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", CASES)
+def test_envoy_takes_a_golden_translation(name: str, tmp_path: Path) -> None:
     made, _ = translated(GOLDEN / f"{name}.in.yaml")
-    bootstrap = tmp_path / "bootstrap.json"
+    _judge(made, tmp_path)
+
+
+@pytest.mark.parametrize("case", ACCEPTED, ids=lambda case: case.name)
+def test_envoy_takes_whatever_the_schemas_accept(case: cases.Case, tmp_path: Path) -> None:
+    text = case.text.replace("namespace: shop", "namespace: default")
+    config = Config(resources.parse(text, "case.yaml"))
+    for name in _concerned(config):
+        _judge(snapshot.build(PROXIES[name], config, REGISTRY, {}), tmp_path)
+
+
+def _concerned(config: Config) -> list[str]:
+    """The proxies that a kind changes; to ask for all would only take longer."""
+    kinds = {resource.kind for resource in config}
+    if kinds & {"AuthorizationPolicy", "RequestAuthentication", "PeerAuthentication"}:
+        return ["reviews", "echo", "gateway"]
+    return ["gateway"] if "Gateway" in kinds else ["client"]
+
+
+def _judge(made: Snapshot, folder: Path) -> None:
+    bootstrap = folder / "bootstrap.json"
     bootstrap.write_text(json.dumps(rendition(made)))
     envoy = str(files("envoy") / "_bin" / "envoy")
     command = [envoy, "--mode", "validate", "--config-path", str(bootstrap), "--log-level", "error"]
