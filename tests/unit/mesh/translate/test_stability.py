@@ -1,0 +1,83 @@
+"""Equal inputs give equal bytes, and a small edit touches little."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mesh.local import files, resources, snapshot
+from mesh.local.model import Config, Registry
+from tests.unit.mesh.translate.world import PROXIES, REGISTRY
+
+SPLIT = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: reviews, namespace: default }
+spec:
+  hosts: [reviews]
+  http:
+    - route:
+        - { destination: { host: reviews, subset: v1 }, weight: 90 }
+        - { destination: { host: reviews, subset: v2 }, weight: 10 }
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: reviews, namespace: default }
+spec:
+  host: reviews
+  subsets:
+    - { name: v1, labels: { version: v1 } }
+    - { name: v2, labels: { version: v2 } }
+"""
+
+
+def _files(text: str, registry: Registry = REGISTRY, proxy: str = "client") -> dict[str, bytes]:
+    config = Config(resources.parse(text, "split.yaml"))
+    return files.contents(snapshot.build(PROXIES[proxy], config, registry, {}))
+
+
+def _changed(before: dict[str, bytes], after: dict[str, bytes]) -> set[str]:
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+def test_equal_inputs_give_equal_bytes() -> None:
+    shuffled = Registry(REGISTRY.services[::-1], REGISTRY.endpoints[::-1])
+    documents = SPLIT.split("---")
+    assert _files(SPLIT) == _files("---".join(documents[::-1]), shuffled)
+
+
+def test_a_weight_changes_the_routes_alone() -> None:
+    edited = SPLIT.replace("weight: 90", "weight: 80").replace("weight: 10", "weight: 20")
+    assert _changed(_files(SPLIT), _files(edited)) == {"rds/http_proxy.json"}
+
+
+def test_a_pod_that_comes_or_goes_changes_clusters_alone() -> None:
+    ready = tuple(replace(endpoint, ready=True) for endpoint in REGISTRY.endpoints)
+    for proxy in ("client", "reviews"):
+        before = _files(SPLIT, proxy=proxy)
+        assert _changed(before, _files(SPLIT, Registry(REGISTRY.services, ready), proxy)) == {"cds.json"}
+
+
+def test_a_policy_changes_the_listeners_of_its_workload_alone() -> None:
+    policy = """
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: reviews, namespace: default }
+spec: { selector: { matchLabels: { app: reviews } } }
+"""
+    assert _changed(_files(SPLIT), _files(SPLIT + policy)) == set()
+    changed = _changed(_files(SPLIT, proxy="reviews"), _files(SPLIT + policy, proxy="reviews"))
+    assert changed == {"lds.json"}
+
+
+def test_the_version_is_that_of_the_content() -> None:
+    name, content = next(iter(_files(SPLIT).items()))
+    assert files.version(content) == files.version(_files(SPLIT)[name])
+    assert len({files.version(content) for content in _files(SPLIT).values()}) == 3
+
+
+def test_every_name_makes_a_file_name() -> None:
+    names = ["http_proxy", "https.443.x.gw.ns", "a/../b", "x" * 300, "x" * 299 + "y"]
+    made = [files.routes(name) for name in names]
+    assert len(set(made)) == len(names)
+    assert all(name.count("/") == 1 and len(name) < 255 and ".." not in name for name in made[:2] + made[3:])
