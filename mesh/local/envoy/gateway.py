@@ -11,41 +11,12 @@ from mesh.local.envoy.delegates import VirtualService
 from mesh.local.envoy.http import connection_manager, filter_, plain_filters
 from mesh.local.envoy.matches import Listener, reads_claims
 from mesh.local.envoy.request_authentication import jwt_filters
-from mesh.local.envoy.view import View, selects
-from mesh.local.envoy.virtual_service import Route, covers, merged, visible
-from mesh.local.model import Json, Resource, Service
+from mesh.local.envoy.servers import Server, effective_hosts, in_front, redirects, server_hosts, servers
+from mesh.local.envoy.view import View
+from mesh.local.envoy.virtual_service import Route, merged, visible
+from mesh.local.model import Json
 
-_PROTOCOLS = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTPS")
 _MAX_DIRECT_RESPONSE_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Server:
-    """One server of a Gateway, and the port of the proxy that it is reached at."""
-
-    gateway: Resource
-    spec: Json
-    bind_port: int
-
-    @property
-    def port(self) -> int:
-        return _number(self.spec)
-
-    @property
-    def https(self) -> bool:
-        return str(self.spec["port"].get("protocol", "")).upper() == "HTTPS"
-
-    @property
-    def gateway_name(self) -> str:
-        return f"{self.gateway.namespace}/{self.gateway.name}"
-
-    @property
-    def route_name(self) -> str:
-        """HTTP servers of one port share their routes; an HTTPS server has its own."""
-        if not self.https:
-            return f"http.{self.bind_port}"
-        name = self.spec["port"].get("name", "")
-        return f"https.{self.port}.{name}.{self.gateway.name}.{self.gateway.namespace}"
 
 
 @dataclass(frozen=True)
@@ -56,22 +27,6 @@ class VirtualHost:
     domains: Sequence[str]
     routes: Sequence[Route]
     redirects: bool = False
-
-
-def servers(view: View) -> list[Server]:
-    """Every server of every Gateway that selects the proxy."""
-    targets = _target_ports(view)
-    return [
-        Server(gateway, spec, targets.get(_number(spec), _number(spec)))
-        for gateway in view.config.of("Gateway")
-        if selects(gateway.spec.get("selector"), view.proxy.labels)
-        for spec in gateway.spec.get("servers") or []
-        if str((spec.get("port") or {}).get("protocol", "")).upper() in _PROTOCOLS
-    ]
-
-
-def _number(spec: Json) -> int:
-    return int((spec.get("port") or {}).get("number") or 0)
 
 
 def listeners(view: View) -> dict[str, Json]:
@@ -89,52 +44,26 @@ def virtual_hosts(view: View, group: Sequence[Server]) -> Iterator[VirtualHost]:
     """The hosts of servers that share their routes: of VirtualServices, then of redirects without one."""
     port, secure = group[0].port, group[0].https
     owners: dict[str, list[VirtualService]] = {}
-    redirects: dict[str, bool] = {}
+    moved: dict[str, bool] = {}
     bound = frozenset(server.gateway_name for server in group)
     for service in visible(view, bound):
         for server in group:
             if server.gateway_name in service.gateways:
-                for host in _effective_hosts(server, service):
+                for host in effective_hosts(server, service):
                     members = owners.setdefault(host, [])
                     if service not in members:
                         members.append(service)
-                    redirects[host] = redirects.get(host, False) or _redirects(server)
+                    moved[host] = moved.get(host, False) or redirects(server)
     for server in group:
-        if _redirects(server):
-            for _, host in _server_hosts(server):
-                redirects[host] = True
+        if redirects(server):
+            for _, host in server_hosts(server):
+                moved[host] = True
                 owners.setdefault(host, [])
     listener = Listener(view.proxy, port, bound, tls=secure)
     for host, services in owners.items():
         made = merged(view, listener, services)
-        if made or redirects.get(host):
-            yield VirtualHost(f"{host}:{port}", _domains(host), made, redirects.get(host, False))
-
-
-def serves(server: Server, host: str) -> bool:
-    """Whether a TLS client that names this host meets the server."""
-    return any(covers(offered, host) for _, offered in _server_hosts(server))
-
-
-def _target_ports(view: View) -> dict[int, int]:
-    """The proxy's own port for each port of the Services in front of it."""
-    by_name = {port.name: port.number for port in view.proxy.ports}
-    made: dict[int, int] = {}
-    for service in _in_front(view):
-        for port in service.ports:
-            target = port.target_port
-            number = target if isinstance(target, int) else by_name.get(target)
-            if number is not None:
-                made.setdefault(port.number, number)
-    return made
-
-
-def _in_front(view: View) -> list[Service]:
-    """The Services that lead to this proxy, by name."""
-    proxy = view.proxy
-    ours = [service for service in view.registry.services if service.namespace == proxy.namespace]
-    chosen = [service for service in ours if service.selector and selects(service.selector, proxy.labels)]
-    return sorted(chosen, key=lambda service: service.name)
+        if made or moved.get(host):
+            yield VirtualHost(f"{host}:{port}", _domains(host), made, moved.get(host, False))
 
 
 def _by_bind_port(every: Iterable[Server]) -> dict[int, list[Server]]:
@@ -156,7 +85,7 @@ def _by_routes(every: Iterable[Server]) -> dict[str, list[Server]]:
 def _listener(view: View, port: int, group: Sequence[Server]) -> Json:
     proxy = view.proxy
     # Every gateway pod listens on its Service's address too; the kernel spreads connections over them.
-    public = sorted({service.public_ip for service in _in_front(view) if service.public_ip})
+    public = sorted({service.public_ip for service in in_front(view) if service.public_ip})
     listener: Json = {
         "name": f"0.0.0.0_{port}",
         "address": {"socket_address": {"address": proxy.ip, "port_value": port}},
@@ -181,7 +110,7 @@ def _chains(view: View, group: Sequence[Server]) -> Iterator[Json]:
         return
     taken: set[str] = set()
     for server in group:
-        hosts = [host for _, host in _server_hosts(server)]
+        hosts = [host for _, host in server_hosts(server)]
         own = [host for host in dict.fromkeys(hosts) if host not in taken]
         taken.update(own)
         if not own:
@@ -240,30 +169,3 @@ def _envoy(host: VirtualHost) -> Json:
 
 def _domains(host: str) -> list[str]:
     return [host] if host == "*" or host.startswith("*") else [host, f"{host}."]
-
-
-def _redirects(server: Server) -> bool:
-    return bool((server.spec.get("tls") or {}).get("httpsRedirect"))
-
-
-def _server_hosts(server: Server) -> list[tuple[str, str]]:
-    """Pairs of the namespace whose VirtualServices may use a host (`*` for any) and the host."""
-    made = []
-    for written in server.spec.get("hosts") or []:
-        before, slash, after = str(written).partition("/")
-        namespace, host = (before, after) if slash else ("*", written)
-        made.append((server.gateway.namespace if namespace == "." else namespace, host.lower()))
-    return made
-
-
-def _effective_hosts(server: Server, service: VirtualService) -> list[str]:
-    """Where the hosts of the two meet; the more specific side counts."""
-    made: dict[str, None] = {}
-    for host in service.hosts:
-        for namespace, offered in _server_hosts(server):
-            if namespace in ("*", service.resource.namespace):
-                if covers(offered, host):
-                    made[host] = None
-                elif covers(host, offered):
-                    made[offered] = None
-    return list(made)

@@ -12,6 +12,7 @@ from dataclasses import replace
 import msgspec
 
 from mesh.local.envoy import gateway, outbound
+from mesh.local.envoy.servers import servers, serves
 from mesh.local.envoy.view import View
 from mesh.local.envoy.virtual_service import Route
 from mesh.local.explain import matching, policies
@@ -60,9 +61,9 @@ def _at_sidecar(view: View, request: Request) -> Explanation:
 
 def _at_gateway(view: View, request: Request) -> Explanation:
     port, secure = request.service_port, request.scheme == "https"
-    group = [server for server in gateway.servers(view) if server.port == port and server.https == secure]
+    group = [server for server in servers(view) if server.port == port and server.https == secure]
     if secure:
-        group = [server for server in group if gateway.serves(server, request.host)][:1]
+        group = [server for server in group if serves(server, request.host)][:1]
     if not group:
         return Explanation("failed", f"no server of a Gateway takes {request.scheme} on port {port}")
     hosts = list(gateway.virtual_hosts(view, group))
