@@ -40,7 +40,7 @@ async def _run(mesh: Mesh, came_up: Callable[[], None]) -> None:
 
     async def announce() -> None:
         await mesh.up.wait()
-        came_up()
+        await asyncio.to_thread(came_up)  # it may ask this very mesh, over its control socket
 
     announcing = asyncio.create_task(announce())
     try:
