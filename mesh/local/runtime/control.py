@@ -75,10 +75,12 @@ class Control:
             self._app(), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
         )
         server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            await server.serve(sockets=[listener])
+            await asyncio.shield(serving)
         finally:
-            server.should_exit = True
+            server.should_exit = True  # cancelled, it would leave its sockets open
+            await serving
             listener.close()
             self._path.unlink(missing_ok=True)
 
@@ -167,6 +169,7 @@ class Control:
             if workload is None:
                 raise NotFound(f"deployment {target.name} was deleted meanwhile")
             if controller.done(workload) and len(controller.of(workload)) == workload.replicas:
+                await mesh.desired.deliver()
                 return {"ms": (loop.time() - began) * 1000}
             if loop.time() - began > ROLLED_OUT_WITHIN_S:
                 raise NotReady(f"not rolled out after {ROLLED_OUT_WITHIN_S:.0f} s: {mesh.waiting_for()}")

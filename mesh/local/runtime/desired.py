@@ -92,14 +92,15 @@ class Desired:
         waits = [pod.sidecar.delivery.drained() for pod in delivered.draining if pod.sidecar is not None]
         await asyncio.gather(*waits)
 
-    async def keep(self, report: Callable[[str], None]) -> None:
-        """Deliver whenever pods or keys have changed; for ever."""
+    async def keep(self, delivered: Callable[[], None], report: Callable[[str], None]) -> None:
+        """Deliver whenever pods or keys have changed, and call `delivered` after each time; for ever."""
         while True:
             await self.dirty.wait()
             self.dirty.clear()
             self.keys.want(self.config)
             try:
                 await self.deliver()
+                delivered()
             except DeliveryFailed as error:
                 report(f"not delivered, trying again: {error}")
                 await asyncio.sleep(0.5)

@@ -124,7 +124,7 @@ class Mesh:
             self.transactions.words = first.words
             control = Control(self, self.state.socket)
             background = [
-                tasks.create_task(self.desired.keep(self.report)),
+                tasks.create_task(self.desired.keep(self._delivered, self.report)),
                 tasks.create_task(control.run()),
                 tasks.create_task(self._watch()),
             ]
@@ -222,7 +222,11 @@ class Mesh:
             pod = self.controller.pods[key]
             self.report(f"pod {key} is ready after {time.time() - pod.started_at:.1f} s")
         self._ready = ready
-        if self._declared and not self.up.is_set() and not self.waiting_for():
+
+    def _delivered(self) -> None:
+        """Every proxy knows what was so when the delivery began."""
+        unknown = self.desired.dirty.is_set()
+        if self._declared and not (self.up.is_set() or unknown or self.waiting_for()):
             self.up.set()
 
     def waiting_for(self) -> list[str]:

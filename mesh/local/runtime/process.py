@@ -98,11 +98,12 @@ class Guardian:
     def __init__(self, state: Path) -> None:
         self._state = state
         self._pipe: int | None = None
+        self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        process = await self._spawn()
-        self._task = asyncio.create_task(self._keep(process), name="guardian")
+        self._process = await self._spawn()
+        self._task = asyncio.create_task(self._keep(self._process), name="guardian")
 
     async def stop(self) -> None:
         """Say farewell: everything was ended in order."""
@@ -115,11 +116,13 @@ class Guardian:
                 os.write(self._pipe, sweep.FAREWELL)
             os.close(self._pipe)
             self._pipe = None
+        if self._process is not None:
+            await self._process.wait()
 
     async def _keep(self, process: asyncio.subprocess.Process) -> None:
         while True:
             await process.wait()
-            process = await self._spawn()
+            process = self._process = await self._spawn()
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         theirs, ours = os.pipe()

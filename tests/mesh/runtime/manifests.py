@@ -103,6 +103,13 @@ class Manifests:
             "security.istio.io/v1", "PeerAuthentication", "default", {"mtls": {"mode": "STRICT"}}
         )
 
+    def authentication(self, jwks_uri: str) -> str:
+        spec = {
+            "selector": {"matchLabels": {"app": "reviews"}},
+            "jwtRules": [{"issuer": "https://issuer.example", "jwksUri": jwks_uri}],
+        }
+        return self._text("security.istio.io/v1", "RequestAuthentication", "tokens", spec)
+
     def config_map(self, name: str, **data: str) -> str:
         return (
             "---\n"

@@ -1,0 +1,152 @@
+"""A mesh run by another program: processes beside the Pods, certificates, fetched keys."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from joserfc.jwk import ECKey
+
+from mesh.local.runtime.companion import ProcessSpec, Room
+from mesh.local.runtime.errors import NotReady
+from mesh.local.runtime.jwks import KeySets
+from mesh.local.runtime.mesh import Mesh, Options
+from tests.mesh.runtime.manifests import ECHO, Manifests
+
+pytestmark = pytest.mark.anyio
+PATIENCE_S = 30.0
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, text: str, *, processes: Sequence[ProcessSpec] = (), options: Options | None = None
+) -> AsyncIterator[Mesh]:
+    """A mesh in this process, up."""
+    file = folder / "mesh.yaml"
+    file.write_text(text)
+    lines: list[str] = []
+    mesh = Mesh(folder / "state", [file], processes=processes, report=lines.append, options=options)
+    task = asyncio.create_task(mesh.run())
+    up = asyncio.create_task(mesh.up.wait())
+    try:
+        await asyncio.wait([task, up], timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+        assert mesh.up.is_set() or task.done(), "\n".join(lines)
+        if not task.done():
+            yield mesh
+    finally:
+        up.cancel()
+        mesh.stop()
+        await task
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - what is waited for is another process
+            await asyncio.sleep(0.02)
+
+
+def egress(mesh: Mesh, workload: str) -> str:
+    pod = next(pod for pod in mesh.controller.pods.values() if pod.manifest.workload == workload)
+    assert pod.sidecar is not None
+    host, port = pod.sidecar.proxy.egress
+    return f"http://{host}:{port}"
+
+
+async def test_certificates_are_renewed_in_place_without_a_failed_request(
+    tmp_path: Path, manifests: Manifests
+) -> None:
+    options = Options(leaf_lifetime=timedelta(seconds=2))
+    async with running(tmp_path, manifests.pair() + manifests.strict(), options=options) as mesh:
+        certificate = next((tmp_path / "state/pods/default").glob("reviews-*/proxy/certs/default.json"))
+        seen = {certificate.read_bytes()}
+        failed = 0
+        async with httpx.AsyncClient(proxy=egress(mesh, "client"), timeout=10) as client:
+            while len(seen) < 5:  # longer than any certificate of the start lives
+                answer = await client.get("http://reviews/", headers={"connection": "close"})
+                failed += answer.status_code != 200
+                seen.add(certificate.read_bytes())
+        assert failed == 0
+
+
+def _companion(**changes: object) -> ProcessSpec:
+    def command(room: Room) -> list[str]:
+        return [sys.executable, ECHO]
+
+    async def ready(room: Room) -> bool:
+        async with httpx.AsyncClient() as client:
+            try:
+                return (await client.get(f"http://{room.address}:7000/")).status_code == 200
+            except httpx.ConnectError:
+                return False
+
+    def resources(room: Room) -> str:
+        return (
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: place}\n"
+            f"stringData: {{URL: 'http://{room.address}:7000/'}}\n"
+        )
+
+    options: dict[str, object] = {"command": command, "ready": ready, "resources": resources, **changes}
+    return ProcessSpec(name="store", **options)  # type: ignore[arg-type]
+
+
+async def test_a_process_beside_the_pods_serves_before_them_and_comes_back(
+    tmp_path: Path, manifests: Manifests
+) -> None:
+    text = manifests.deployment(
+        "reviews", container={"envFrom": [{"secretRef": {"name": "place"}}]}
+    ) + manifests.service("reviews")
+
+    def command(room: Room) -> list[str]:
+        return ["env", f"HOST={room.address}", "PORT=7000", sys.executable, ECHO]
+
+    async with running(tmp_path, text, processes=[_companion(command=command)]) as mesh:
+        [companion] = mesh.companions
+        assert companion.container is not None
+        async with httpx.AsyncClient(proxy=egress(mesh, "reviews"), timeout=10) as client:
+            url = (await client.get("http://reviews/env")).json()["URL"]
+            assert (await client.get(url)).status_code == 200
+        companion.container.kill()
+        await until(lambda: companion.container is not None and companion.container.restarts == 1)
+        await until(lambda: companion.container is not None and companion.container.ready)
+
+
+async def test_a_process_that_never_serves_ends_the_start_with_its_log(
+    tmp_path: Path, manifests: Manifests
+) -> None:
+    def command(room: Room) -> list[str]:
+        return ["sh", "-c", "echo no disk; sleep 60"]
+
+    with pytest.raises(NotReady, match="no disk"):
+        async with running(
+            tmp_path, manifests.pair(), processes=[_companion(command=command, ready_within_s=0.5)]
+        ):
+            pass
+
+
+async def test_keys_come_from_a_pod_of_the_mesh_and_fail_closed_before(
+    tmp_path: Path, manifests: Manifests
+) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    public = ECKey.generate_key("P-256").as_dict(private=False)
+    serve = "cd {folder} && exec python -m http.server --bind $HOST $PORT"
+    container = {"command": ["sh", "-c", serve.format(folder=keys)]}
+    jwks_uri = "http://reviews.default.svc.cluster.local/jwks.json"
+    text = manifests.pair(container=container) + manifests.authentication(jwks_uri)
+    async with running(tmp_path, text) as mesh:
+        sets: KeySets = mesh.desired.keys
+        assert sets.texts == {}
+        (keys / "jwks.json").write_text(json.dumps({"keys": [public]}))
+        await until(lambda: jwks_uri in sets.texts)
+        await until(lambda: str(public["x"]) in _listeners(tmp_path))
+
+
+def _listeners(folder: Path) -> str:
+    return next((folder / "state/pods/default").glob("reviews-*/proxy/lds.json")).read_text()
