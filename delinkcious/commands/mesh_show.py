@@ -15,6 +15,7 @@ import yaml
 
 from mesh.local.runtime.errors import NotFound
 from mesh.local.runtime.manifest import PROXY_CONTAINER
+from mesh.local.runtime.reference import chosen
 from mesh.local.runtime.state import State
 
 FOLLOW_S = 0.1
@@ -155,25 +156,18 @@ def _place(place: Row) -> str:
 
 def log_file(state: State, pod: str, container: str | None, namespace: str | None, *, previous: bool) -> Path:
     """The log that a pod's name means. Raises NotFound, naming what there is."""
-    if "/" in pod:
-        namespace, _, pod = pod.partition("/")
-    folders = [
-        folder / "logs"
-        for folder in sorted(state.pods.glob("*/*"))
-        if folder.name == pod and namespace in (None, folder.parent.name)
-    ]
-    if not folders:
-        raise NotFound(f'pod "{pod}" not found; `delinkcious mesh get pods` lists them')
-    if len(folders) > 1:
-        raise NotFound(f"several namespaces have a pod {pod}; write NAMESPACE/{pod}")
-    logs = sorted(file.name.removesuffix(".log") for file in folders[0].glob("*.log"))
+    # Of a Deployment's pods the one that wrote last.
+    written = sorted(state.pods.glob("*/*/logs"), key=lambda logs: logs.stat().st_mtime, reverse=True)
+    found = chosen(pod, namespace, [(logs.parent.parent.name, logs.parent.name) for logs in written])
+    folder = state.pods.joinpath(*found, "logs")
+    logs = sorted(file.name.removesuffix(".log") for file in folder.glob("*.log"))
     names = [name for name in logs if "." not in name]
     own = [name for name in names if name != PROXY_CONTAINER]
-    chosen = container or (own or names or [PROXY_CONTAINER])[0]
-    file = folders[0] / (f"{chosen}.previous.log" if previous else f"{chosen}.log")
+    picked = container or (own or names or [PROXY_CONTAINER])[0]
+    file = folder / (f"{picked}.previous.log" if previous else f"{picked}.log")
     if not file.is_file():
-        what = "has not been restarted" if previous and chosen in names else "has no log"
-        raise NotFound(f"container {chosen} of {pod} {what}; containers: {', '.join(names) or 'none'}")
+        what = "has not been restarted" if previous and picked in names else "has no log"
+        raise NotFound(f"container {picked} of {pod} {what}; containers: {', '.join(names) or 'none'}")
     return file
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mesh.local.explain import explain
-from mesh.local.runtime.errors import MeshError, NotFound
+from mesh.local.runtime.errors import MeshError
+from mesh.local.runtime.reference import chosen
 
 if TYPE_CHECKING:
     from mesh.local.runtime.mesh import Mesh
@@ -42,14 +43,8 @@ def answer(mesh: Mesh, question: Question) -> Any:
     return msgspec.to_builtins(found)
 
 
-def find(mesh: Mesh, name: str, namespace: str | None) -> Pod:
-    """The Pod that `NS/POD` or `POD` means. Raises NotFound."""
-    if "/" in name:
-        namespace, _, name = name.partition("/")
-    pods = mesh.controller.pods.values()
-    found = [pod for pod in pods if pod.manifest.name == name and namespace in (None, pod.manifest.namespace)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise NotFound(f"several namespaces have a pod {name}; write NAMESPACE/{name}")
-    raise NotFound(f'pod "{name}" not found; `delinkcious mesh get pods` lists them')
+def find(mesh: Mesh, reference: str, namespace: str | None) -> Pod:
+    """The running Pod that is meant; ready ones come first. Raises NotFound."""
+    pods = {(pod.manifest.namespace, pod.manifest.name): pod for pod in mesh.controller.pods.values()}
+    order = sorted(pods, key=lambda key: (not pods[key].ready, key))
+    return pods[chosen(reference, namespace, order)]
