@@ -1,0 +1,38 @@
+"""One installation for all tests of this folder, started once and ended whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.installation import Account, Installation, eventually
+
+GONE_WITHIN_S = 10.0
+
+
+@pytest.fixture(scope="session")
+def installation(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """The application as `delinkcious up` leaves it: everything is ready."""
+    made = Installation(repository, tmp_path_factory.mktemp("e2e"))
+    try:
+        made.up()
+        yield made
+    finally:
+        made.run("down", "--state", str(made.state))
+        eventually(lambda: not made.processes(), GONE_WITHIN_S, "no process of the mesh is left")
+
+
+@pytest.fixture
+def edge(installation: Installation) -> Iterator[httpx.Client]:
+    """A client of the public address."""
+    with installation.edge() as client:
+        yield client
+
+
+@pytest.fixture
+def account(installation: Installation) -> Account:
+    """Somebody new."""
+    return installation.account()
