@@ -24,6 +24,7 @@ from rich.table import Table
 from delinkcious.stores import postgres
 
 OPEN_FILES = 4096  # a pod needs about 200: its process, its sidecar, their connections
+INOTIFY_INSTANCES = 128  # Linux' own default: enough for about 20 sidecars
 FREE_DISK_MB = 1024
 
 
@@ -74,6 +75,7 @@ def examine() -> Iterator[Check]:
     yield loopback()
     yield root()
     yield open_files()
+    yield inotify()
     yield disk()
 
 
@@ -134,6 +136,16 @@ def open_files() -> Check:
     if limit == resource.RLIM_INFINITY or limit >= OPEN_FILES:
         return Check("open files", "ok", "unlimited" if limit == resource.RLIM_INFINITY else str(limit))
     return Check("open files", "weak", str(limit), f"ulimit -n {OPEN_FILES}")
+
+
+def inotify() -> Check:
+    """A sidecar watches its files by about five inotify instances; Envoy ends itself when none is left."""
+    file = Path("/proc/sys/fs/inotify/max_user_instances")
+    limit = int(file.read_text()) if file.exists() else 0
+    if limit >= INOTIFY_INSTANCES or not file.exists():
+        return Check("inotify instances", "ok", str(limit or "no limit"))
+    mend = f"sysctl fs.inotify.max_user_instances={INOTIFY_INSTANCES * 4}"
+    return Check("inotify instances", "weak", str(limit), mend)
 
 
 def disk() -> Check:
