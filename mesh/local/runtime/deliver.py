@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mesh.local import files
 from mesh.local.model import Snapshot
-from mesh.local.runtime.admin import Admin, AdminUnreachable, Status
+from mesh.local.runtime.admin import Admin, AdminUnreachable
 from mesh.local.runtime.errors import DeliveryFailed
 from mesh.local.runtime.process import last_lines
 from mesh.local.runtime.state import write_atomically
@@ -29,6 +29,7 @@ class Delivery:
         self._admin = admin
         self._log = log
         self._lock = asyncio.Lock()
+        self._rejected = 0  # updates that Envoy has refused since it started
         self._on_disk: dict[str, bytes] = {}
         self.in_force = Rendered.of(EMPTY)
         self.live = asyncio.Event()  # set by the sidecar while its Envoy runs
@@ -80,6 +81,7 @@ class Delivery:
             status = await self._admin.status()
         except AdminUnreachable:
             return False
+        self._rejected = status.rejected
         wanted = {files.version(data) for data in self._on_disk.values()}
         return wanted <= status.versions and status.warming == 0
 
@@ -95,24 +97,26 @@ class Delivery:
             await asyncio.sleep(POLL_S[-1])
 
     async def _run(self, todo: list[Step]) -> None:
-        before = await self._admin.status()
         for step in todo:
             for name, data in step.write.items():
                 self._write(name, data)
             if step.versions:
-                await self._acknowledged(step.versions, before)
+                await self._acknowledged(step.versions)
             for name in step.remove:
                 self._on_disk.pop(name, None)
                 (self._folder / name).unlink(missing_ok=True)
 
-    async def _acknowledged(self, versions: frozenset[str], before: Status) -> None:
+    async def _acknowledged(self, versions: frozenset[str]) -> None:
         deadline = time.monotonic() + ACKNOWLEDGED_WITHIN_S
         polls = 0
         while True:
+            await asyncio.sleep(POLL_S[min(polls, len(POLL_S) - 1)])
+            polls += 1
             status = await self._admin.status()
+            refused, self._rejected = status.rejected > self._rejected, status.rejected
             if versions <= status.versions and status.warming == 0:
                 return
-            if status.rejected > before.rejected and self.live.is_set():
+            if refused and self.live.is_set():
                 raise DeliveryFailed(f"Envoy refused it: {self._reason()}")
             if time.monotonic() > deadline:
                 missing = len(versions - status.versions)
@@ -120,8 +124,6 @@ class Delivery:
                     f"not acknowledged within {ACKNOWLEDGED_WITHIN_S:.0f} s: {missing} of "
                     f"{len(versions)} resources missing, {status.warming} warming"
                 )
-            await asyncio.sleep(POLL_S[min(polls, len(POLL_S) - 1)])
-            polls += 1
 
     def _restore(self) -> None:
         for name, data in self.in_force.contents.items():

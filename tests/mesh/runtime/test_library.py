@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from mesh.local.runtime.companion import ProcessSpec, Room
-from mesh.local.runtime.errors import NotReady
+from mesh.local.runtime.errors import DeliveryFailed, NotReady
 from mesh.local.runtime.jwks import KeySets
 from mesh.local.runtime.mesh import Mesh, Options
 from tests.mesh.runtime.manifests import ECHO, Manifests
@@ -146,6 +147,23 @@ async def test_keys_come_from_a_pod_of_the_mesh_and_fail_closed_before(
         (keys / "jwks.json").write_text(json.dumps({"keys": [public]}))
         await until(lambda: jwks_uri in sets.texts)
         await until(lambda: str(public["x"]) in _listeners(tmp_path))
+
+
+async def test_what_envoy_refuses_is_told_and_taken_back(tmp_path: Path, manifests: Manifests) -> None:
+    async with running(tmp_path, manifests.pair()) as mesh:
+        pod = next(pod for pod in mesh.controller.pods.values() if pod.manifest.workload == "client")
+        assert pod.sidecar is not None
+        delivery = pod.sidecar.delivery
+        before = delivery.in_force
+        [name] = before.snapshot.routes
+        match = {"safe_regex": {"regex": "(("}}
+        host = {"name": "x", "domains": ["*"], "routes": [{"match": match, "route": {"cluster": "c"}}]}
+        broken = replace(before.snapshot, routes={name: {"name": name, "virtual_hosts": [host]}})
+        with pytest.raises(DeliveryFailed, match=r"refused.*missing \)"):
+            await delivery.deliver(broken)
+        assert delivery.in_force is before
+        async with httpx.AsyncClient(proxy=egress(mesh, "client"), timeout=10) as client:
+            assert (await client.get("http://reviews/")).status_code == 200
 
 
 def _listeners(folder: Path) -> str:
