@@ -30,7 +30,7 @@ async def started(environment: dict[str, str], *arguments: str) -> AsyncIterator
         "-m",
         "services.users",
         *arguments,
-        env={"PATH": os.environ["PATH"], **environment},  # noqa: TID251 - a process of its own
+        env={"PATH": os.environ["PATH"], **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -14,7 +14,7 @@ import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-VERSION = os.environ.get("VERSION", "v1")  # noqa: TID251
+VERSION = os.environ.get("VERSION", "v1")
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -27,7 +27,7 @@ class Echo(BaseHTTPRequestHandler):
             time.sleep(0.5)
         body: object = VERSION
         if self.path == "/env":
-            body = dict(os.environ)  # noqa: TID251
+            body = dict(os.environ)
         elif self.path.startswith("/file?"):
             with open(self.path.partition("?")[2]) as file:
                 body = file.read()
@@ -53,9 +53,9 @@ class Server(ThreadingHTTPServer):
 
 
 def main() -> None:
-    if os.environ.get("EXIT_AT_START"):  # noqa: TID251
+    if os.environ.get("EXIT_AT_START"):
         sys.exit("told to exit at start")
-    server = Server((os.environ["HOST"], int(os.environ["PORT"])), Echo)  # noqa: TID251
+    server = Server((os.environ["HOST"], int(os.environ["PORT"])), Echo)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     sys.stdout.write(f"listening as {VERSION}\n")
     server.serve_forever(poll_interval=0.05)

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.links.bookmarks.fields import note_text, storable
-from services.links.bookmarks.writers import WRITERS, ExportFormat, write
+from services.links.bookmarks.messages import ExportFormat
+from services.links.bookmarks.writers import WRITERS, write
 from services.links.domain import checked_title, normalise_tags
 from services.links.urls import InvalidUrl, normalise_url
 from tests.unit.links.bookmarks.test_corpus import links
