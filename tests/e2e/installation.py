@@ -137,10 +137,7 @@ class Installation:
         for process in psutil.process_iter():
             try:
                 words = [*process.cmdline(), *process.environ().values()]
-                if process.status() != psutil.STATUS_ZOMBIE and any(
-                    str(self.state) in word for word in words
-                ):
-                    found.append(process)
+                living = process.status() != psutil.STATUS_ZOMBIE
             except psutil.Error:  # it ended meanwhile
                 continue
             if living and any(str(self.state) in word for word in words):

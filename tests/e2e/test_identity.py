@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -17,11 +19,12 @@ LINKS = "http://links.delinkcious/api/v1/links"
 JWKS_PATH = "/.well-known/jwks.json"
 ADDRESS = re.compile(r"127\.\d+\.\d+\.\d+:\d+")
 
-GUESTS = """
+NAMESPACE = """
 apiVersion: v1
 kind: Namespace
 metadata: {name: guests}
----
+"""
+GUEST = """
 apiVersion: v1
 kind: ServiceAccount
 metadata: {name: NAME, namespace: guests}
@@ -56,22 +59,19 @@ spec:
 
 
 def guest(name: str, *, inject: bool = True) -> str:
-    return GUESTS.replace("NAME", name).replace("INJECT", str(inject).lower())
+    return GUEST.replace("NAME", name).replace("INJECT", str(inject).lower())
 
 
 @pytest.fixture(scope="module")
 def guests(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Json]]:
     """Pods of a namespace of their own: `stranger`, `friend` (whom a policy lets call links), `outside`."""
     file = tmp_path_factory.mktemp("guests") / "guests.yaml"
-    parts = [guest("stranger"), guest("friend"), guest("outside", inject=False)]
-    namespace, *_ = parts[0].split("---")
-    file.write_text(
-        "---".join([namespace, *(part.split("---", 1)[1] for part in parts), FRIEND_MAY_CALL_LINKS])
-    )
+    parts = [NAMESPACE, guest("stranger"), guest("friend"), guest("outside", inject=False)]
+    file.write_text("---".join([*parts, FRIEND_MAY_CALL_LINKS]))
     installation.told("mesh", "apply", "-f", str(file))
-    names = ("stranger", "friend", "outside")
     pods = {
-        name: eventually(lambda name=name: installation.ready(name), 20, f"{name} is ready") for name in names
+        name: eventually(partial(installation.ready, name), 20, f"{name} is ready")
+        for name in ("stranger", "friend", "outside")
     }
     yield pods
     installation.told("mesh", "delete", "-f", str(file))
@@ -84,7 +84,8 @@ def forge(installation: Installation) -> Forger:
 
 @pytest.mark.usefixtures("guests")
 def test_every_pod_is_described_by_the_fields_that_scripts_rely_on(installation: Installation) -> None:
-    pods = {pod["workload"]: pod for pod in installation.pods()}
+    printed = json.loads(installation.told("mesh", "get", "pods", "-o", "json"))
+    pods = {pod["workload"]: pod for pod in printed}
 
     assert set(pods) >= {"ingressgateway", "links-v1", "users-v1", "stranger", "friend", "outside"}
     for pod in pods.values():
@@ -234,12 +235,7 @@ def test_nobody_reads_changes_deletes_or_finds_the_private_links_of_another(
     installation: Installation, edge: httpx.Client
 ) -> None:
     ann, bob = installation.account(), installation.account()
-    mine = {
-        "url": "https://example.org/diary",
-        "title": "Ann's zanzibar diary",
-        "private": True,
-        "tags": ["own"],
-    }
+    mine = {"url": "https://example.org/diary", "title": "A zanzibar diary", "private": True, "tags": ["own"]}
     saved = edge.post("/api/v1/links", json=mine, headers=ann.headers).json()
     path = f"/api/v1/links/{saved['id']}"
 

@@ -61,7 +61,10 @@ def _at_sidecar(view: View, request: Request) -> Explanation:
 
 def _at_gateway(view: View, request: Request) -> Explanation:
     port, secure = request.service_port, request.scheme == "https"
-    group = [server for server in servers(view) if server.port == port and server.https == secure]
+    # the port of the Gateway, or the one behind it, which is what the public address names
+    group = [
+        found for found in servers(view) if port in (found.port, found.bind_port) and found.https == secure
+    ]
     if secure:
         group = [server for server in group if serves(server, request.host)][:1]
     if not group:
