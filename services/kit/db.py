@@ -180,6 +180,11 @@ def _translated(connection: Connection) -> Iterator[None]:
         _unavailable(error)
     except _IN_THE_WAY as error:
         raise Unavailable("another request was in the way") from error
+    except asyncpg.InternalClientError as error:
+        # A killed server's last words came while the connection was idle: asyncpg refuses to use it any more
+        # before it has noticed its end.
+        connection.terminate()
+        _unavailable(error)
     except (OSError, asyncpg.InterfaceError) as error:
         # Both may as well be a fault of whoever uses the connection.
         if _is_gone(connection):

@@ -88,6 +88,22 @@ async def test_a_lost_connection_is_unavailable_and_the_next_one_works(settings:
         await database.ping()
 
 
+async def test_a_farewell_that_an_idle_connection_has_heard_is_unavailable_and_the_next_one_works(
+    settings: ServiceSettings,
+) -> None:
+    """A killed server's last words may be read some time before the end of the connection is noticed."""
+    fields = b"SFATAL\0VFATAL\0C57P02\0Mterminating connection because of crash of another server process\0\0"
+    farewell = b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+    async with open_pool(settings) as database:
+        async with database.connection() as connection:
+            protocol = connection._con._protocol  # type: ignore[attr-defined]  # reads the socket
+        protocol.data_received(farewell)
+        with pytest.raises(Unavailable):
+            async with database.transaction():
+                pass
+        assert await database.fetchval("SELECT 1") == 1
+
+
 async def test_a_fault_of_the_one_who_uses_the_connection_is_not_hidden(settings: ServiceSettings) -> None:
     async with open_pool(settings) as database:
         with pytest.raises(FileNotFoundError):
