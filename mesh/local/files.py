@@ -73,12 +73,16 @@ def config_source(folder: Path, file: str) -> Json:
     }
 
 
-def contents(snapshot: Snapshot) -> dict[str, bytes]:
-    """Every xDS file of a snapshot with its bytes; equal resources give equal bytes and versions."""
-    files = {
-        CLUSTERS: response("Cluster", snapshot.clusters),
-        LISTENERS: response("Listener", snapshot.listeners),
-    }
+def contents(snapshot: Snapshot, known: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+    """Every xDS file of a snapshot with its bytes; equal resources give equal bytes and versions.
+
+    `known` has the bytes of files that need not be made again.
+    """
+    files = dict(known or {})
+    if CLUSTERS not in files:
+        files[CLUSTERS] = response("Cluster", snapshot.clusters)
+    if LISTENERS not in files:
+        files[LISTENERS] = response("Listener", snapshot.listeners)
     for name, resource in snapshot.routes.items():
         files[routes(name)] = response("RouteConfiguration", {name: resource})
     for name, resource in snapshot.endpoints.items():

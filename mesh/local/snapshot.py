@@ -3,10 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from mesh.local.envoy import clusters, gateway, inbound, outbound
 from mesh.local.envoy.view import View
-from mesh.local.model import Config, Proxy, Registry, Snapshot
+from mesh.local.model import Config, Json, Proxy, Registry, Snapshot
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What everything but routes is made of: all resources except VirtualServices, what runs, the keys."""
+
+    bodies: tuple[Json, ...]
+    registry: Registry
+    jwks: Mapping[str, str]
+
+    @classmethod
+    def of(cls, config: Config, registry: Registry, jwks: Mapping[str, str]) -> Ground:
+        return cls(
+            tuple(resource.body for resource in config if resource.kind != "VirtualService"), registry, jwks
+        )
+
+
+class Builder:
+    """Builds the snapshots of one proxy, one after the other.
+
+    On the same `ground` as before only routes are translated anew (and a gateway's listeners, which follow
+    its routes); the rest is the very same object, so that nobody needs to compare it either.
+    """
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._ground: Ground | None = None
+        self._before = Snapshot({}, {}, {}, {})
+
+    def build(self, ground: Ground, config: Config) -> Snapshot:
+        """As `build`; `ground` is `Ground.of` the same configuration."""
+        if ground is not self._ground and ground != self._ground:
+            self._before = build(self._proxy, config, ground.registry, ground.jwks)
+        else:
+            view = View(self._proxy, config, ground.registry, ground.jwks)
+            if self._proxy.kind == "gateway":
+                routes = gateway.route_configurations(view)
+                self._before = replace(self._before, listeners=gateway.listeners(view), routes=routes)
+            else:
+                self._before = replace(self._before, routes=outbound.route_configurations(view))
+        self._ground = ground
+        return self._before
 
 
 def build(proxy: Proxy, config: Config, registry: Registry, jwks: Mapping[str, str]) -> Snapshot:

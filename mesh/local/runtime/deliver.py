@@ -54,7 +54,7 @@ class Delivery:
             DeliveryFailed: Envoy refused it or stayed silent; what was in force before is on disk again.
         """
         async with self._lock:
-            new = Rendered.of(snapshot)
+            new = Rendered.of(snapshot, self.in_force)
             todo = steps(self.in_force, new)
             if not todo:
                 return False

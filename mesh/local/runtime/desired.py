@@ -12,7 +12,7 @@ from mesh.local.runtime.errors import DeliveryFailed, MeshError
 from mesh.local.runtime.jwks import KeySets
 from mesh.local.runtime.pod import Pod
 from mesh.local.runtime.registry import PublicIp, registry
-from mesh.local.snapshot import build
+from mesh.local.snapshot import Ground
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Desired:
         self.keys = KeySets(self.registry, self.dirty.set, report)
         self._pods = pods
         self._public_ip = public_ip
+        self._ground = Ground((), Registry((), ()), {})
 
     def registry(self) -> Registry:
         endpoints = (pod.endpoint for pod in self._pods() if not pod.stopping)
@@ -42,7 +43,7 @@ class Desired:
     def prepare(self, pod: Pod) -> None:
         """Write everything for a proxy that is about to start."""
         if pod.sidecar is not None:
-            snapshot = build(pod.sidecar.proxy, self.config, self.registry(), self.keys.texts)
+            snapshot = pod.sidecar.builder.build(self._ground_now(), self.config)
             pod.sidecar.prepare(snapshot, credentials.secrets(pod.sidecar.proxy, self.config))
 
     async def deliver(self) -> Delivered:
@@ -51,15 +52,14 @@ class Desired:
         Raises:
             DeliveryFailed: some proxies refused or stayed silent, named in the text; the others have it.
         """
-        current = self.registry()
-        texts = dict(self.keys.texts)
+        ground = self._ground_now()
         jobs: list[tuple[Pod, asyncio.Task[bool]]] = []
         for pod in list(self._pods()):
             if pod.sidecar is not None:
-                proxy = pod.sidecar.proxy
-                pod.sidecar.set_credentials(credentials.secrets(proxy, self.config))
-                snapshot = build(proxy, self.config, current, texts)
+                pod.sidecar.set_credentials(credentials.secrets(pod.sidecar.proxy, self.config))
+                snapshot = pod.sidecar.builder.build(ground, self.config)
                 jobs.append((pod, asyncio.create_task(pod.sidecar.delivery.deliver(snapshot))))
+                await asyncio.sleep(0)  # this Envoy reads its files while the next ones are made
         results = await asyncio.gather(*(task for _, task in jobs), return_exceptions=True)
         failures, draining = [], []
         for (pod, _), result in zip(jobs, results, strict=True):
@@ -72,6 +72,13 @@ class Desired:
         if failures:
             raise DeliveryFailed("; ".join(failures))
         return Delivered(len(draining), tuple(draining))
+
+    def _ground_now(self) -> Ground:
+        """The ground of what is wanted; the same object for as long as it is equal."""
+        ground = Ground.of(self.config, self.registry(), dict(self.keys.texts))
+        if ground != self._ground:
+            self._ground = ground
+        return self._ground
 
     async def switch(self, config: Config) -> Delivered:
         """Make a valid configuration effective on every proxy, or on none. Raises DeliveryFailed."""

@@ -21,6 +21,7 @@ from mesh.local.runtime.manifest import PROXY_CONTAINER
 from mesh.local.runtime.probes import Action, Probe, Probes
 from mesh.local.runtime.process import Command
 from mesh.local.runtime.state import write_atomically
+from mesh.local.snapshot import Builder
 
 # A hung Envoy is replaced after three missed answers.
 READY = Probe(Action(), period_s=1, failure_threshold=30)
@@ -43,6 +44,7 @@ class Sidecar:
         report: Report,
     ) -> None:
         self.proxy = proxy
+        self.builder = Builder(proxy)
         self.admin = Admin(session, proxy.admin)
         self.delivery = Delivery(proxy.folder, self.admin, log)
         self._authority = authority

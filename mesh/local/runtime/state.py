@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,11 +99,14 @@ def find(start: Path, explicit: Path | None) -> State:
 
 def write_atomically(path: Path, data: str | bytes, mode: int = 0o600) -> None:
     """Put a whole file in place by rename: a reader sees the old or the new one, never a part."""
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".new", dir=path.parent)
+    content = data.encode() if isinstance(data, str) else data
+    temporary = f"{path.parent}/.{path.name}.{os.getpid()}.new"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-        os.chmod(temporary, mode)
+        handle = os.open(temporary, flags, mode)
+        with open(handle, "wb") as file:
+            os.fchmod(handle, mode)  # whatever the umask took away
+            file.write(content)
         os.replace(temporary, path)
     except OSError:
         Path(temporary).unlink(missing_ok=True)

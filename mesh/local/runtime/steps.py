@@ -21,8 +21,15 @@ class Rendered:
     contents: Mapping[str, bytes]
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> Rendered:
-        return cls(snapshot, files.contents(snapshot))
+    def of(cls, snapshot: Snapshot, before: Rendered | None = None) -> Rendered:
+        """`before`: what was rendered last, whose bytes serve again where the very same objects stand."""
+        known = before.contents if before is not None else {}
+        kept = {}
+        if before is not None and snapshot.clusters is before.snapshot.clusters:
+            kept[files.CLUSTERS] = known[files.CLUSTERS]
+        if before is not None and snapshot.listeners is before.snapshot.listeners:
+            kept[files.LISTENERS] = known[files.LISTENERS]
+        return cls(snapshot, files.contents(snapshot, kept))
 
     @property
     def version(self) -> str:
@@ -44,7 +51,7 @@ def steps(old: Rendered, new: Rendered) -> list[Step]:
     """Clusters, routes, listeners, and last what is gone; [] when nothing differs."""
     changed = {name: data for name, data in new.contents.items() if old.contents.get(name) != data}
     gone = tuple(name for name in old.contents if name not in new.contents)
-    union = files.response("Cluster", {**old.snapshot.clusters, **new.snapshot.clusters})
+    union = _union(old, new)
     found = [
         _clusters(old, union),
         _routes(old, changed),
@@ -52,6 +59,13 @@ def steps(old: Rendered, new: Rendered) -> list[Step]:
         _removals(new, union, gone),
     ]
     return [step for step in found if step is not None]
+
+
+def _union(old: Rendered, new: Rendered) -> bytes:
+    """The clusters of both."""
+    if old.snapshot.clusters is new.snapshot.clusters:
+        return old.contents[files.CLUSTERS]
+    return files.response("Cluster", {**old.snapshot.clusters, **new.snapshot.clusters})
 
 
 def _clusters(old: Rendered, union: bytes) -> Step | None:
