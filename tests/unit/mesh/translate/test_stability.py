@@ -81,3 +81,31 @@ def test_every_name_makes_a_file_name() -> None:
     made = [files.routes(name) for name in names]
     assert len(set(made)) == len(names)
     assert all(name.count("/") == 1 and len(name) < 255 and ".." not in name for name in made[:2] + made[3:])
+
+
+def test_a_builder_gives_what_a_fresh_translation_gives_whatever_changed_before() -> None:
+    weights = SPLIT.replace("weight: 90", "weight: 50")
+    pool = SPLIT + "  trafficPolicy: { connectionPool: { tcp: { maxConnections: 7 } } }\n"
+    for proxy in PROXIES.values():
+        builder = snapshot.Builder(proxy)
+        for text in (SPLIT, weights, pool, weights, SPLIT):
+            config = Config(resources.parse(text, "split.yaml"))
+            ground = snapshot.Ground.of(config, REGISTRY, {})
+            assert builder.build(ground, config) == snapshot.build(proxy, config, REGISTRY, {})
+
+
+def test_a_builder_makes_clusters_anew_only_when_they_may_differ() -> None:
+    builder = snapshot.Builder(PROXIES["client"])
+    built = []
+    for text in (
+        SPLIT,
+        SPLIT.replace("weight: 90", "weight: 50"),
+        SPLIT.replace("version: v2", "version: v3"),
+    ):
+        config = Config(resources.parse(text, "split.yaml"))
+        built.append(builder.build(snapshot.Ground.of(config, REGISTRY, {}), config))
+    first, weights, subset = built
+    assert weights.clusters is first.clusters
+    assert weights.listeners is first.listeners
+    assert weights.routes != first.routes
+    assert subset.clusters != first.clusters
