@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 from collections.abc import Set
 from dataclasses import dataclass
 
@@ -15,7 +17,12 @@ _WANTED = (
     r"^(cluster_manager|listener_manager|http)\..*(version_text|update_rejected|warming_clusters|total_listeners_warming"
     r"|total_filter_chains_draining|total_listeners_draining|listener_create_failure)$"
 )
-_ACTIVE = r"^(http\.inbound.*\.downstream_rq_active|tcp\.inbound.*\.downstream_cx_active)$"
+# What comes from outside: into a sidecar's pod, or into a gateway.
+_ACTIVE = (
+    r"^(http\.(inbound|outbound_0\.0\.0\.0_).*\.downstream_rq_active|tcp\.inbound.*\.downstream_cx_active)$"
+)
+_DOORS = r"^listener_manager\.(listener_stopped|total_listeners_active)$"
+DRAIN_POLL_S = 0.05
 _LINE = re.compile(r'^(.*)\.(\w+): "?([^"\n]*)"?$', re.MULTILINE)
 
 
@@ -71,9 +78,17 @@ class Admin:
         text = await self._get("/stats", _ACTIVE)
         return sum(int(value) for _, _, value in _LINE.findall(text))
 
-    async def drain(self) -> None:
-        """Ask clients to leave: connections close after their next answer."""
-        await self._request("POST", "/drain_listeners?graceful&skip_exit", None)
+    async def drain(self, within_s: float) -> None:
+        """Close the doors: connections end after their next answer, and soon nobody is let in any more."""
+        deadline = time.monotonic() + within_s
+        await self._request("POST", "/drain_listeners?graceful", None)
+        while time.monotonic() < deadline and await self._open_doors():  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(DRAIN_POLL_S)
+
+    async def _open_doors(self) -> int:
+        """Listeners that still accept connections."""
+        counts = {name: int(value) for _, name, value in _LINE.findall(await self._get("/stats", _DOORS))}
+        return counts.get("total_listeners_active", 0) - counts.get("listener_stopped", 0)
 
     async def _get(self, path: str, pattern: str | None = None) -> str:
         return await self._request("GET", path, None if pattern is None else {"filter": pattern})

@@ -11,14 +11,15 @@ from urllib.parse import urlencode
 from mesh.local.runtime.errors import MeshError, MeshNotRunning
 from mesh.local.runtime.state import State
 
-ANSWERED_WITHIN_S = 330.0  # a rolling restart waits for slow starts
+SHOWN_WITHIN_S = 10.0
+DONE_WITHIN_S = 330.0  # a rolling restart waits for slow starts
 
 
 class _Connection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__("mesh", timeout=ANSWERED_WITHIN_S)
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("mesh", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:
@@ -38,19 +39,23 @@ class Client:
         self._state = state
 
     def get(self, path: str, **query: str) -> Any:
-        return self._ask("GET", f"{path}?{urlencode(query)}" if query else path, None)
+        return self._ask("GET", f"{path}?{urlencode(query)}" if query else path, None, SHOWN_WITHIN_S)
 
-    def post(self, path: str, body: Any = None) -> Any:
-        return self._ask("POST", path, json.dumps(body))
+    def post(self, path: str, body: Any = None, *, within_s: float = DONE_WITHIN_S) -> Any:
+        return self._ask("POST", path, json.dumps(body), within_s)
 
-    def _ask(self, method: str, path: str, body: str | None) -> Any:
-        connection = _Connection(str(self._state.socket))
+    def _ask(self, method: str, path: str, body: str | None, within_s: float) -> Any:
+        connection = _Connection(str(self._state.socket), within_s)
         try:
             connection.request(method, path, body, {"content-type": "application/json"})
             answer = connection.getresponse()
             told = json.loads(answer.read())
         except (FileNotFoundError, ConnectionRefusedError):
             raise MeshNotRunning(f"no mesh runs in {self._state.folder}") from None
+        except TimeoutError:
+            raise MeshNotRunning(
+                f"the mesh in {self._state.folder} has not answered within {within_s:g} s"
+            ) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise MeshNotRunning(f"the mesh in {self._state.folder} went away: {error!r}") from error
         finally:

@@ -73,7 +73,12 @@ class Companion:
         spec, room = self.spec, self.room
         room.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if spec.prepare is not None:
-            await asyncio.to_thread(spec.prepare, room)
+            preparing = asyncio.ensure_future(asyncio.to_thread(spec.prepare, room))
+            try:
+                await asyncio.shield(preparing)
+            except asyncio.CancelledError:
+                await preparing  # a thread runs to its end: nobody may use the folder before
+                raise
         env = {**self._inherited, **spec.env}
         command = Command(tuple(spec.command(room)), env, room.folder, room.log, self._state)
         readiness = Probe(Action(), period_s=1, timeout_s=5)

@@ -162,6 +162,7 @@ class Controller:
             await self._leave()
         except DeliveryFailed as error:
             self._report(f"pod {pod.manifest.key} is stopped although not every client knows: {error}")
+        await pod.drain()
         await pod.stop()
         await self._running[pod.manifest.key]
         self._remove(pod)

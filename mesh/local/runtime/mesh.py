@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 import aiohttp
 
@@ -33,6 +34,7 @@ from mesh.local.runtime.transaction import Transactions
 from mesh.local.runtime.watch import Watch
 
 Report = Callable[[str], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,9 @@ class Mesh:
 
     async def _live(self, block: Block) -> None:
         self._block = block
-        own = await self._start_companions()
+        own = await self._unless_stopped(self._start_companions())
+        if own is None:
+            return
         self.overrides = Overrides(self.state.overrides)
         configuration = Configuration(self.sources, own)
         self.transactions = Transactions(self, configuration)
@@ -135,6 +139,18 @@ class Mesh:
             await self._stopping.wait()
             for task in background:
                 task.cancel()
+
+    async def _unless_stopped(self, starting: Coroutine[Any, Any, T]) -> T | None:
+        """What `starting` gives; None, and an end to it, when the mesh is stopped meanwhile."""
+        work = asyncio.create_task(starting)
+        stopped = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if work.done():
+            return work.result()
+        work.cancel()
+        await asyncio.wait([work])
+        return None
 
     @asynccontextmanager
     async def _surrounded(self) -> AsyncIterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -107,6 +108,12 @@ class Pod:
                 await self.sidecar.stop()
                 await beside
             self._changed()
+
+    async def drain(self) -> None:
+        """Let no new client into a gateway: those from outside learn only from itself that it goes."""
+        if self.sidecar is not None and self.manifest.gateway:
+            with contextlib.suppress(AdminUnreachable):
+                await self.sidecar.admin.drain(min(QUIET_WITHIN_S, self.manifest.grace_s / 2))
 
     async def stop(self) -> None:
         """End it in order. Call it when no other proxy sends requests here any more."""

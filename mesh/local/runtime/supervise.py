@@ -22,6 +22,7 @@ from mesh.local.runtime.process import last_lines
 from mesh.local.runtime.state import State
 
 POLL_S = 0.05
+STOPPING_WITHIN_S = 5.0
 ENDED_WITHIN_S = 60.0
 KILLED_WITHIN_S = 5.0
 LAST_LINES = 40
@@ -79,6 +80,8 @@ def detach(arguments: Sequence[str], state: State, within_s: float) -> None:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(ENDED_WITHIN_S)
+        if (pid := state.holder()) not in (None, process.pid):  # another start was faster
+            raise MeshError(f"a mesh already runs in {state.folder} (process {pid})") from None
         down(state)
         lines = "\n".join(last_lines(state.output, LAST_LINES))
         raise NotReady(f"{error}\n{lines}") from None
@@ -92,10 +95,11 @@ def _until_up(process: subprocess.Popen[bytes], state: State, deadline: float) -
             raise NotReady(f"the mesh ended with exit code {process.returncode}")
         with contextlib.suppress(MeshNotRunning):
             status = client.get("/status")
-            if status["up"]:
+            ours = status["pid"] == process.pid  # else another start was faster, and ours is about to end
+            if ours and status["up"]:
                 return
             reasons = "; ".join(status["waitingFor"])
-            if status["failed"] or status["crashing"]:
+            if ours and (status["failed"] or status["crashing"]):
                 raise NotReady(
                     "the mesh did not come up: " + "; ".join(status["failed"] + status["crashing"])
                 )
@@ -107,8 +111,11 @@ def down(state: State) -> int:
     """End the mesh of a state folder however it is; returns how many processes had to be swept away."""
     pid = state.holder()
     if pid is not None:
-        with contextlib.suppress(MeshError):
-            Client(state).post("/stop")
+        try:
+            Client(state).post("/stop", within_s=STOPPING_WITHIN_S)
+        except MeshError:  # it is still starting, or hangs
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
         if not _released(state, ENDED_WITHIN_S):
             with contextlib.suppress(psutil.NoSuchProcess):
                 psutil.Process(pid).kill()

@@ -87,6 +87,11 @@ class Running:
         with self.from_pod(workload) as client:
             return client.get(url)
 
+    def from_outside(self) -> httpx.Client:
+        """A client of the gateway's Service."""
+        [gate] = [service for service in self.client.get("/get/services") if service["publicIp"]]
+        return httpx.Client(base_url=f"http://{gate['publicIp']}:8080", timeout=10)
+
     def apply(self, text: str) -> Any:
         return self.client.post("/apply", {"documents": [{"file": "applied.yaml", "text": text}]})
 

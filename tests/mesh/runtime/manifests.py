@@ -81,6 +81,33 @@ class Manifests:
             {"hosts": ["reviews"], "http": [{"route": route}]},
         ) + self._text("networking.istio.io/v1", "DestinationRule", "reviews", rule)
 
+    def gateway(self) -> str:
+        """An ingress gateway in front of `reviews`."""
+        labels = {"istio": "ingressgateway"}
+        container = {"name": "istio-proxy", "image": "auto", "ports": [{"containerPort": 8080}]}
+        template = {
+            "metadata": {"labels": labels, "annotations": {"inject.istio.io/templates": "gateway"}},
+            "spec": {"containers": [container]},
+        }
+        service = {"selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}
+        server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}
+        route = {"route": [{"destination": {"host": "reviews"}}]}
+        return (
+            self._text(
+                "apps/v1", "Deployment", "gate", {"selector": {"matchLabels": labels}, "template": template}
+            )
+            + self._text("v1", "Service", "gate", service)
+            + self._text(
+                "networking.istio.io/v1", "Gateway", "gate", {"selector": labels, "servers": [server]}
+            )
+            + self._text(
+                "networking.istio.io/v1",
+                "VirtualService",
+                "gate",
+                {"hosts": ["*"], "gateways": ["gate"], "http": [route]},
+            )
+        )
+
     def versions(self) -> str:
         """A client, and a service `reviews` with two versions."""
         return (

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from mesh.local.runtime.errors import MeshError
@@ -19,9 +20,9 @@ NewMesh = Callable[[str], Running]
 class Load:
     """Requests without a pause from several threads, over kept-alive connections, until it is left."""
 
-    def __init__(self, mesh: Running, url: str, threads: int = 3) -> None:
+    def __init__(self, client: Callable[[], httpx.Client], url: str, threads: int = 3) -> None:
         self.answers: Counter[str] = Counter()
-        self._mesh, self._url = mesh, url
+        self._client, self._url = client, url
         self._ended = threading.Event()
         self._pool = ThreadPoolExecutor(threads)
         self._threads = threads
@@ -37,7 +38,7 @@ class Load:
             task.result()
 
     def _send(self) -> None:
-        with self._mesh.from_pod("client") as client:
+        with self._client() as client:
             while not self._ended.is_set():
                 answer = client.get(self._url)
                 self.answers[answer.text if answer.status_code == 200 else f"{answer.status_code}"] += 1
@@ -60,7 +61,7 @@ def test_edits_of_the_split_lose_no_request(new_mesh: NewMesh, manifests: Manife
     mesh = new_mesh(manifests.versions())
     mesh.apply(manifests.split(100))
     (mesh.files / "split.yaml").write_text("# nothing yet\n")
-    with Load(mesh, "http://reviews/") as load:
+    with Load(lambda: mesh.from_pod("client"), "http://reviews/") as load:
         _edits(mesh, manifests, count)
     assert load.failed == {}
     assert set(load.answers) == {'"v1"', '"v2"'}
@@ -120,16 +121,25 @@ def test_two_applies_at_once_are_both_in_force(new_mesh: NewMesh, manifests: Man
 def test_a_rolling_restart_loses_no_request(new_mesh: NewMesh, manifests: Manifests) -> None:
     mesh = new_mesh(manifests.pair())
     old = mesh.pod("reviews")["name"]
-    with Load(mesh, "http://reviews/") as load:
+    with Load(lambda: mesh.from_pod("client"), "http://reviews/") as load:
         mesh.client.post("/restart", {"namespace": "default", "name": "reviews"})
     assert load.failed == {}
     assert mesh.pod("reviews")["name"] != old
     assert len(mesh.pods("reviews")) == 1
 
 
+def test_a_restarted_gateway_sends_its_clients_to_the_next(new_mesh: NewMesh, manifests: Manifests) -> None:
+    mesh = new_mesh(manifests.pair() + manifests.gateway())
+    old = mesh.pod("gate")["name"]
+    with Load(mesh.from_outside, "/", threads=6) as load:
+        mesh.client.post("/restart", {"namespace": "default", "name": "gate"})
+    assert load.failed == {}
+    assert mesh.pod("gate")["name"] != old
+
+
 def test_scaling_adds_and_removes_pods_and_loses_no_request(new_mesh: NewMesh, manifests: Manifests) -> None:
     mesh = new_mesh(manifests.pair())
-    with Load(mesh, "http://reviews/") as load:
+    with Load(lambda: mesh.from_pod("client"), "http://reviews/") as load:
         for replicas in (3, 1):
             mesh.client.post("/scale", {"namespace": "default", "name": "reviews", "replicas": replicas})
             assert len(mesh.pods("reviews")) == replicas
@@ -138,7 +148,7 @@ def test_scaling_adds_and_removes_pods_and_loses_no_request(new_mesh: NewMesh, m
 
 def test_an_edited_template_rolls_out(new_mesh: NewMesh, manifests: Manifests) -> None:
     mesh = new_mesh(manifests.pair())
-    with Load(mesh, "http://reviews/") as load:
+    with Load(lambda: mesh.from_pod("client"), "http://reviews/") as load:
         (mesh.files / "mesh.yaml").write_text(manifests.pair(env={"VERSION": "edited"}))
         until(lambda: load.answers['"edited"'])
     assert load.failed == {}

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey
 
+from mesh.local.runtime import sweep
 from mesh.local.runtime.companion import ProcessSpec, Room
 from mesh.local.runtime.errors import DeliveryFailed, NotReady
 from mesh.local.runtime.jwks import KeySets
@@ -129,6 +130,19 @@ async def test_a_process_that_never_serves_ends_the_start_with_its_log(
             tmp_path, manifests.pair(), processes=[_companion(command=command, ready_within_s=0.5)]
         ):
             pass
+
+
+async def test_a_start_that_is_not_finished_can_be_stopped(tmp_path: Path, manifests: Manifests) -> None:
+    (tmp_path / "mesh.yaml").write_text(manifests.pair())
+    lines: list[str] = []
+    companion = _companion(command=lambda room: ["sleep", "60"])
+    mesh = Mesh(tmp_path / "state", [tmp_path / "mesh.yaml"], processes=[companion], report=lines.append)
+    task = asyncio.create_task(mesh.run())
+    await until(lambda: bool(mesh.companions and mesh.companions[0].container))
+    mesh.stop()
+    async with asyncio.timeout(10):
+        await task
+    assert not sweep.belonging(tmp_path / "state")
 
 
 async def test_keys_come_from_a_pod_of_the_mesh_and_fail_closed_before(

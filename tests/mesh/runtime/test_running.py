@@ -6,12 +6,16 @@ import contextlib
 import json
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
+from mesh.local.runtime import client
+from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import MeshError
+from mesh.local.runtime.state import State
 from tests.mesh.runtime.conftest import Running, until
 from tests.mesh.runtime.manifests import Manifests
 
@@ -83,6 +87,32 @@ def test_a_second_supervisor_on_one_folder_is_refused(new_mesh: NewMesh, manifes
     assert code == 1
     assert "already runs" in output
     assert mesh.get("http://reviews/").status_code == 200
+
+
+def test_of_two_starts_at_once_one_stays(tmp_path: Path, manifests: Manifests) -> None:
+    mesh = Running(tmp_path)
+    (mesh.files / "mesh.yaml").write_text(manifests.pair())
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            starts = [pool.submit(mesh.command, "up", "-d", "-f", str(mesh.files)) for _ in range(2)]
+            ended = sorted(start.result() for start in starts)
+        assert [code for code, _ in ended] == [0, 1]
+        assert "already runs" in ended[1][1]
+        assert mesh.get("http://reviews/").status_code == 200
+    finally:
+        mesh.close()
+
+
+def test_a_mesh_that_does_not_answer_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "SHOWN_WITHIN_S", 0.1)
+    state = State(tmp_path)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(state.socket))
+        silent.listen()
+        with pytest.raises(MeshError, match="has not answered within"):
+            Client(state).get("/status")
 
 
 def test_the_state_folder_and_the_socket_are_the_user_s_alone(
