@@ -23,6 +23,8 @@ Health = Literal["unknown", "alive", "dead"]
 
 _TAG_GAP = re.compile(r"[\s,]+")
 _TAG_EDGES = re.compile(r"^[\s,]+|[\s,]+$")
+# asyncpg takes these two for the infinities, and gives those back without a time zone.
+_BEFORE_ALL, _AFTER_ALL = dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -141,9 +143,12 @@ def checked_note(text: str) -> str:
 def checked_time(when: dt.datetime) -> dt.datetime:
     """In UTC; a time without an offset is taken as UTC."""
     try:
-        return when.replace(tzinfo=dt.UTC) if when.tzinfo is None else when.astimezone(dt.UTC)
+        utc = when.replace(tzinfo=dt.UTC) if when.tzinfo is None else when.astimezone(dt.UTC)
     except OverflowError as error:
         raise Invalid("/created_at", "outside the years 1 to 9999") from error
+    if not _BEFORE_ALL < utc < _AFTER_ALL:
+        raise Invalid("/created_at", "outside the years 1 to 9999")
+    return utc
 
 
 def normalise_tag(text: str) -> str:

@@ -22,6 +22,7 @@ from .text import unix_lines
 # since 1970; from there on microseconds since 1601, as Chrome counts.
 SECONDS_BELOW, _MILLISECONDS_BELOW, _MICROSECONDS_BELOW = 10**11, 10**14, 10**16
 _SECONDS_FROM_1601_TO_1970 = 11_644_473_600
+_FIRST_SECOND = -62_135_596_800  # of the year 1, which the store takes for the beginning of all time
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 _DIGITS = re.compile(r"[0-9]{1,20}\Z")
 _BROKEN_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -119,7 +120,7 @@ def flag(text: str | None) -> bool:
 
 
 def seconds(text: str) -> int | None:
-    """A date in seconds since 1970, fractions cut off; None for zero, unreadable or after the year 9999."""
+    """A date in seconds since 1970, fractions cut off; None for zero, unreadable or what no link can have."""
     text = text.strip()
     if not text:
         return None
@@ -130,7 +131,8 @@ def seconds(text: str) -> int | None:
         when = dt.datetime.fromisoformat(text)
         if when.tzinfo is None:
             when = when.replace(tzinfo=dt.UTC)
-        return int(when.astimezone(dt.UTC).replace(microsecond=0).timestamp())
+        value = int(when.astimezone(dt.UTC).replace(microsecond=0).timestamp())
+        return value if value > _FIRST_SECOND else None
     except (ValueError, OverflowError):
         return None
 

@@ -36,6 +36,23 @@ async def save_samples(client: httpx.AsyncClient) -> None:
         await client.post(URL, json={"url": f"https://example.org/{number}", **sample})
 
 
+async def test_dates_at_the_ends_of_the_calendar_are_times_like_others(as_user: AsUser) -> None:
+    anna = as_user(1)
+    dates = ["0001-01-01T00:00:00.000001Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59.999998Z"]
+    for date in dates:
+        await anna.post(URL, json={"url": f"https://example.org/{date}", "created_at": date})
+    seen, query = [], {"order": "oldest", "limit": "1"}
+    for _ in dates:
+        answer = (await anna.get(URL, params=query)).json()
+        seen += [link["created_at"] for link in answer["items"]]
+        query["cursor"] = answer["next"]
+    assert (seen, answer["next"]) == (dates, None)
+    assert (await anna.get("/api/v1/exports")).status_code == 200
+    for date in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"):
+        refused = await anna.post(URL, json={"url": "https://example.org/", "created_at": date})
+        assert refused.status_code == 422
+
+
 @pytest.mark.parametrize(
     ("order", "expected"),
     [("newest", "aCbÉ"), ("oldest", "ÉbCa"), ("updated", "ÉaCb"), ("title", "abCÉ")],

@@ -57,6 +57,8 @@ def test_tags_are_sorted_by_code_point_and_each_stands_once() -> None:
             LinkChange(created_at=dt.datetime.max.replace(tzinfo=dt.timezone(-dt.timedelta(hours=1)))),
             "/created_at",
         ),
+        (LinkChange(created_at=dt.datetime.min.replace(tzinfo=dt.UTC)), "/created_at"),
+        (LinkChange(created_at=dt.datetime.max.replace(tzinfo=dt.UTC)), "/created_at"),
     ],
 )
 def test_a_field_beyond_its_limit_is_refused_with_its_place(sent: NewLink | LinkChange, pointer: str) -> None:
