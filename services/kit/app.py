@@ -31,6 +31,7 @@ from services.kit.http import open_client
 from services.kit.operation import Operation, Running
 from services.kit.resources import Resources
 from services.kit.settings import InvalidSettings, ServiceSettings
+from services.kit.turns import Turns
 from telemetry.logs import RequestLog
 from telemetry.metrics import HttpMetrics, Measuring, make_registry
 from telemetry.traces import Tracing, make_provider, open_exporter
@@ -68,7 +69,9 @@ def create_app(
     _require(endpoints, settings, known_keys=fetch_keys is not None)
     resources = Resources(make_registry())
     metrics = HttpMetrics(resources.registry)
-    running = Running(_admission(settings, metrics))
+    # Half of the places at most are one caller's.
+    turns = Turns(most=max(1, settings.max_concurrency // 2))
+    running = Running(_admission(settings, metrics), turns)
     provider = _provider(service, settings)
 
     @asynccontextmanager

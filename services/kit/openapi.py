@@ -193,5 +193,5 @@ def _problems(endpoint: Endpoint, signature: Signature) -> set[type[Problem]]:
     if signature.path:
         problems.add(errors.NotFound)
     if endpoint.takes_key:
-        problems |= {errors.Conflict, errors.Unprocessable}
+        problems |= {errors.Conflict, errors.Unprocessable, errors.TooManyRequests}
     return problems

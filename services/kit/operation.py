@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from services.kit.db import Database
 from services.kit.endpoint import Access, Endpoint
 from services.kit.errors import Forbidden, InternalError
 from services.kit.idempotency import answer_once, fingerprint, read_key
+from services.kit.turns import Turns
 
 Read = Callable[[Scope], msgspec.Struct]
 
@@ -31,6 +33,7 @@ class Running:
     """What the endpoints of an application share; complete once its lifespan has begun."""
 
     admission: Admission
+    turns: Turns
     deps: Any = None
     database: Database | None = None
     verifier: Verifier | None = None
@@ -83,10 +86,13 @@ class Operation:
         if self.signature.request:
             given["request"] = Request(scope, receive)
         handle = partial(self._handle, headers, given)
-        key = read_key(headers) if self.endpoint.takes_key else None
-        if key is None:
+        if not self.endpoint.takes_key:
             return await handle()
-        return await self._once(scope, headers, principal, key, content, handle)
+        key = read_key(headers)
+        async with nullcontext() if principal is None else self.running.turns.of(principal.user_id):
+            if key is None:
+                return await handle()
+            return await self._once(scope, headers, principal, key, content, handle)
 
     async def _handle(self, headers: Headers, given: dict[str, Any]) -> Response:
         result = await self.endpoint.handler(self.running.deps, **given)

@@ -87,17 +87,20 @@ async def test_duplicates_at_the_same_time_run_once_and_all_get_the_answer(
 
 
 async def test_a_duplicate_of_one_that_takes_too_long_is_told_to_come_back(
-    sample: httpx.AsyncClient,
+    new_settings: NewSettings,
     ann: dict[str, str],
     token_mint: TokenMint,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("services.kit.idempotency.WAIT_MS", 20)
-    requests = [sample.post("/notes", json={"text": "wait"}, headers=ann) for _ in range(2)]
-    answers = sorted(await asyncio.gather(*requests), key=lambda answer: answer.status_code)
-    assert [answer.status_code for answer in answers] == [201, 409]
-    assert answers[1].headers["retry-after"] == "1"
-    assert await texts(sample, token_mint) == ["wait"]
+    settings = await new_settings()
+    # In one process it would simply wait for its turn.
+    async with started(create(settings)) as one, started(create(settings)) as other:
+        requests = [client.post("/notes", json={"text": "wait"}, headers=ann) for client in (one, other)]
+        answers = sorted(await asyncio.gather(*requests), key=lambda answer: answer.status_code)
+        assert [answer.status_code for answer in answers] == [201, 409]
+        assert answers[1].headers["retry-after"] == "1"
+        assert await texts(one, token_mint) == ["wait"]
 
 
 async def test_a_refusal_is_an_answer_and_stays_one(

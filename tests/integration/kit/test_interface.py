@@ -196,6 +196,23 @@ async def test_more_requests_than_places_are_shed_and_health_is_not(new_settings
         assert shed.headers["retry-after"] == "1"
 
 
+async def test_one_callers_slow_writes_leave_connections_for_others(
+    new_settings: NewSettings, token_mint: TokenMint
+) -> None:
+    settings = await new_settings(database_pool_size=2, database_acquire_timeout_s=0.05)
+
+    async def write(key: str) -> int:
+        headers = token_mint.headers(1) | {"idempotency-key": key}
+        return (await client.post("/notes", json={"text": "wait"}, headers=headers)).status_code
+
+    async with started(create(settings)) as client:
+        await client.get("/notes", headers=token_mint.headers(2))
+        writes = [asyncio.create_task(write(key)) for key in "abcd"]
+        while not all(write.done() for write in writes):
+            assert (await client.get("/notes", headers=token_mint.headers(2))).status_code == 200
+        assert sorted(write.result() for write in writes) == [201, 409, 409, 409]
+
+
 async def test_a_request_that_waits_too_long_for_its_turn_is_shed(new_settings: NewSettings) -> None:
     async with started(create(await new_settings(max_concurrency=1, queue_timeout_s=0.05))) as client:
         running = asyncio.create_task(client.get("/wait?seconds=0.4"))
