@@ -108,7 +108,8 @@ class Verifier:
             kid = _kid(token)
             key = await self._key(kid)
             claims = msgspec.convert(_claims(token, key), Claims)
-        except (JoseError, ValueError, msgspec.ValidationError) as error:
+        except (JoseError, ValueError, TypeError, msgspec.ValidationError) as error:
+            # The TypeError is joserfc's, for a header whose `crit` is no list.
             raise Unauthenticated("not an access token", error="invalid_token") from error
         self._check(claims)
         user_id, session_id = _number(claims.sub), _number(claims.sid)

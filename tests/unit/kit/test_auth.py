@@ -1,6 +1,8 @@
 """The verifier's keys and memory; the tokens themselves are tested at a service's door."""
 
 import asyncio
+import base64
+import json
 import time
 
 import pytest
@@ -112,6 +114,15 @@ async def test_a_known_token_ends_with_its_life_all_the_same(
     clock.now += 2
     with pytest.raises(Unauthenticated, match="expired"):
         await verifier.principal(header)
+
+
+async def test_a_header_of_strange_types_is_no_token(verifier: Verifier, issuer: Issuer) -> None:
+    _, payload, signature = bearer(issuer.mint).removeprefix("Bearer ").split(".")
+    for change in ({"crit": 5}, {"crit": ["b64"], "b64": False}, {"alg": ["ES256"]}, {"alg": None}):
+        header = {"alg": "ES256", "kid": issuer.mint.kid, **change}
+        encoded = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
+        with pytest.raises(Unauthenticated):
+            await verifier.principal(f"Bearer {encoded}.{payload}.{signature}")
 
 
 async def test_the_memory_of_tokens_is_bounded(
