@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from delinkcious.session import NotSignedIn
+from delinkcious.terminal import shown
 from services.kit.errors import Problem, TooManyRequests, Unauthenticated, Unavailable
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def failed(problem: Problem) -> Failed:
-    sentence = problem.detail or problem.title
+    sentence = shown(problem.detail or problem.title)
     if isinstance(problem, Unauthenticated):
         return Failed(sentence, NOT_SIGNED_IN)
     if isinstance(problem, Unavailable):

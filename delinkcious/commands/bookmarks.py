@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
@@ -29,6 +29,7 @@ from rich.text import Text
 from delinkcious.asking import INTERRUPTED, Failed, failed, run, server_option
 from delinkcious.importing import UnfinishedImports, send
 from delinkcious.session import connect
+from delinkcious.terminal import shown
 from services.kit.errors import Problem, Unprocessable
 from services.links.bookmarks.messages import ExportFormat, ExportQuery, Import
 from services.links.bookmarks.model import Options
@@ -93,15 +94,15 @@ def _import_one(name: str, options: Options, server: str | None) -> Import:
 
 @contextmanager
 def _opened(name: str) -> Iterator[BinaryIO]:
-    """The file, or what standard input holds: it may have to be sent more than once."""
-    if name != "-":
-        with Path(name).open("rb") as file:
+    """The file, or what standard input or a pipe holds: it may have to be sent more than once."""
+    with nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as file:
+        if name != "-" and file.seekable():
             yield file
-        return
-    with tempfile.TemporaryFile() as kept:
-        shutil.copyfileobj(sys.stdin.buffer, kept)
-        kept.flush()
-        yield kept
+            return
+        with tempfile.TemporaryFile() as kept:
+            shutil.copyfileobj(file, kept)
+            kept.flush()
+            yield kept
 
 
 class _Bar:
@@ -192,7 +193,13 @@ def export(kind: ExportFormat, output_file: Path | None, server: str | None) -> 
     if output_file is None:
         run(work(sys.stdout.buffer))
         return
+    if output_file.exists() and not output_file.is_file():
+        # A pipe or a device cannot be replaced.
+        with output_file.open("wb") as out:
+            run(work(out))
+        return
     # Next to its place, so that it gets there whole or not at all.
+    output_file = output_file.resolve()
     partial = output_file.with_name(f".{output_file.name}.{os.getpid()}.partial")
     try:
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
@@ -228,9 +235,8 @@ def search(query: tuple[str, ...], limit: int, output: str, server: str | None) 
     table = Table("title", "address", "tags", "saved", box=None, header_style="bold", pad_edge=False)
     for hit in hits:
         link = hit.link
-        table.add_row(
-            Text(link.title), Text(link.url), Text(" ".join(link.tags)), f"{link.created_at:%Y-%m-%d}"
-        )
+        cells = (link.title, link.url, " ".join(link.tags), f"{link.created_at:%Y-%m-%d}")
+        table.add_row(*(Text(shown(cell)) for cell in cells))
     Console().print(table if hits else "Nothing found.")
 
 

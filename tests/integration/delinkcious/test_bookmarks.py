@@ -57,6 +57,26 @@ async def test_from_an_account_to_a_found_link_and_out_again(program: Program, t
     assert "delinkcious sign-in" in refused.err
 
 
+async def test_pipes_and_devices_are_files_too(program: Program, tmp_path: Path) -> None:
+    await signed_up(program)
+    pipe, device = tmp_path / "pipe", tmp_path / "device"
+    os.mkfifo(pipe)
+    importing = asyncio.create_task(program("import", str(pipe)))
+    await asyncio.to_thread(pipe.write_bytes, b'<DL><DT><A HREF="http://a.example/">\x1b[2Jsea</A>')
+    assert (await importing).code == 0
+    assert b"\x1b" not in (await program("search", "sea")).out
+    os.mkfifo(device)
+    reading = asyncio.create_task(asyncio.to_thread(device.read_bytes))
+    assert (await program("export", "-O", str(device))).code == 0
+    assert b"http://a.example/" in await reading
+    assert device.is_fifo()
+    (tmp_path / "link.html").symlink_to(tmp_path / "kept.html")
+    assert (await program("export", "-O", str(tmp_path / "link.html"))).code == 0
+    assert (tmp_path / "link.html").is_symlink()
+    unreadable = await program("import", "/proc/self/mem")
+    assert (unreadable.code, unreadable.err) == (1, "Error: Input/output error\n")
+
+
 async def test_what_goes_wrong_is_one_sentence_and_a_code(program: Program, tmp_path: Path) -> None:
     await signed_up(program)
     strange = tmp_path / "strange.txt"
