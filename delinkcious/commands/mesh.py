@@ -66,7 +66,7 @@ def up(filenames: tuple[str, ...], state: Path | None, detach: bool, timeout_s: 
     if detach:
         arguments = ["mesh", "up", "--state", str(folder.resolve())]
         for name in filenames:
-            arguments += ["-f", str(Path(name).resolve())]
+            arguments += ["-f", str(Path(name).absolute())]
         supervise.detach(arguments, State(folder), timeout_s)
         mesh_show.show("pods", Client(State(folder)).get("/get/pods"), "table")
         return

@@ -59,6 +59,11 @@ class KeySets:
                 self._wake[uri].set()
             self._seen[uri] = place
 
+    def missing(self) -> list[str]:
+        """Key sets of services of the mesh that could not be had yet: until then their tokens all fail."""
+        registry = self._registry()
+        return sorted(uri for uri in self._tasks if uri not in self.texts and located(uri, registry))
+
     async def stop(self) -> None:
         for task in self._tasks.values():
             task.cancel()

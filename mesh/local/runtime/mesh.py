@@ -62,7 +62,7 @@ class Mesh:
         options: Options | None = None,
     ) -> None:
         self.state = State(state)
-        self.sources = tuple(path.resolve() for path in sources)
+        self.sources = tuple(path.absolute() for path in sources)
         self.up = asyncio.Event()
         self.report = report
         self.companions: list[Companion] = []
@@ -258,4 +258,7 @@ class Mesh:
                 ]
                 where = f"{workload.reference} in {workload.resource.namespace}"
                 found.append(f"{where}: {'; '.join(reasons) or 'waits for others'}")
+        found += [
+            f"the keys of {uri}, without which every token is refused" for uri in self.desired.keys.missing()
+        ]
         return found
