@@ -1,4 +1,4 @@
-"""One endpoint at work: admit, identify, read, run once and in time, answer."""
+"""One endpoint at work: identify, read, admit, run once and in time, answer."""
 
 from __future__ import annotations
 
@@ -55,17 +55,23 @@ class Operation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         seconds = deadline.from_header(headers.get(deadline.HEADER), self.endpoint.deadline_s)
-        async with self.running.admission, deadline.deadline(seconds):
+        async with deadline.deadline(seconds):
             http.passed_on.set({name: headers[name] for name in http.PASSED_ON if name in headers})
             receive = arguments.limited(scope, receive, self.endpoint.body_limit_bytes)
-            response = await self._answer(scope, headers, receive)
-            if scope["method"] == "HEAD":
-                # Its length stays in the header; the body stays here.
-                response.body = b""
-            await response(scope, receive, send)
+            principal = await self._identify(headers)
+            given, content = await self._read(scope, receive, principal)
+            # Not before: who sends slowly must not take the place of those who have sent.
+            async with self.running.admission:
+                response = await self._answer(scope, headers, principal, given, content)
+                if scope["method"] == "HEAD":
+                    # Its length stays in the header; the body stays here.
+                    response.body = b""
+                await response(scope, receive, send)
 
-    async def _answer(self, scope: Scope, headers: Headers, receive: Receive) -> Response:
-        principal = await self._identify(headers)
+    async def _read(
+        self, scope: Scope, receive: Receive, principal: Principal | None
+    ) -> tuple[dict[str, Any], bytes]:
+        """The handler's arguments, and the body as it was sent."""
         if principal is not None:
             scope["principal_id"] = principal.user_id
         given: dict[str, Any] = {}
@@ -85,6 +91,16 @@ class Operation:
             given["body"] = self._body(content)
         if self.signature.request:
             given["request"] = Request(scope, receive)
+        return given, content
+
+    async def _answer(
+        self,
+        scope: Scope,
+        headers: Headers,
+        principal: Principal | None,
+        given: dict[str, Any],
+        content: bytes,
+    ) -> Response:
         handle = partial(self._handle, headers, given)
         if not self.endpoint.takes_key:
             return await handle()

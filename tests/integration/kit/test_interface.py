@@ -196,6 +196,25 @@ async def test_more_requests_than_places_are_shed_and_health_is_not(new_settings
         assert shed.headers["retry-after"] == "1"
 
 
+async def test_a_body_that_comes_slowly_takes_nobodys_place(new_settings: NewSettings) -> None:
+    settings = await new_settings(max_concurrency=1, max_queue=0)
+    arriving, rest = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'{"text":'
+        arriving.set()
+        await rest.wait()
+        yield b'"late"}'
+
+    async with started(create(settings)) as client:
+        json = {"content-type": "application/json"}
+        slow = asyncio.create_task(client.post("/clicks", content=slowly(), headers=json))
+        await arriving.wait()
+        assert (await client.post("/clicks", json={"text": "soon"})).status_code == 200
+        rest.set()
+        assert (await slow).json() == {"count": 2}
+
+
 async def test_one_callers_slow_writes_leave_connections_for_others(
     new_settings: NewSettings, token_mint: TokenMint
 ) -> None:
