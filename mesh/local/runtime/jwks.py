@@ -30,6 +30,9 @@ class Unfetched(Exception):
     """The key set could not be had; the text says why."""
 
 
+NOWHERE = ("", 0)  # a service of the mesh none of whose pods is ready
+
+
 class KeySets:
     """Keeps the key sets of all `jwksUri`s of a configuration; `changed` is called when one differs."""
 
@@ -43,6 +46,7 @@ class KeySets:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wake: dict[str, asyncio.Event] = {}
         self._seen: dict[str, tuple[str, int] | None] = {}
+        self._asked: set[str] = set()
 
     def want(self, config: Config) -> None:
         """Fetch what the configuration names, forget what it names no more, notice moved endpoints."""
@@ -59,10 +63,11 @@ class KeySets:
                 self._wake[uri].set()
             self._seen[uri] = place
 
-    def missing(self) -> list[str]:
-        """Key sets of services of the mesh that could not be had yet: until then their tokens all fail."""
+    def unasked(self) -> list[str]:
+        """Key sets of services of the mesh that were not asked for yet with a pod there to answer."""
         registry = self._registry()
-        return sorted(uri for uri in self._tasks if uri not in self.texts and located(uri, registry))
+        waiting = self._tasks.keys() - self._asked
+        return sorted(uri for uri in waiting if located(uri, registry) not in (None, NOWHERE))
 
     async def stop(self) -> None:
         for task in self._tasks.values():
@@ -78,6 +83,8 @@ class KeySets:
             try:
                 text = await self._fetch(uri)
             except Unfetched as error:
+                if located(uri, self._registry()) != NOWHERE:
+                    self._asked_now(uri)
                 if str(error) != said:
                     said = str(error)
                     self._report(f"keys of {uri}: {said}; trying again")
@@ -87,14 +94,20 @@ class KeySets:
                 if self.texts.get(uri) != text:
                     self.texts[uri] = text
                     self._changed()
+                self._asked_now(uri)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake[uri].wait(), pause_s)
+
+    def _asked_now(self, uri: str) -> None:
+        if uri not in self._asked:
+            self._asked.add(uri)
+            self._changed()
 
     async def _fetch(self, uri: str) -> str:
         parts = urlsplit(uri)
         place = located(uri, self._registry())
         inside = place is not None
-        if place == ("", 0):
+        if place == NOWHERE:
             raise Unfetched("no pod of the service is ready")
         url = parts._replace(netloc=f"{place[0]}:{place[1]}").geturl() if place is not None else uri
         headers = {"Host": parts.netloc} if inside else {}
@@ -122,7 +135,7 @@ def uris(config: Config) -> set[str]:
 
 
 def located(uri: str, registry: Registry) -> tuple[str, int] | None:
-    """Address and port of a ready pod for a name of the mesh; ("", 0) when none is; None for outside."""
+    """Address and port of a ready pod for a name of the mesh; NOWHERE when none is; None for outside."""
     parts = urlsplit(uri)
     host = parts.hostname or ""
     names = (host, f"{host}.{CLUSTER_DOMAIN}", f"{host}.svc.{CLUSTER_DOMAIN}")
@@ -134,7 +147,7 @@ def located(uri: str, registry: Registry) -> tuple[str, int] | None:
         for endpoint in registry.endpoints_of(service):
             if endpoint.ready and (number := endpoint.target(port)) is not None:
                 return endpoint.address, number
-    return "", 0
+    return NOWHERE
 
 
 def _checked(data: bytes) -> str:

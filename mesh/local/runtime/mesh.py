@@ -258,7 +258,5 @@ class Mesh:
                 ]
                 where = f"{workload.reference} in {workload.resource.namespace}"
                 found.append(f"{where}: {'; '.join(reasons) or 'waits for others'}")
-        found += [
-            f"the keys of {uri}, without which every token is refused" for uri in self.desired.keys.missing()
-        ]
+        found += [f"the keys of {uri}" for uri in self.desired.keys.unasked()]
         return found
