@@ -67,14 +67,15 @@ async def send(
     name = f"{there.url} {there.username()} {options.folders:d}{options.private:d} {_digest(file)}"
     key = unfinished.key_of(name)
     try:
-        report = await _follow(there, key, watcher)
+        report, running = None, key
         attempt = 1
-        while report is None or report.state != "done":
+        while report is None:
             try:
-                report = await _send_once(there, key, file, options, watcher)
+                before = await _follow(there, running, watcher)
+                is_done = running == key and before is not None and before.state == "done"
+                report = before if is_done else await _send_once(there, key, file, options, watcher)
             except Conflict as busy:
-                await _follow(there, str(busy.members.get("key", key)), watcher)
-                report = None
+                running = str(busy.members.get("key", key))
             except Unavailable:
                 if attempt == ATTEMPTS:
                     raise
