@@ -26,6 +26,7 @@ SETTINGS = {
     "unix_socket_directories": "",
     "password_encryption": "scram-sha-256",
     "log_min_duration_statement": "500ms",
+    "log_parameter_max_length": "0",  # they are people's links, addresses and hashes of passwords
     "timezone": "UTC",
 }
 
