@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 import click
 
-# verb -> (module of delinkcious.commands, attribute in it)
-COMMANDS: dict[str, tuple[str, str]] = {
-    "up": ("up", "up"),
-    "down": ("up", "down"),
-    "status": ("up", "status"),
-    "url": ("up", "url"),
-    "ca": ("up", "ca"),
-    "doctor": ("doctor", "doctor"),
-    "mesh": ("mesh", "mesh"),
-    "sign-up": ("account", "sign_up"),
-    "sign-in": ("account", "sign_in"),
-    "sign-out": ("account", "sign_out"),
-    "import": ("bookmarks", "import_"),
-    "export": ("bookmarks", "export"),
-    "search": ("bookmarks", "search"),
+# verb -> (module of delinkcious.commands, attribute in it, what `delinkcious --help` says of it)
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "up": ("up", "up", "Start everything on this machine."),
+    "down": ("up", "down", "End everything that `up` started; the data stay."),
+    "status": ("up", "status", "Show what runs and where."),
+    "url": ("up", "url", "Print the public address, for scripts."),
+    "ca": ("up", "ca", "Print the file of the certificate to trust, for scripts."),
+    "doctor": ("doctor", "doctor", "Say what is missing on this machine and how to mend it."),
+    "mesh": ("mesh", "mesh", "Run Kubernetes manifests and Istio YAML on this machine."),
+    "sign-up": ("account", "sign_up", "Make an account and sign in."),
+    "sign-in": ("account", "sign_in", "Sign in; the session is kept for the commands that follow."),
+    "sign-out": ("account", "sign_out", "End the session of this computer."),
+    "import": ("bookmarks", "import_", "Import bookmark files of browsers and services."),
+    "export": ("bookmarks", "export", "Write all your links as a bookmark file."),
+    "search": ("bookmarks", "search", "Find links."),
 }
 
 
 class Verbs(click.Group):
-    """Imports a verb's module only when it is needed, so that the program starts fast."""
+    """Imports a verb's module only when that verb runs, so that the program starts fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -34,19 +33,13 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, attribute = COMMANDS[cmd_name]
+        module, attribute, _ = COMMANDS[cmd_name]
         command: click.Command = getattr(import_module(f"delinkcious.commands.{module}"), attribute)
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            # click ends quietly when nobody reads its output any more.
-            raise
-        except OSError as error:
-            where = "" if error.filename is None else f"{error.filename}: "
-            raise click.ClickException(f"{where}{error.strerror or error}") from error
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, text) for verb, (_, _, text) in COMMANDS.items()])
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

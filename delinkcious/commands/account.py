@@ -6,8 +6,9 @@ import sys
 
 import click
 
-from delinkcious.asking import run, server_option
+from delinkcious.asking import Failed, run, server_option
 from delinkcious.session import connect
+from services.kit.errors import Conflict
 from services.kit.settings import Secret
 
 _password_stdin = click.option(
@@ -25,7 +26,10 @@ def sign_up(name: str, server: str | None, password_stdin: bool) -> None:
 
     async def work() -> str:
         async with connect(server) as there:
-            user = await there.users.sign_up(name, password)
+            try:
+                user = await there.users.sign_up(name, password)
+            except Conflict:
+                raise Failed(f"{name} is taken; if it is you: delinkcious sign-in {name}") from None
             await there.sign_in(user.username, password)
             return f"Welcome, {user.username}. You are signed in at {there.url}."
 
@@ -63,4 +67,6 @@ def sign_out(server: str | None) -> None:
 def _password(from_stdin: bool, *, confirm: bool) -> Secret:
     if from_stdin:
         return Secret(sys.stdin.readline().rstrip("\r\n"))
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask for the password: use --password-stdin")
     return Secret(click.prompt("Password", hide_input=True, confirmation_prompt=confirm))

@@ -206,14 +206,16 @@ def export(kind: ExportFormat, output_file: Path | None, server: str | None) -> 
             run(work(out))
             os.fsync(out.fileno())
         partial.replace(output_file)
+        click.echo(f"Written to {os.path.relpath(output_file)}.", err=True)
     except OSError as error:
         raise Failed(f"{output_file}: {error.strerror}") from None
     finally:
         partial.unlink(missing_ok=True)
 
 
-@click.command()
-@click.argument("query", nargs=-1, required=True)
+# A query may begin with `-tag:old`, which is no option.
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("query", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option("-n", "--limit", type=click.IntRange(1, 100), default=20, show_default=True)
 @_output
 @server_option

@@ -10,7 +10,6 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from delinkcious import local
 from delinkcious.commands import mesh_show
@@ -92,18 +91,12 @@ def ca(state: Path | None) -> None:
 def _show(folder: State) -> None:
     mesh_show.show("pods", Client(folder).get("/get/pods"), "table")
     address = local.ingress_url(folder.folder)
-    places = Table(box=None, show_header=False, pad_edge=False)
-    places.add_row("API", f"{address}/api/v1/")
-    places.add_row("its certificate", local.relative(local.authority_file(folder.folder)))
-    places.add_row("logs", local.relative(folder.output))
-    console = Console(soft_wrap=True)
-    console.print()
-    console.print(places)
-    console.print("\nNext:")
-    following = Table(box=None, show_header=False, pad_edge=False)
+    click.echo(f"\nAPI              {address}/api/v1/")
+    click.echo(f"its certificate  {local.relative(local.authority_file(folder.folder))}")
+    click.echo(f"what happens     {local.relative(folder.output)}")
+    click.echo("\nNext:")
     for command, effect in NEXT:
-        following.add_row(f"  {command}", effect)
-    console.print(following)
+        click.echo(f"  {command:<38}{effect}")
 
 
 NEXT = (
