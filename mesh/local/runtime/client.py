@@ -56,7 +56,9 @@ class Client:
             raise MeshNotRunning(
                 f"the mesh in {self._state.folder} has not answered within {within_s:g} s"
             ) from None
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except ValueError as error:
+            raise MeshError(f"the mesh in {self._state.folder} failed; its output says why") from error
+        except (OSError, http.client.HTTPException) as error:
             raise MeshNotRunning(f"the mesh in {self._state.folder} went away: {error!r}") from error
         finally:
             connection.close()

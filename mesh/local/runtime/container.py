@@ -123,7 +123,8 @@ class Container:
         try:
             self._process = await Process.start(command)
         except OSError as error:  # the working directory is missing, or the machine is out of processes
-            command.log.write_text(f"cannot start in {command.cwd}: {error.strerror}\n")
+            with contextlib.suppress(OSError):
+                command.log.write_text(f"cannot start in {command.cwd}: {error.strerror}\n")
             return 126
         if self._stopping.is_set():  # while it started
             return await self._process.stop(self.definition.grace_s, self.definition.stop_signal)

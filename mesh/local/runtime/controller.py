@@ -20,6 +20,8 @@ from mesh.local.runtime.pod import Pod
 
 Key = tuple[str, str, str]
 
+RETRY_S = 5.0
+
 
 class Controller:
     """The Pods of a mesh by key (`namespace/name`); `make` gives a Pod its place, `release` takes it back.
@@ -127,7 +129,12 @@ class Controller:
     def _start(self, workload: Workload, ordinal: int) -> None:
         manifest = workload.pod(ordinal)
         self._owners[manifest.key] = workload.key
-        pod = self.pods[manifest.key] = self._make(manifest)
+        try:
+            pod = self.pods[manifest.key] = self._make(manifest)
+        except (MeshError, OSError) as error:  # no address is left, or no space on the disk
+            self._report(f"pod {manifest.key}: {error}; trying again in {RETRY_S:g} s")
+            asyncio.get_running_loop().call_later(RETRY_S, self.reconcile)
+            return
         task = asyncio.create_task(self._run(pod), name=f"pod {manifest.key}")
         task.add_done_callback(self._failed)
         self._running[manifest.key] = task

@@ -10,7 +10,7 @@ from pathlib import Path
 from mesh.local import files
 from mesh.local.model import Snapshot
 from mesh.local.runtime.admin import Admin, AdminUnreachable
-from mesh.local.runtime.errors import DeliveryFailed
+from mesh.local.runtime.errors import DeliveryFailed, NotWritten
 from mesh.local.runtime.process import last_lines
 from mesh.local.runtime.state import write_atomically
 from mesh.local.runtime.steps import Rendered, Step, steps
@@ -52,12 +52,14 @@ class Delivery:
         """Make `snapshot` effective for new requests; whether connections must drain before it is for all.
 
         Raises:
+            NotWritten: the disk takes no more.
             DeliveryFailed: Envoy refused it or stayed silent; what was in force before is on disk again.
         """
         async with self._lock:
             new = Rendered.of(snapshot, self.in_force)
             todo = steps(self.in_force, new)
             if not todo:
+                self._write_in_force()  # nothing, unless the disk was full when it was to be restored
                 return False
             if not self.live.is_set():
                 self.prepare(snapshot)
@@ -70,7 +72,7 @@ class Delivery:
                     return False
                 self._restore()
                 raise
-            except DeliveryFailed:
+            except (DeliveryFailed, NotWritten):
                 self._restore()
                 raise
             self.in_force = new
@@ -127,6 +129,11 @@ class Delivery:
                 )
 
     def _restore(self) -> None:
+        """Put back what was in force; what the disk does not take now, the next delivery puts back."""
+        with contextlib.suppress(NotWritten):
+            self._write_in_force()
+
+    def _write_in_force(self) -> None:
         for name, data in self.in_force.contents.items():
             self._write(name, data)
 

@@ -56,14 +56,14 @@ class Desired:
         jobs: list[tuple[Pod, asyncio.Task[bool]]] = []
         for pod in list(self._pods()):
             if pod.sidecar is not None:
-                pod.sidecar.set_credentials(credentials.secrets(pod.sidecar.proxy, self.config))
+                secrets = credentials.secrets(pod.sidecar.proxy, self.config)
                 snapshot = pod.sidecar.builder.build(ground, self.config)
-                jobs.append((pod, asyncio.create_task(pod.sidecar.delivery.deliver(snapshot))))
+                jobs.append((pod, asyncio.create_task(pod.sidecar.deliver(snapshot, secrets))))
                 await asyncio.sleep(0)  # this Envoy reads its files while the next ones are made
         results = await asyncio.gather(*(task for _, task in jobs), return_exceptions=True)
         failures, draining = [], []
         for (pod, _), result in zip(jobs, results, strict=True):
-            if isinstance(result, MeshError):
+            if isinstance(result, MeshError | OSError):
                 failures.append(f"{pod.manifest.key}: {result}")
             elif isinstance(result, BaseException):
                 raise result

@@ -5,6 +5,7 @@ MeshError
 ├── MeshNotRunning    no supervisor answers for this state folder
 ├── NotReady          the mesh is still starting, or did not come up
 ├── NotFound          no such pod, container or workload
+├── NotWritten        the state folder takes no file: its disk is full or read-only
 └── DeliveryFailed    a sidecar refused or did not acknowledge; the previous state is in force again
 """
 
@@ -28,6 +29,10 @@ class NotReady(MeshError):
 
 
 class NotFound(MeshError):
+    pass
+
+
+class NotWritten(MeshError):
     pass
 
 

@@ -43,5 +43,6 @@ class Overrides:
 
     def _put(self, namespace: str, name: str, changed: dict[str, Any]) -> None:
         key = f"{namespace}/{KIND}/{name}"
-        self.entries[key] = {**self.entries.get(key, {}), **changed}
-        write_atomically(self._path, json.dumps(self.entries))
+        entries = {**self.entries, key: {**self.entries.get(key, {}), **changed}}
+        write_atomically(self._path, json.dumps(entries))
+        self.entries = entries

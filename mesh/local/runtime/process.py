@@ -57,7 +57,12 @@ class Process:
             )
         finally:
             os.close(descriptor)
-        sweep.record(command.state, process.pid)
+        try:
+            sweep.record(command.state, process.pid)
+        except OSError:  # nobody would know of it
+            process.kill()
+            await process.wait()
+            raise
         return cls(command.state, process)
 
     @property

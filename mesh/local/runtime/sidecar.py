@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -17,6 +17,7 @@ from mesh.local.runtime.admin import Admin
 from mesh.local.runtime.ca import Authority, identity_secret, root_secret
 from mesh.local.runtime.container import Container, Definition, Report
 from mesh.local.runtime.deliver import Delivery
+from mesh.local.runtime.errors import NotWritten
 from mesh.local.runtime.manifest import PROXY_CONTAINER
 from mesh.local.runtime.probes import Action, Probe, Probes
 from mesh.local.runtime.process import Command
@@ -27,6 +28,7 @@ from mesh.local.snapshot import Builder
 READY = Probe(Action(), period_s=1, failure_threshold=30)
 ALIVE = Probe(Action(), period_s=2, timeout_s=2, failure_threshold=3)
 STOP_GRACE_S = 2.0
+RENEWAL_RETRY = timedelta(seconds=5)
 
 
 class Sidecar:
@@ -49,6 +51,7 @@ class Sidecar:
         self.delivery = Delivery(proxy.folder, self.admin, log)
         self._authority = authority
         self._changed = changed
+        self._report = report
         self._secrets: dict[str, bytes] = {}
         command = Command(tuple(bootstrap.command(proxy)), env, state, log, state)
         definition = Definition(
@@ -71,6 +74,11 @@ class Sidecar:
         self._put(files.ROOT_SECRET, root_secret(files.ROOT_SECRET, self._authority.root_pem))
         self.renew_at = self._renew()
         self.set_credentials(credentials)
+
+    async def deliver(self, snapshot: Snapshot, credentials: Mapping[str, bytes]) -> bool:
+        """Bring both into force; as `Delivery.deliver`."""
+        self.set_credentials(credentials)
+        return await self.delivery.deliver(snapshot)
 
     def set_credentials(self, credentials: Mapping[str, bytes]) -> None:
         """The SDS files of certificates that Secrets hold, by secret name; only what differs is written."""
@@ -107,7 +115,11 @@ class Sidecar:
     async def _rotate(self) -> None:
         while True:
             await asyncio.sleep(max(0.05, (self.renew_at - datetime.now(UTC)).total_seconds()))
-            self.renew_at = self._renew()
+            try:
+                self.renew_at = self._renew()
+            except NotWritten as error:
+                self._report(f"its certificate is not renewed, trying again: {error}")
+                self.renew_at = datetime.now(UTC) + RENEWAL_RETRY
 
     def _put(self, name: str, data: bytes) -> None:
         if self._secrets.get(name) != data:

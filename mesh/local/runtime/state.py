@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mesh.local.runtime import settings, sweep
-from mesh.local.runtime.errors import MeshBusy, MeshError, MeshNotRunning
+from mesh.local.runtime.errors import MeshBusy, MeshError, MeshNotRunning, NotWritten
 
 FOLDER = ".delinkcious"
 SUN_PATH_BYTES = 107
@@ -32,7 +33,13 @@ class State:
         self._lock = self.folder / "lock"
 
     def create(self) -> None:
-        """Make the folders. Raises MeshError when the folder is somebody else's or open to others."""
+        """Make the folders. Raises MeshError when that cannot be, or the folder is somebody else's."""
+        try:
+            self._create()
+        except OSError as error:
+            raise NotWritten(f"{self.folder} cannot hold a mesh's state: {error.strerror}") from error
+
+    def _create(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.folder.stat().st_uid != os.getuid():
             raise MeshError(f"{self.folder} belongs to another user; name another folder with --state")
@@ -98,7 +105,10 @@ def find(start: Path, explicit: Path | None) -> State:
 
 
 def write_atomically(path: Path, data: str | bytes, mode: int = 0o600) -> None:
-    """Put a whole file in place by rename: a reader sees the old or the new one, never a part."""
+    """Put a whole file in place by rename: a reader sees the old or the new one, never a part.
+
+    Raises NotWritten, and the old one stays.
+    """
     content = data.encode() if isinstance(data, str) else data
     temporary = f"{path.parent}/.{path.name}.{os.getpid()}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -108,6 +118,7 @@ def write_atomically(path: Path, data: str | bytes, mode: int = 0o600) -> None:
             os.fchmod(handle, mode)  # whatever the umask took away
             file.write(content)
         os.replace(temporary, path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise NotWritten(f"{path} cannot be written: {error.strerror}") from error

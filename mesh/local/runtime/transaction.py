@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mesh.local.model import Resource
+from mesh.local.model import Config, Resource
 from mesh.local.runtime import applied
 from mesh.local.runtime.applied import Key, Word
 from mesh.local.runtime.configuration import Candidate, Change, Configuration, changes
-from mesh.local.runtime.errors import NotFound
+from mesh.local.runtime.errors import NotFound, NotWritten
 
 if TYPE_CHECKING:
     from mesh.local.runtime.mesh import Mesh
@@ -52,6 +52,7 @@ class Transactions:
         Raises:
             InvalidConfig: they are wrong, and nothing has changed.
             DeliveryFailed: a sidecar refused or stayed silent, and nothing has changed.
+            NotWritten: the disk takes no more, and nothing has changed.
         """
         return await self._change(lambda: self.words, (), since)
 
@@ -81,13 +82,13 @@ class Transactions:
         mesh = self._mesh
         async with self._lock:
             candidate = self._configuration.candidate(words(), mesh.overrides.entries)
-            found = changes(mesh.desired.config, candidate.config)
+            before = mesh.desired.config
+            found = changes(before, candidate.config)
             delivered = await mesh.desired.switch(candidate.config)
             effective_ms = (_now() - since) * 1000
-            self._keep(candidate)
+            await self._keep(candidate, before)
             if any(change.kind in ("ConfigMap", "Secret") for change in found):
-                for pod in mesh.controller.pods.values():
-                    pod.refresh_volumes()
+                self._refresh_volumes()
             mesh.controller.want(candidate.config, mesh.overrides.entries)
         drained_ms = None
         if delivered.draining:
@@ -102,10 +103,22 @@ class Transactions:
             mesh.report(str(outcome))
         return outcome
 
-    def _keep(self, candidate: Candidate) -> None:
+    async def _keep(self, candidate: Candidate, before: Config) -> None:
+        """Write down what was said; what cannot be kept over a restart is taken back."""
         if candidate.words != self.words:
-            applied.save(self._mesh.state.applied, candidate.words)
+            try:
+                applied.save(self._mesh.state.applied, candidate.words)
+            except NotWritten:
+                await self._mesh.desired.switch(before)
+                raise
             self.words = candidate.words
+
+    def _refresh_volumes(self) -> None:
+        for key, pod in self._mesh.controller.pods.items():
+            try:
+                pod.refresh_volumes()
+            except (NotWritten, OSError) as error:
+                self._mesh.report(f"pod {key}: its volumes are not refreshed: {error}")
 
 
 def _now() -> float:
