@@ -274,3 +274,11 @@ def test_keys_tokens_and_secrets_lie_where_only_their_owner_can_read(installatio
         files: list[Path] = list(installation.state.glob(pattern))
         assert files, pattern
         assert [file for file in files if file.stat().st_mode & 0o077] == []
+
+
+def test_a_client_outside_cannot_shorten_the_time_of_its_request(
+    installation: Installation, account: Account
+) -> None:
+    headers = {**account.headers, "x-request-timeout-ms": "0"}
+    with installation.edge() as client:
+        assert client.get("/api/v1/links", headers=headers).status_code == 200
