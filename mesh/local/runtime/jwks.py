@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
+from joserfc.errors import JoseError
+from joserfc.jwk import import_key
 
 from mesh.local.model import CLUSTER_DOMAIN, Config, Registry
 
@@ -20,6 +22,7 @@ TIMEOUT_S = 5.0
 REFRESH_S = 20 * 60.0  # istiod's default
 RETRY_FIRST_S, RETRY_LIMIT_S = 0.25, 30.0
 MAX_BYTES = 2**20
+KEY_TYPES = ("EC", "RSA", "OKP", "oct")
 
 
 class _KeySet(msgspec.Struct):
@@ -119,10 +122,12 @@ class KeySets:
             ):
                 if answer.status != 200:
                     raise Unfetched(f"answered {answer.status}")
-                data = await answer.content.read(MAX_BYTES + 1)
+                data = bytearray()
+                while len(data) <= MAX_BYTES and (chunk := await answer.content.readany()):
+                    data += chunk
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise Unfetched(str(error) or type(error).__name__) from error
-        return _checked(data)
+        return checked(bytes(data))
 
 
 def uris(config: Config) -> set[str]:
@@ -150,11 +155,27 @@ def located(uri: str, registry: Registry) -> tuple[str, int] | None:
     return NOWHERE
 
 
-def _checked(data: bytes) -> str:
+def checked(data: bytes) -> str:
+    """The text of a key set that Envoy takes. Raises Unfetched."""
     if len(data) > MAX_BYTES:
         raise Unfetched(f"more than {MAX_BYTES} bytes")
     try:
-        msgspec.json.decode(data, type=_KeySet)
-        return data.decode()
+        found = msgspec.json.decode(data, type=_KeySet)
+        text = data.decode()
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unfetched(f"is no key set: {error}") from error
+    for index, key in enumerate(found.keys):
+        _check_key(key, f"keys[{index}]")
+    return text
+
+
+def _check_key(key: dict[str, object], where: str) -> None:
+    """One broken key would make Envoy refuse the listener, and every later change of it."""
+    kind = key.get("kty")
+    if not isinstance(kind, str):
+        raise Unfetched(f"is no key set: {where} has no kty")
+    if kind in KEY_TYPES:  # Envoy passes over others
+        try:
+            _ = import_key(key).raw_value  # type: ignore[arg-type]
+        except (JoseError, ValueError, LookupError, TypeError) as error:
+            raise Unfetched(f"is no key set: {where}: {str(error) or type(error).__name__}") from error

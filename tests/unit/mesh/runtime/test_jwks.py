@@ -1,11 +1,14 @@
-"""Where the keys of a `jwksUri` are looked for."""
+"""Where the keys of a `jwksUri` are looked for, and which are taken."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from joserfc.jwk import ECKey
 
 from mesh.local.model import Endpoint, Registry, Service, ServicePort
-from mesh.local.runtime.jwks import located
+from mesh.local.runtime.jwks import Unfetched, checked, located
 
 
 def _registry(*, ready: bool) -> Registry:
@@ -27,3 +30,28 @@ def test_without_a_ready_pod_there_is_no_place() -> None:
 @pytest.mark.parametrize("uri", ["https://issuer.example/keys", "http://users:8081/keys"])
 def test_other_names_are_outside(uri: str) -> None:
     assert located(uri, _registry(ready=True)) is None
+
+
+def _key(**changes: object) -> dict[str, object]:
+    return {**ECKey.generate_key("P-256").as_dict(private=False), **changes}
+
+
+def test_good_keys_and_keys_of_an_unknown_type_are_taken() -> None:
+    text = json.dumps({"keys": [_key(), {"kty": "of tomorrow"}]})
+    assert checked(text.encode()) == text
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(_key(x="!!"), id="no base64"),
+        pytest.param(_key(x=5), id="no text"),
+        pytest.param(_key(crv="nowhere"), id="unknown curve"),
+        pytest.param(_key(y=_key()["x"]), id="not on the curve"),
+        pytest.param({"kty": "EC"}, id="nothing else"),
+        pytest.param({"kid": "a"}, id="no type"),
+    ],
+)
+def test_a_set_with_a_key_that_envoy_refuses_is_not_taken(key: dict[str, object]) -> None:
+    with pytest.raises(Unfetched, match=r"keys\[1\]"):
+        checked(json.dumps({"keys": [_key(), key]}).encode())
