@@ -17,6 +17,7 @@ _NUMERIC = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _FORMAT = re.compile(r"(?:[^%]|%%|%[^%(]+(?:\((?:[^)\\]|\\.)*\) *)?%)*", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _MAX_LABEL = 63
+_OBJECT = re.compile(r"[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?", re.ASCII)
 _MAX_HOST = 255
 _MAX_REGEX = 1024  # Istio's own bound; the compiled program is larger
 
@@ -40,6 +41,13 @@ def not_empty(text: str) -> str | None:
 
 def dns_label(text: str) -> str | None:
     return None if is_label(text) else f'"{text}" is not a valid DNS label'
+
+
+def object_name(text: str) -> str | None:
+    """The name of an object that a field refers to; empty is as if the field were not there."""
+    if not text or _OBJECT.fullmatch(text):
+        return None
+    return f'"{text}" is no valid name: lower case letters, digits, - and .'
 
 
 def subset_name(text: str) -> str | None:
@@ -211,6 +219,7 @@ def port_text(text: str) -> str | None:
 HOST = Text(wildcard_host)
 NOT_EMPTY = Text(not_empty)
 DNS_LABEL = Text(dns_label)
+OBJECT_NAME = Text(object_name)
 GATEWAY_NAME = Text(gateway_name)
 EXPORT_TO = Text(export_to)
 LABEL_VALUE = Text(label_value)

@@ -11,7 +11,7 @@ from mesh.local.schema.kubernetes.volume import FIELD_REF, VOLUME, mount_path, r
 from mesh.local.schema.language import ANY_TEXT, BOOL, UNREAD, Enum, Int, ListOf, Message, Text, Type, later
 from mesh.local.schema.metadata import METADATA
 from mesh.local.schema.report import At
-from mesh.local.schema.text import DNS_LABEL, NOT_EMPTY
+from mesh.local.schema.text import DNS_LABEL, NOT_EMPTY, OBJECT_NAME
 
 # Fields that only a cluster can honour; what they say about security, size and place changes nothing here.
 POD_UNREAD = [
@@ -189,7 +189,7 @@ POD_SPEC = Message(
         "containers": ListOf(CONTAINER, least=1),
         "initContainers": ListOf(CONTAINER),
         "volumes": ListOf(VOLUME),
-        "serviceAccountName": ANY_TEXT,
+        "serviceAccountName": OBJECT_NAME,
         "serviceAccount": later(ANY_TEXT, "deprecated: write serviceAccountName"),
         "activeDeadlineSeconds": later(Int(1, 2**31 - 1)),
         "terminationGracePeriodSeconds": Int(0, 2**31 - 1),
