@@ -75,7 +75,8 @@ class Configuration:
             everything = workloads(config, overrides)
             findings = [*findings, *order.findings(everything), *podcheck.findings(everything, config)]
         if any(finding.level == "error" for finding in findings):
-            raise InvalidConfig([finding for finding in findings if finding.level == "error"])
+            errors = [finding for finding in findings if finding.level == "error"]
+            raise InvalidConfig([*errors, *_withheld(held)])
         return Candidate(config, held, tuple(findings))
 
     def said(self, words: applied.Words, spoken: Iterable[Resource], *, delete: bool) -> dict[Key, Word]:
@@ -93,6 +94,14 @@ class Configuration:
                 yield from resources.files_of(source)
             except InvalidConfig as error:
                 findings += error.findings
+
+
+def _withheld(words: Mapping[Key, Word]) -> Iterator[Finding]:
+    """What was deleted though a file has it: an error elsewhere may come from its absence."""
+    for (kind, namespace, name), word in words.items():
+        if word.resource is None:
+            message = "a file has it, but `mesh delete` took it away; `mesh apply -f` its file brings it back"
+            yield Finding("warning", "the mesh", 0, kind, f"{namespace}/{name}", "", message)
 
 
 def changes(before: Iterable[Resource], after: Iterable[Resource]) -> list[Change]:

@@ -196,15 +196,17 @@ class Mesh:
             return
         watch = Watch(self.sources)
         try:
-            async for first in watch.rounds():
-                try:
-                    await self.transactions.reread(first)
-                except InvalidConfig as error:
-                    self.report(f"{error}\nnothing was changed")
-                except MeshError as error:
-                    self.report(f"{error}\nnothing was changed")
+            async with asyncio.TaskGroup() as rereads:  # one waits for connections to end, the next need not
+                async for first in watch.rounds():
+                    rereads.create_task(self._reread(first))
         finally:
             watch.close()
+
+    async def _reread(self, first: float) -> None:
+        try:
+            await self.transactions.reread(first)
+        except (InvalidConfig, MeshError) as error:
+            self.report(f"{error}\nnothing was changed")
 
     def _make(self, manifest: PodManifest) -> Pod:
         pair = self._block.take(manifest.key)

@@ -67,6 +67,20 @@ def test_edits_of_the_split_lose_no_request(new_mesh: NewMesh, manifests: Manife
     assert set(load.answers) == {'"v1"', '"v2"'}
 
 
+def test_an_edit_does_not_wait_for_connections_that_an_earlier_one_ends(
+    new_mesh: NewMesh, manifests: Manifests
+) -> None:
+    mesh = new_mesh(manifests.versions() + manifests.split(100))
+    (mesh.files / "denial.yaml").write_text(manifests.denial("/secret"))
+    until(lambda: mesh.get("http://reviews/secret").status_code == 403)
+    (mesh.files / "mesh.yaml").write_text(manifests.versions() + manifests.split(0))
+    until(lambda: "virtualservice/reviews configured" in mesh.output)
+    assert "authorizationpolicy/denial created" not in mesh.output, (
+        "it is told when its connections have ended"
+    )
+    until(lambda: "authorizationpolicy/denial created" in mesh.output)
+
+
 def test_the_split_follows_the_file(new_mesh: NewMesh, manifests: Manifests) -> None:
     mesh = new_mesh(manifests.versions())
     mesh.apply(manifests.split(0))
