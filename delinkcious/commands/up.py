@@ -19,6 +19,8 @@ from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.state import State
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -46,8 +48,12 @@ def up(state: Path | None, foreground: bool, timeout_s: float) -> None:
     if folder.holder() is None:
         began = time.monotonic()
         arguments = ["up", "--foreground", "--state", str(folder.folder)]
-        with Console(stderr=True).status("Starting the database, the services and their sidecars ..."):
-            _plainly(supervise.detach, arguments, folder, timeout_s)
+        try:
+            with Console(stderr=True).status("Starting the database, the services and their sidecars ..."):
+                _plainly(supervise.detach, arguments, folder, timeout_s)
+        except KeyboardInterrupt:
+            _plainly(supervise.down, folder)
+            _fail("Interrupted; what was started is ended.", INTERRUPTED)
         click.echo(f"Delinkcious is up after {time.monotonic() - began:.1f} s.\n")
     else:
         click.echo("Delinkcious runs already.\n")
@@ -117,6 +123,6 @@ def _plainly(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) 
         _fail(str(error))
 
 
-def _fail(sentence: str) -> NoReturn:
+def _fail(sentence: str, code: int = 1) -> NoReturn:
     click.echo(sentence, err=True)
-    sys.exit(1)
+    sys.exit(code)

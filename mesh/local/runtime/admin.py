@@ -69,6 +69,11 @@ class Admin:
         except AdminUnreachable:
             return False
 
+    async def versions(self) -> Set[str]:
+        """The versions in force now."""
+        text = await self._request("GET", "/stats", {"type": "TextReadouts"})
+        return {value for _, stat, value in _LINE.findall(text) if stat == "version_text"}
+
     async def status(self) -> Status:
         """What is in force now."""
         return Status.read(await self._get("/stats", _WANTED))
