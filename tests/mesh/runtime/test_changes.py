@@ -48,12 +48,16 @@ class Load:
         return {text: count for text, count in self.answers.items() if not text.startswith('"')}
 
 
-def _edits(mesh: Running, manifests: Manifests, count: int) -> None:
+def _edits(mesh: Running, manifests: Manifests, count: int, load: Load) -> None:
+    """Send all to one version and all to the other in turn, each time until that one answers."""
     file = mesh.files / "split.yaml"
     for number in range(count):
         before = mesh.output.count("effective after")
-        file.write_text(manifests.split(number % 2 * 100))
+        share = number % 2 * 100
+        file.write_text(manifests.split(share))
         until(lambda before=before: mesh.output.count("effective after") > before)  # type: ignore[misc]
+        answered = load.answers['"v1"' if share else '"v2"']
+        until(lambda share=share, seen=answered: load.answers['"v1"' if share else '"v2"'] > seen)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("count", [6, pytest.param(100, marks=pytest.mark.slow)])
@@ -62,7 +66,7 @@ def test_edits_of_the_split_lose_no_request(new_mesh: NewMesh, manifests: Manife
     mesh.apply(manifests.split(100))
     (mesh.files / "split.yaml").write_text("# nothing yet\n")
     with Load(lambda: mesh.from_pod("client"), "http://reviews/") as load:
-        _edits(mesh, manifests, count)
+        _edits(mesh, manifests, count, load)
     assert load.failed == {}
     assert set(load.answers) == {'"v1"', '"v2"'}
 
