@@ -52,12 +52,12 @@ class Desired:
         Raises:
             DeliveryFailed: some proxies refused or stayed silent, named in the text; the others have it.
         """
-        ground = self._ground_now()
+        config, ground = self.config, self._ground_now()
         jobs: list[tuple[Pod, asyncio.Task[bool]]] = []
         for pod in list(self._pods()):
             if pod.sidecar is not None:
-                secrets = credentials.secrets(pod.sidecar.proxy, self.config)
-                snapshot = pod.sidecar.builder.build(ground, self.config)
+                secrets = credentials.secrets(pod.sidecar.proxy, config)
+                snapshot = pod.sidecar.builder.build(ground, config)
                 jobs.append((pod, asyncio.create_task(pod.sidecar.deliver(snapshot, secrets))))
                 await asyncio.sleep(0)  # this Envoy reads its files while the next ones are made
         results = await asyncio.gather(*(task for _, task in jobs), return_exceptions=True)
