@@ -100,6 +100,8 @@ def _show(folder: State) -> None:
     click.echo(f"\nAPI              {address}/api/v1/")
     click.echo(f"its certificate  {local.relative(local.authority_file(folder.folder))}")
     click.echo(f"what happens     {local.relative(folder.output)}")
+    if refused := Client(folder).get("/status")["refused"]:
+        click.echo(f"\nNOT IN FORCE, what was before goes on:\n{refused}", err=True)
     click.echo("\nNext:")
     for command, effect in NEXT:
         click.echo(f"  {command:<38}{effect}")

@@ -238,3 +238,15 @@ def test_a_wrong_edit_of_a_watched_file_changes_nothing_and_a_right_one_after_it
     assert edge.get("/api/v1/links", headers=account.headers).status_code == 200
     policy.edit(policy.weighted(100, 1), renamed_into_place)
     assert versions(installation) != before
+
+
+def test_a_refused_file_is_told_until_it_is_mended(installation: Installation, policy: Policy) -> None:
+    renamed_into_place(policy.file, policy.original.replace("weight:", "wieght:", 1))
+    eventually(lambda: "wieght" in told_by_status(installation), 10, "the refusal")
+    renamed_into_place(policy.file, policy.original)
+    eventually(lambda: "NOT IN FORCE" not in told_by_status(installation), 10, "the mended file")
+
+
+def told_by_status(installation: Installation) -> str:
+    done = installation.run("status")
+    return done.stdout + done.stderr

@@ -112,6 +112,7 @@ class Control:
             "up": mesh.up.is_set(),
             "pid": os.getpid(),
             "waitingFor": mesh.waiting_for(),
+            "refused": mesh.refused,
             "failed": [f"job/{name} in {namespace}" for _, namespace, name in jobs],
             "crashing": crashing,
         }

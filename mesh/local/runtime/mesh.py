@@ -70,6 +70,7 @@ class Mesh:
         self.desired = Desired(lambda: self.controller.pods.values(), self.service_ip, report)
         self._specs = tuple(processes)
         self._options = options or Options()
+        self.refused = ""  # why the watched files as they are now are not in force
         self._stopping = asyncio.Event()
         self._noticing = False
         self._declared = False  # companions are noticed before anything is
@@ -206,7 +207,12 @@ class Mesh:
         try:
             await self.transactions.reread(first)
         except (InvalidConfig, MeshError) as error:
+            self.refused = str(error)
             self.report(f"{error}\nnothing was changed")
+            return
+        if self.refused:
+            self.refused = ""
+            self.report("the watched files are in force again")
 
     def _make(self, manifest: PodManifest) -> Pod:
         pair = self._block.take(manifest.key)
