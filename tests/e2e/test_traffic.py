@@ -248,5 +248,5 @@ def test_a_refused_file_is_told_until_it_is_mended(installation: Installation, p
 
 
 def told_by_status(installation: Installation) -> str:
-    done = installation.run("status")
+    done = installation.run("status", "--state", str(installation.state))
     return done.stdout + done.stderr
