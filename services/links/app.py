@@ -34,7 +34,9 @@ def create(settings: LinksSettings) -> Starlette:
             bulk=BulkStore(database),
             search=SearchStore(database),
             imports=Imports(
-                ImportStore(database, max_links=settings.max_links_per_user), places=settings.max_imports
+                ImportStore(database, max_links=settings.max_links_per_user),
+                places=settings.max_imports,
+                uploads=settings.max_uploads,
             ),
             exports=Exports(ExportStore(database), places=settings.max_exports),
         )

@@ -15,8 +15,16 @@ class LinksSettings(ServiceSettings, frozen=True, kw_only=True):
     ] = 200_000
     max_imports: Annotated[
         Positive,
-        Meta(description="Bookmark files that this process reads at the same time; one more gets 503."),
+        Meta(description="Bookmark files that this process reads and writes at the same time; others wait."),
     ] = 2
+    max_uploads: Annotated[
+        Positive,
+        Meta(
+            description="Bookmark files that this process holds, from the first byte received until the"
+            " import ends; one more gets 503. Each takes up to 2 MiB of temporary disk, large ones share"
+            " another 512 MiB."
+        ),
+    ] = 32
     max_exports: Annotated[
         Positive, Meta(description="Exports that this process writes at the same time; one more gets 503.")
     ] = 3

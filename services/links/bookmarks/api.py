@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Protocol
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -22,6 +23,9 @@ from .reading import UnreadableFile
 from .store import ImportRunning, KeyReused
 from .writers import WRITERS
 
+# A reader that does not take so many bytes in so many seconds is none: 2 KiB a second.
+SENT_BYTES = 1 << 16
+SEND_S = 30.0
 _KEY_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
@@ -76,14 +80,21 @@ class _Streamed(Response):
             piece = await anext(pieces)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             if scope["method"] != "HEAD":
-                await _send_all(piece, pieces, send)
+                await _send(piece, send)
+                async for piece in pieces:
+                    await _send(piece, send)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _send_all(piece: bytes, pieces: AsyncIterator[bytes], send: Send) -> None:
-    await send({"type": "http.response.body", "body": piece, "more_body": True})
-    async for piece in pieces:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+async def _send(piece: bytes, send: Send) -> None:
+    """Raises ClientDisconnect when the reader takes too long: it holds a place and a connection."""
+    for start in range(0, len(piece), SENT_BYTES):
+        body = piece[start : start + SENT_BYTES]
+        try:
+            async with asyncio.timeout(SEND_S):
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+        except TimeoutError as error:
+            raise ClientDisconnect from error
 
 
 def _checked(key: str) -> str:

@@ -13,7 +13,7 @@ from .model import Options, Skipped
 # 256 MiB over a slow line, and its links; whoever sends the file again goes on where this one stopped.
 IMPORT_DEADLINE_S = 900.0
 EXPORT_DEADLINE_S = 300.0
-# A sender that is silent for as long is gone; slower than a byte a second is no upload.
+# Who is silent for as long is gone, on either side.
 STALLED_S = 30.0
 
 ExportFormat = Literal["netscape", "json", "csv"]

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 
 from . import fields
 from .model import MAX_TEXT_CHARACTERS, Entry, Options, Skipped
+
+# The columns by which a file is known as one of ours, where cells are defused.
+OWN_COLUMNS = ("private", "to_read")
+_DEFUSED = ("url", "title", "note", "excerpt", "folder", "tags", "created")
+# What a spreadsheet takes for a formula, and what would otherwise be mistaken for a defused one. A line feed
+# belongs here since that is how a carriage return is read.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+
+
+def defused(cell: str) -> str:
+    """The cell with a single quote before it where a spreadsheet would compute it; `plain` undoes that."""
+    return "'" + cell if _FORMULA.match(cell) else cell
+
+
+def plain(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def read(chunks: Iterable[str], options: Options) -> Iterator[Entry]:
@@ -14,7 +31,11 @@ def read(chunks: Iterable[str], options: Options) -> Iterator[Entry]:
     csv.field_size_limit(MAX_TEXT_CHARACTERS)
     place = 0
     try:
-        for place, row in enumerate(csv.DictReader(_lines(chunks), restval=""), start=1):
+        rows = csv.DictReader(_lines(chunks), restval="")
+        is_own = set(OWN_COLUMNS) <= set(rows.fieldnames or ())
+        for place, row in enumerate(rows, start=1):
+            if is_own:
+                row.update({name: plain(row[name]) for name in _DEFUSED if name in row})
             yield _entry(place, row, options)
     except (csv.Error, ValueError):
         yield Skipped(place + 1, "", "unreadable")

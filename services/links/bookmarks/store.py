@@ -44,9 +44,13 @@ BEGIN = """
 # Whoever lost the lease finds no row, and stops.
 _HELD = "WHERE owner_id = $1 AND key = $2 AND holder = $3"
 
+# A finished import stays as it is while its file is sent again, but for the lease.
 BEAT = f"""
     UPDATE imports SET
-        state = $4, bytes = $5, lease_until = now() + make_interval(secs => $6), updated_at = now()
+        state = CASE WHEN state = 'done' THEN state ELSE $4 END,
+        bytes = CASE WHEN state = 'done' THEN bytes ELSE $5 END,
+        updated_at = CASE WHEN state = 'done' THEN updated_at ELSE now() END,
+        lease_until = now() + make_interval(secs => $6)
     {_HELD} RETURNING key"""  # noqa: S608 - constants
 
 RECEIVED = f"""

@@ -19,6 +19,7 @@ import msgspec
 
 from .fields import SECONDS_BELOW
 from .messages import ExportFormat
+from .raindrop import OWN_COLUMNS, defused
 
 # A link by its column names: a record of the store.
 Link = Any
@@ -33,7 +34,7 @@ _NETSCAPE_HEAD = """<!DOCTYPE NETSCAPE-Bookmark-file-1>
 <DL><p>
 """
 # Raindrop.io's columns, then those that its own exports lack.
-_COLUMNS = ("id", "title", "note", "excerpt", "url", "folder", "tags", "created", "private", "to_read")
+_COLUMNS = ("id", "title", "note", "excerpt", "url", "folder", "tags", "created", *OWN_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,9 @@ def _raindrop(link: Link) -> str:
 
 
 def _csv_line(values: Iterable[object]) -> str:
+    """What is in a cell is text: a spreadsheet must not compute what somebody saved as a title."""
     line = io.StringIO()
-    csv.writer(line).writerow(values)
+    csv.writer(line).writerow([defused(str(value)) for value in values])
     return line.getvalue()
 
 

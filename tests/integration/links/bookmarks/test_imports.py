@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from services.links.bookmarks import imports
 from tests.integration.links.conftest import AsUser, Execute
 
 pytestmark = pytest.mark.anyio
@@ -183,3 +186,47 @@ async def test_another_account_gets_the_same_links_from_an_export(as_user: AsUse
         assert {**{f: one[f] for f in compared}, "created_at": one["created_at"][:19]} == {
             **{f: other[f] for f in compared}, "created_at": other["created_at"][:19],
         }  # fmt: skip
+
+
+async def test_uploads_that_do_not_end_hold_up_nobody(as_user: AsUser) -> None:
+    received, go_on = [asyncio.Event() for _ in range(3)], asyncio.Event()
+
+    async def slow(begun: asyncio.Event) -> AsyncIterator[bytes]:
+        yield b"<DL>"
+        begun.set()
+        await go_on.wait()
+        yield file_of(1)
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        slow_ones = [
+            tasks.create_task(as_user(2 + n).put("/api/v1/imports/one", content=slow(begun)))
+            for n, begun in enumerate(received)
+        ]
+        await asyncio.gather(*(begun.wait() for begun in received))
+        assert (await send(as_user(1), file_of(3)))["added"] == 3
+        go_on.set()
+    assert [task.result().status_code for task in slow_ones] == [200] * 3
+
+
+async def test_a_received_file_waits_for_its_turn_and_no_longer(
+    as_user: AsUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "WAIT_S", 0.2)
+    working, go_on = asyncio.Semaphore(0), asyncio.Event()
+    write = imports.Imports._write
+
+    async def slow(self: imports.Imports, *arguments: Any) -> None:
+        working.release()
+        await go_on.wait()
+        await write(self, *arguments)
+
+    monkeypatch.setattr(imports.Imports, "_write", slow)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        first = [tasks.create_task(send(as_user(user), file_of(1))) for user in (2, 3)]
+        for _ in first:
+            await working.acquire()
+        refused = await as_user(1).put("/api/v1/imports/one", content=file_of(3))
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert (await as_user(1).get("/api/v1/imports/one")).json()["running"] is False
+        go_on.set()
+    assert (await send(as_user(1), file_of(3)))["added"] == 3

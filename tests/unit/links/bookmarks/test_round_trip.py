@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import datetime as dt
+import io
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -22,7 +24,13 @@ NASTY = st.sampled_from(
     r"""< > & " ' &amp; &lt; &copy &copy=1 &#13; &nosuch; </A> <DD> <DL> </DL> <H3>x</H3> <!-- --> <BR> <a
     [linkding-notes] [/linkding-notes] ]]> \ \u0041 \n , ; "" '' ""," = + - @ : / # ? % %41""".split()  # noqa: SIM905 - forty lines otherwise
 ) | st.sampled_from(" \n\t\r\x01\x0b\x1c\x7f\x85\xa0\u200b\u2028\ufeffé\u00df\u017f\u0130日📚")
-TEXT = st.lists(NASTY | st.text(max_size=5), max_size=12).map("".join).map(storable)
+# What makes a cell a formula, or looks as if it had been defused.
+START = st.sampled_from(["", "=", "+", "-", "@", "\t", "\r", "'", "''", "'=", "''@", "'\t", "'x"])
+TEXT = (
+    st.tuples(START, st.lists(NASTY | st.text(max_size=5), max_size=12).map("".join))
+    .map("".join)
+    .map(storable)
+)
 
 
 def url(text: str) -> str:
@@ -81,6 +89,21 @@ def test_every_field_of_every_link_survives(kind: ExportFormat, content: list[di
         }
         for link in content
     ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=LINKS)
+def test_no_cell_is_a_formula_to_a_spreadsheet(content: list[dict[str, Any]]) -> None:
+    text = exported("csv", [content]).decode()
+    cells = [cell for row in csv.reader(io.StringIO(text, newline="")) for cell in row]
+    assert len(cells) == 10 * (1 + len(content))
+    assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
+
+
+@pytest.mark.parametrize(("columns", "title"), [("", "'=1"), (",private", "'=1"), (",private,to_read", "=1")])
+def test_only_a_file_of_ours_has_defused_cells(columns: str, title: str) -> None:
+    found, _ = links(f"url,title{columns}\nhttp://a.example/,'=1\nhttp://b.example/,'t\n".encode())
+    assert [link["title"] for link in found] == [title, "'t"]
 
 
 @pytest.mark.parametrize("kind", WRITERS)
