@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from delinkcious.secrets import write_private
+from mesh.local.runtime.ca import key_usage, private_pem
 
 AUTHORITY_LIFETIME = timedelta(days=365)
 SERVER_LIFETIME = timedelta(days=30)
@@ -42,7 +43,7 @@ def server_certificate(folder: Path, hosts: Sequence[str]) -> tuple[str, str]:
             return certificate.read_text(), key.read_text()
     new_key = ec.generate_private_key(ec.SECP256R1())
     new = _certificate(new_key.public_key(), names, authority_key, authority)
-    write_private(key, _pem(new_key))
+    write_private(key, private_pem(new_key))
     write_private(certificate, new.public_bytes(serialization.Encoding.PEM))
     return certificate.read_text(), key.read_text()
 
@@ -61,11 +62,11 @@ def _authority(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certifica
     certificate = (
         _builder(key.public_key(), name, name, AUTHORITY_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(key_usage(signs_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    write_private(key_file, _pem(key))
+    write_private(key_file, private_pem(key))
     write_private(authority_file(folder), certificate.public_bytes(serialization.Encoding.PEM))
     return key, certificate
 
@@ -82,7 +83,7 @@ def _certificate(
         _builder(public_key, subject, authority.subject, SERVER_LIFETIME)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(issuer, critical=False)
         .sign(authority_key, hashes.SHA256())
@@ -104,20 +105,6 @@ def _builder(
     )
 
 
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
 def _name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
@@ -131,9 +118,3 @@ def _names(certificate: x509.Certificate) -> list[x509.GeneralName]:
 
 def _lasts(certificate: x509.Certificate) -> bool:
     return certificate.not_valid_after_utc - datetime.now(UTC) > RENEWED_BEFORE
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )

@@ -54,13 +54,13 @@ class Authority:
             .not_valid_after(now + self._leaf_lifetime)
             .add_extension(name, critical=True)  # RFC 5280: critical, since the subject is empty
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(signs_certificates=False), critical=True)
+            .add_extension(key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(issuer_key_id, critical=False)
             .sign(self._key, hashes.SHA256())
         )
         chain = certificate.public_bytes(serialization.Encoding.PEM).decode()
-        return Identity(chain, _pem(key).decode(), now + self._leaf_lifetime / 2)
+        return Identity(chain, private_pem(key).decode(), now + self._leaf_lifetime / 2)
 
 
 def identity_secret(name: str, chain: str, key: str) -> bytes:
@@ -105,16 +105,17 @@ def _create(state: State) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]
         .not_valid_before(now - CLOCK_SKEW)
         .not_valid_after(now + ROOT_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(key_usage(signs_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    write_atomically(state.ca / "root.key", _pem(key))
+    write_atomically(state.ca / "root.key", private_pem(key))
     write_atomically(state.ca / "root.pem", root.public_bytes(serialization.Encoding.PEM))
     return key, root
 
 
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """What a certificate is for: signing others, or TLS."""
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         content_commitment=False,
@@ -128,7 +129,8 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A key as PEM (PKCS 8), not encrypted: it belongs into a file of mode 0600."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
