@@ -42,7 +42,7 @@ def test_faults_are_injected_at_the_client(lab: Lab) -> None:
     assert (answer.status, answer.body, lab.requests) == (555, "fault filter abort", [])
     late = lab.get("client", "http://reviews/delay")
     assert late.status == 200
-    assert late.took_s >= 0.3
+    assert late.took_s >= 0.29  # Envoy counts whole milliseconds, from when it has the request
     assert lab.get("client", "http://reviews/never").status == 200
 
 
