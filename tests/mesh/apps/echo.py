@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -23,8 +22,6 @@ class Echo(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/exit":
             os._exit(3)
-        if self.path.startswith("/slow"):
-            time.sleep(0.5)
         body: object = VERSION
         if self.path == "/env":
             body = dict(os.environ)
