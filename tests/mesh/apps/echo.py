@@ -1,4 +1,4 @@
-"""A server that tells which version answered; `BOOT_DELAY_S`, `EXIT_AT_START` and /exit misbehave.
+"""A server that tells which version answered; `EXIT_AT_START` and /exit misbehave.
 
 Standard library only: it starts fast, and what it shows is what the mesh gave it.
 """
