@@ -105,19 +105,24 @@ class Delivery:
             for name, data in step.write.items():
                 self._write(name, data)
             if step.versions:
-                await self._acknowledged(step.versions)
+                await self._acknowledged(step)
             for name in step.remove:
                 self._on_disk.pop(name, None)
                 (self._folder / name).unlink(missing_ok=True)
 
-    async def _acknowledged(self, versions: frozenset[str]) -> None:
+    async def _acknowledged(self, step: Step) -> None:
+        versions = step.versions
+        warms = files.CLUSTERS in step.write or files.LISTENERS in step.write  # routes are taken at once
         deadline = time.monotonic() + ACKNOWLEDGED_WITHIN_S
         polls = 0
         while True:
             await asyncio.sleep(POLL_S[min(polls, len(POLL_S) - 1)])
             polls += 1
             # The versions alone cost Envoy a quarter of the whole look, which only a refusal needs meanwhile.
-            if not versions <= await self._admin.versions() and polls % LOOKS_EVERY:
+            seen = versions <= await self._admin.versions()
+            if seen and not warms:
+                return
+            if not seen and polls % LOOKS_EVERY:
                 continue
             status = await self._admin.status()
             refused, self._rejected = status.rejected > self._rejected, status.rejected

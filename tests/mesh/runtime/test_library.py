@@ -15,6 +15,7 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey
 
+from mesh.local import files
 from mesh.local.runtime import sweep
 from mesh.local.runtime.companion import ProcessSpec, Room
 from mesh.local.runtime.errors import DeliveryFailed, NotReady
@@ -175,7 +176,9 @@ async def test_what_envoy_refuses_is_told_and_taken_back(tmp_path: Path, manifes
         broken = replace(before.snapshot, routes={name: {"name": name, "virtual_hosts": [host]}})
         with pytest.raises(DeliveryFailed, match=r"refused.*missing \)"):
             await delivery.deliver(broken)
-        assert delivery.in_force is before
+        assert delivery.in_force.snapshot.routes == before.snapshot.routes
+        file = files.routes(name)
+        assert (pod.sidecar.proxy.folder / file).read_bytes() == before.contents[file]
         async with httpx.AsyncClient(proxy=egress(mesh, "client"), timeout=10) as client:
             assert (await client.get("http://reviews/")).status_code == 200
 
