@@ -18,20 +18,20 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.kit import openapi
-from services.kit.admission import Admission
-from services.kit.arguments import routed
 from services.kit.auth import FetchKeys, Verifier
 from services.kit.db import open_pool
-from services.kit.drain import Draining
 from services.kit.endpoint import Access, Endpoint
 from services.kit.errors import MethodNotAllowed, ProblemResponses, as_problem
-from services.kit.health import LIVE, READY, health_routes
 from services.kit.http import open_client
-from services.kit.operation import Operation, Running
 from services.kit.resources import Resources
+from services.kit.serving import openapi
+from services.kit.serving.admission import Admission
+from services.kit.serving.arguments import routed
+from services.kit.serving.drain import Draining
+from services.kit.serving.health import LIVE, READY, health_routes
+from services.kit.serving.operation import Operation, Running
+from services.kit.serving.turns import Turns
 from services.kit.settings import InvalidSettings, ServiceSettings
-from services.kit.turns import Turns
 from telemetry.logs import RequestLog
 from telemetry.metrics import HttpMetrics, Measuring, make_registry
 from telemetry.traces import Tracing, make_provider, open_exporter

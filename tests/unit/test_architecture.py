@@ -33,7 +33,7 @@ PURE = (
 DOMAIN_IMPORTS = sys.stdlib_module_names - IMPURE | {"msgspec"}
 
 # Code only: blank lines, comments and docstrings are free.
-MAX_KIT_CODE_LINES = 2_000
+MAX_KIT_CODE_LINES = 1_500
 
 
 def modules(root: Path) -> dict[str, ast.Module]:
@@ -200,8 +200,9 @@ def code_lines(path: Path) -> int:
     )
 
 
-def test_the_kit_stays_small(repository: Path) -> None:
-    files = sorted((repository / "services" / "kit").glob("*.py"))
+@pytest.mark.parametrize("package", ["", "serving"])
+def test_the_kit_stays_small(repository: Path, package: str) -> None:
+    files = sorted((repository / "services" / "kit" / package).glob("*.py"))
     assert sum(map(code_lines, files)) <= MAX_KIT_CODE_LINES
     for path in files:
         assert len(path.read_text().splitlines()) <= 400, path

@@ -1,4 +1,4 @@
--- The answers to writes that carried an Idempotency-Key; a day long (services/kit/idempotency.py).
+-- The answers to writes that carried an Idempotency-Key; a day long (services/kit/serving/idempotency.py).
 CREATE TABLE idempotency_keys (
     -- Who sent the key: a principal, or the endpoint where anyone may write.
     scope text NOT NULL,

@@ -7,7 +7,7 @@ import asyncpg
 import httpx
 import pytest
 
-from services.kit.idempotency import CLEAN_UP_ROWS
+from services.kit.serving.idempotency import CLEAN_UP_ROWS
 from tests.access_tokens import TokenMint
 from tests.integration.kit.conftest import NewSettings, started
 from tests.integration.kit.sample.app import create
@@ -92,7 +92,7 @@ async def test_a_duplicate_of_one_that_takes_too_long_is_told_to_come_back(
     token_mint: TokenMint,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.kit.idempotency.WAIT_MS", 20)
+    monkeypatch.setattr("services.kit.serving.idempotency.WAIT_MS", 20)
     settings = await new_settings()
     # In one process it would simply wait for its turn.
     async with started(create(settings)) as one, started(create(settings)) as other:

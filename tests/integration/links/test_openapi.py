@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.applications import Starlette
 
-from services.kit import openapi
+from services.kit.serving import openapi
 from services.links.app import ENDPOINTS, VERSION
 from tests.access_tokens import TokenMint
 

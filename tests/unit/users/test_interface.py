@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
-from services.kit import openapi
 from services.kit.endpoint import Access
+from services.kit.serving import openapi
 from services.kit.settings import describe
 from services.users.app import ENDPOINTS, VERSION
 from services.users.settings import UsersSettings

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from services.kit.arguments import Signature, pointer_to
 from services.kit.auth import Principal
 from services.kit.endpoint import Access, Endpoint, NoContent, etag_matches, require_match
 from services.kit.errors import PreconditionFailed, PreconditionRequired
+from services.kit.serving.arguments import Signature, pointer_to
 
 
 class Loose(msgspec.Struct):

@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.kit import errors
-from services.kit.arguments import Signature
 from services.kit.endpoint import Access, Created, Endpoint, NoContent, Reply
 from services.kit.errors import Problem
+from services.kit.serving.arguments import Signature
 from services.kit.settings import Secret
 
 _PATH_PARAMETER = re.compile(r"{(\w+)(?::(\w+))?}")

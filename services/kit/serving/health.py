@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.kit.answers import Json
-from services.kit.operation import Running
 from services.kit.resources import Resources
+from services.kit.serving.answers import Json
+from services.kit.serving.operation import Running
 
 LIVE = "/healthz/live"
 READY = "/healthz/ready"

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from services.kit.errors import TooManyRequests
-from services.kit.turns import Turns
+from services.kit.serving.turns import Turns
 
 pytestmark = pytest.mark.anyio
 

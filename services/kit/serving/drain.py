@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.kit.operation import Running
+from services.kit.serving.operation import Running
 
 
 class Draining:

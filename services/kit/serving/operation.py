@@ -14,16 +14,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from services.kit import arguments, deadline, http
-from services.kit.admission import Admission
-from services.kit.answers import respond
-from services.kit.arguments import Signature
+from services.kit import deadline, http
 from services.kit.auth import Principal, Verifier
 from services.kit.db import Database
 from services.kit.endpoint import Access, Endpoint
 from services.kit.errors import Forbidden, InternalError
-from services.kit.idempotency import answer_once, fingerprint, read_key
-from services.kit.turns import Turns
+from services.kit.serving import arguments
+from services.kit.serving.admission import Admission
+from services.kit.serving.answers import respond
+from services.kit.serving.arguments import Signature
+from services.kit.serving.idempotency import answer_once, fingerprint, read_key
+from services.kit.serving.turns import Turns
 
 Read = Callable[[Scope], msgspec.Struct]
 

@@ -3,8 +3,8 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from services.kit.admission import Admission
 from services.kit.errors import Unavailable
+from services.kit.serving.admission import Admission
 
 pytestmark = pytest.mark.anyio
 
