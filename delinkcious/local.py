@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
 
 from delinkcious import edge
-from delinkcious.secrets import LocalSecrets, Manifest, secret
+from delinkcious.secrets import LocalSecrets, Manifest, addresses, secret
+from delinkcious.stores.nats import OPERATOR, Nats
 from delinkcious.stores.postgres import Postgres
+from delinkcious.stores.redis import Redis
 from mesh.local.model import ROOT_NAMESPACE
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.companion import ProcessSpec, Room
@@ -19,12 +21,21 @@ from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.mesh import Mesh
 from mesh.local.runtime.state import FOLDER, State
 
-SERVICES = ("users", "links")
+DATABASES = ("users", "links", "social-graph", "link-checker", "web")
+# Who has events of its own, and their subjects; the others only listen.
+PUBLISHERS = {
+    "users": ["events.*.delinkcious.user.>"],
+    "links": ["events.*.delinkcious.link.>"],
+    "social-graph": ["events.*.delinkcious.social.>"],
+    "link-checker": ["events.*.delinkcious.check.>"],
+}
+BROKER_USERS = (*PUBLISHERS, "news", OPERATOR)
+WITH_REDIS = ("news",)
 MANIFESTS = Path("helm") / "local.yaml"
 POLICY = Path("mesh") / "istio"
 GATEWAY = "ingressgateway"
 CERTIFICATE = "delinkcious-tls"  # what mesh/istio/gateway.yaml names
-POSTGRES_PORT = 5432
+POSTGRES_PORT, NATS_PORT, NATS_MONITORING_PORT, REDIS_PORT = 5432, 4222, 8222, 6379
 
 
 class NotACheckout(LookupError):
@@ -47,40 +58,77 @@ def state(explicit: Path | None = None) -> State:
 
 def make_mesh(checkout: Path, folder: Path, report: Callable[[str], None]) -> Mesh:
     """The whole application on a mesh; nothing runs before `Mesh.run`."""
-    secrets = LocalSecrets.load_or_create(folder / "secrets.json", SERVICES)
+    secrets = LocalSecrets.load_or_create(folder / "secrets.json", DATABASES, BROKER_USERS)
     made: list[Mesh] = []
 
-    def resources(room: Room) -> str:
+    def own_secrets(_: Room) -> str:
         """The Secrets that an operator would make on Kubernetes."""
-        database = _server(room)
-        urls = {name: database.url(name, secrets.databases[name], name) for name in SERVICES}
         hosts = ["localhost", made[0].service_ip(f"{ROOT_NAMESPACE}/{GATEWAY}")]
-        manifests = [*secrets.manifests(urls), _public_certificate(folder, hosts)]
-        return yaml.safe_dump_all(manifests, sort_keys=False)
+        return _yaml([*secrets.manifests(), _public_certificate(folder, hosts)])
 
-    database = ProcessSpec(
-        name="postgres",
-        prepare=lambda room: _server(room).initialise(),
-        command=lambda room: _server(room).command(),
-        ready=lambda room: _server(room).ready(),
-        started=_databases(secrets),
-        resources=resources,
-        stop_signal=signal.SIGINT,  # PostgreSQL's fast shutdown: SIGTERM waits for every client to leave
-    )
-    made.append(Mesh(folder, [checkout / MANIFESTS, checkout / POLICY], processes=[database], report=report))
+    processes = [_database(secrets, own_secrets), _broker(secrets), _redis(secrets)]
+    made.append(Mesh(folder, [checkout / MANIFESTS, checkout / POLICY], processes=processes, report=report))
     return made[0]
 
 
-def _server(room: Room) -> Postgres:
-    return Postgres(room.folder, room.address, POSTGRES_PORT)
+def _database(secrets: LocalSecrets, more: Callable[[Room], str]) -> ProcessSpec:
+    def server(room: Room) -> Postgres:
+        return Postgres(room.folder, room.address, POSTGRES_PORT)
 
-
-def _databases(secrets: LocalSecrets) -> Callable[[Room], Awaitable[None]]:
     async def create(room: Room) -> None:
-        for name in SERVICES:
-            await _server(room).ensure_database(name, secrets.databases[name])
+        for name in DATABASES:
+            await server(room).ensure_database(name, secrets.databases[name])
 
-    return create
+    def resources(room: Room) -> str:
+        urls = {name: server(room).url(name, secrets.databases[name], name) for name in DATABASES}
+        return _yaml(addresses("database", urls)) + "---\n" + more(room)
+
+    return ProcessSpec(
+        name="postgres",
+        prepare=lambda room: server(room).initialise(),
+        command=lambda room: server(room).command(),
+        ready=lambda room: server(room).ready(),
+        started=create,
+        resources=resources,
+        stop_signal=signal.SIGINT,  # PostgreSQL's fast shutdown: SIGTERM waits for every client to leave
+    )
+
+
+def _broker(secrets: LocalSecrets) -> ProcessSpec:
+    def server(room: Room) -> Nats:
+        return Nats(room.folder, room.address, NATS_PORT, NATS_MONITORING_PORT)
+
+    def resources(room: Room) -> str:
+        urls = {name: server(room).url(name, secrets.broker[name]) for name in BROKER_USERS}
+        return _yaml(addresses("nats", urls))
+
+    return ProcessSpec(
+        name="nats",
+        prepare=lambda room: server(room).initialise(secrets.broker, PUBLISHERS),
+        command=lambda room: server(room).command(),
+        ready=lambda room: server(room).ready(),
+        resources=resources,
+    )
+
+
+def _redis(secrets: LocalSecrets) -> ProcessSpec:
+    def server(room: Room) -> Redis:
+        return Redis(room.folder, room.address, REDIS_PORT)
+
+    def resources(room: Room) -> str:
+        return _yaml(addresses("redis", dict.fromkeys(WITH_REDIS, server(room).url(secrets.redis))))
+
+    return ProcessSpec(
+        name="redis",
+        prepare=lambda room: server(room).initialise(secrets.redis),
+        command=lambda room: server(room).command(),
+        ready=lambda room: server(room).ready(secrets.redis),
+        resources=resources,
+    )
+
+
+def _yaml(manifests: Sequence[Manifest]) -> str:
+    return yaml.safe_dump_all(manifests, sort_keys=False)
 
 
 def _public_certificate(folder: Path, hosts: Sequence[str]) -> Manifest:

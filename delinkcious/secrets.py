@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +21,51 @@ Manifest = dict[str, Any]
 
 
 class LocalSecrets(msgspec.Struct, frozen=True):
-    """Database passwords by service, and the key that encrypts signing keys at rest (32 bytes, base64)."""
+    """Passwords of databases and of the broker by service, and what services share.
+
+    `key_encryption_key` (32 bytes, base64) encrypts signing keys at rest, `cookie_key` signs cookies,
+    `service_token` is what services show each other.
+    """
 
     databases: dict[str, str]
     key_encryption_key: str
+    broker: dict[str, str] = {}
+    redis: str = ""
+    service_token: str = ""
+    cookie_key: str = ""
 
     @classmethod
-    def load_or_create(cls, file: Path, services: tuple[str, ...]) -> LocalSecrets:
+    def load_or_create(cls, file: Path, databases: Iterable[str], broker: Iterable[str]) -> LocalSecrets:
         """The secrets in `file`; what is not there yet is made up and added."""
-        known = msgspec.json.decode(file.read_bytes(), type=LocalSecrets) if file.exists() else None
-        databases = dict(known.databases) if known else {}
-        for service in services:
-            databases.setdefault(service, secrets.token_urlsafe(24))
-        key = known.key_encryption_key if known else base64.b64encode(secrets.token_bytes(32)).decode()
-        complete = cls(databases, key)
+        known = msgspec.json.decode(file.read_bytes(), type=LocalSecrets) if file.exists() else cls({}, "")
+        complete = cls(
+            _with_passwords(known.databases, databases),
+            known.key_encryption_key or base64.b64encode(secrets.token_bytes(32)).decode(),
+            _with_passwords(known.broker, broker),
+            known.redis or secrets.token_urlsafe(24),
+            known.service_token or secrets.token_urlsafe(32),
+            known.cookie_key or secrets.token_urlsafe(32),
+        )
         if complete != known:
             write_private(file, msgspec.json.encode(complete))
         return complete
 
-    def manifests(self, database_urls: Mapping[str, str]) -> list[Manifest]:
-        """The Secrets that helm/delinkcious refers to."""
-        stored = [secret(f"{service}-database", {"url": url}) for service, url in database_urls.items()]
-        return [*stored, secret("users-keys", {"key-encryption-key": self.key_encryption_key})]
+    def manifests(self) -> list[Manifest]:
+        """Those Secrets of helm/delinkcious that name no address."""
+        return [
+            secret("users-keys", {"key-encryption-key": self.key_encryption_key}),
+            secret("service-token", {"token": self.service_token}),
+            secret("web-keys", {"cookie-key": self.cookie_key}),
+        ]
+
+
+def addresses(kind: str, urls: Mapping[str, str]) -> list[Manifest]:
+    """The Secrets `SERVICE-kind` that say where a service's store is, its password included."""
+    return [secret(f"{service}-{kind}", {"url": url}) for service, url in urls.items()]
+
+
+def _with_passwords(known: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    return {**known, **{name: secrets.token_urlsafe(24) for name in names if name not in known}}
 
 
 def secret(

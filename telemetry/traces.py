@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from opentelemetry import context, trace
@@ -39,6 +40,17 @@ def current_traceparent() -> str:
     """The header that an outgoing call carries on; empty outside of a request."""
     span = trace.get_current_span().get_span_context()
     return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}" if span.trace_id else ""
+
+
+@contextmanager
+def continued(traceparent: str) -> Iterator[None]:
+    """Work in the trace that `traceparent` names; in one of its own when it names none."""
+    parent = _read(traceparent.encode()) or _new(sampled=False)
+    token = context.attach(trace.set_span_in_context(NonRecordingSpan(parent)))
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 def open_exporter(endpoint: str) -> SpanExporter:
@@ -124,14 +136,18 @@ def _traced(app: ASGIApp, provider: TracerProvider) -> ASGIApp:
 def _parent(scope: Scope) -> SpanContext | None:
     for name, value in scope["headers"]:
         if name == b"traceparent":
-            match = _TRACEPARENT.fullmatch(value)
-            if match is None:
-                return None
-            trace_id, span_id, flags = (int(part, 16) for part in match.groups())
-            if not trace_id or not span_id:
-                return None
-            return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags & 1))
+            return _read(value)
     return None
+
+
+def _read(traceparent: bytes) -> SpanContext | None:
+    match = _TRACEPARENT.fullmatch(traceparent)
+    if match is None:
+        return None
+    trace_id, span_id, flags = (int(part, 16) for part in match.groups())
+    if not trace_id or not span_id:
+        return None
+    return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags & 1))
 
 
 def _new(sampled: bool) -> SpanContext:

@@ -71,7 +71,7 @@ def create_app(
     metrics = HttpMetrics(resources.registry)
     # Half of the places at most are one caller's.
     turns = Turns(most=max(1, settings.max_concurrency // 2))
-    running = Running(_admission(settings, metrics), turns)
+    running = Running(_admission(settings, metrics), turns, service_token=settings.service_token)
     provider = _provider(service, settings)
 
     @asynccontextmanager
@@ -83,7 +83,8 @@ def create_app(
             yield
 
     middleware = _middleware(settings, metrics, provider, running)
-    description = msgspec.json.encode(openapi.describe(service, version, endpoints))
+    public = [endpoint for endpoint in endpoints if endpoint.access is not Access.INTERNAL]
+    description = msgspec.json.encode(openapi.describe(service, version, public))
     routes = [*health_routes(running, resources), openapi.route(description), *_routes(endpoints, running)]
     app = _starlette(routes, middleware, lifespan)
     app.state.kit = Kit(running, resources.registry)
@@ -183,9 +184,11 @@ def _provider(service: str, settings: ServiceSettings) -> TracerProvider | None:
 def _require(endpoints: Sequence[Endpoint], settings: ServiceSettings, *, known_keys: bool) -> None:
     """Without an issuer no token could be refused, without a database no key be remembered: do not start."""
     needed: dict[str, object] = {}
-    if any(endpoint.access is not Access.PUBLIC for endpoint in endpoints):
+    if any(endpoint.access in (Access.READ, Access.WRITE) for endpoint in endpoints):
         needed = {"JWKS_URL": known_keys or settings.jwks_url}
         needed |= {"ISSUER": settings.issuer, "AUDIENCE": settings.audience}
+    if any(endpoint.access is Access.INTERNAL for endpoint in endpoints):
+        needed["SERVICE_TOKEN"] = settings.service_token
     if any(endpoint.takes_key for endpoint in endpoints):
         needed["DATABASE_URL"] = settings.database_url
     missing = [name for name, value in needed.items() if not value]

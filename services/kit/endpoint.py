@@ -30,9 +30,15 @@ DEADLINE_S = 10.0
 
 
 class Access(enum.Enum):
-    """Who may call: anyone, or whoever shows an access token with the scope `read` or `write`."""
+    """Who may call: anyone, whoever shows an access token with the scope `read` or `write`, or only services.
+
+    INTERNAL is for calls of one service to another that are made for no user: the mesh lets in the principals
+    that its policy names, and the caller shows the installation's service token (header X-Service-Token), so
+    that a process outside the mesh is not open either. Internal endpoints are in no public description.
+    """
 
     PUBLIC = ""
+    INTERNAL = "internal"
     READ = "read"
     WRITE = "write"
 

@@ -37,6 +37,9 @@ _REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
 _PASSING = frozenset((502, 503, 504))
 _jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
+# Shows that the caller is a service of this installation.
+SERVICE_TOKEN = "x-service-token"  # noqa: S105 - the header's name
+
 # Headers of the request being handled that go on with every call made for it.
 PASSED_ON = ("x-request-id", "baggage", "tracestate")
 passed_on: ContextVar[Mapping[str, str]] = ContextVar("passed_on")

@@ -86,6 +86,13 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         Seconds,
         Meta(ge=0, description="How long a request waits for a connection; then it is answered 503."),
     ] = 2.0
+    nats_url: Annotated[
+        Secret,
+        Meta(description="nats://user:password@host:4222 of the broker; empty: no event leaves or comes."),
+    ] = Secret("")
+    service_token: Annotated[
+        Secret, Meta(description="What services show each other for calls that are made for no user.")
+    ] = Secret("")
     jwks_url: Annotated[str, Meta(description="Where the keys of access tokens are published.")] = ""
     issuer: Annotated[str, Meta(description="`iss` of the access tokens that are accepted.")] = ""
     audience: Annotated[str, Meta(description="`aud` of the access tokens that are accepted.")] = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 
 from services.kit.app import create_app
+from services.kit.events.outbox import publish_from
 from services.kit.resources import Resources
 from services.links import api, tag_api
 from services.links.api import Deps
@@ -28,6 +29,7 @@ def create(settings: LinksSettings) -> Starlette:
 
     async def open_deps(resources: Resources) -> Deps:
         database = resources.database
+        await publish_from(resources, settings, "links")
         return Deps(
             links=LinkStore(database, max_links=settings.max_links_per_user),
             tags=TagStore(database),

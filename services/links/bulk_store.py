@@ -12,6 +12,7 @@ from services.links.bulk import AddTags, Delete, LinkOutcome, Operation, Prepare
 from services.links.domain import MAX_TAGS
 from services.links.selection import Selection, condition
 from services.links.store import LOCK_OWNER
+from telemetry.traces import current_traceparent
 
 # `chosen` is what the operation is about, `changed` what it alters of that.
 CHANGE = """
@@ -49,7 +50,7 @@ class BulkStore:
         outcomes: dict[int, LinkOutcome] = {}
         chosen = 0
         async with self._database.transaction() as connection:
-            await connection.execute(LOCK_OWNER, owner_id)
+            await connection.execute(LOCK_OWNER, owner_id, current_traceparent())
             for position, (operation, selection, tags) in enumerate(operations):
                 sql, arguments = _statement(owner_id, operation, selection, tags)
                 with constraints({"links_tags_limit": partial(_too_many_tags, position)}):

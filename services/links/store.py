@@ -1,5 +1,4 @@
-"""Links in PostgreSQL. Every write is one statement whose CTE names the rows it changed, so that an outbox
-row can be written by the same statement."""
+"""Links in PostgreSQL. Every write is one statement; triggers write its events (0004_events.sql)."""
 
 from __future__ import annotations
 
@@ -11,10 +10,12 @@ import msgspec
 
 from services.kit.db import Database, constraints
 from services.kit.errors import Conflict, NotFound, PreconditionFailed
+from services.kit.events.outbox import SET_TRACE
 from services.links.domain import Counts, Link, Values
 from services.links.paging import ORDERS, OrderName, Position, position_of
 from services.links.problems import QuotaExceeded
 from services.links.selection import Selection, condition
+from telemetry.traces import current_traceparent
 
 COLUMNS = ", ".join(Link.__struct_fields__)
 EDITED = ", ".join(f"l.{name}" for name in Link.__struct_fields__)
@@ -24,13 +25,15 @@ WIDTH = len(Link.__struct_fields__)
 
 
 # Every write locks its owner's row first, the first one makes it: see 0001_links.sql.
-LOCK_OWNER = "SELECT links FROM link_owners WHERE owner_id = $1 FOR UPDATE"
+# It also says ($2) which trace the events of the transaction continue; see 0004_events.sql.
+LOCK_OWNER = f"""
+    SELECT links, {SET_TRACE.format(parameter="$2")} FROM link_owners WHERE owner_id = $1 FOR UPDATE"""  # noqa: S608 - constants
 
 SAVE = f"""
     WITH owner AS (
         INSERT INTO link_owners AS o (owner_id) VALUES ($1)
         ON CONFLICT (owner_id) DO UPDATE SET owner_id = o.owner_id
-        RETURNING links),
+        RETURNING links, {SET_TRACE.format(parameter="$11")}),
     saved AS (
         INSERT INTO links AS l (owner_id, url, host, title, note, tags, private, to_read, created_at)
         SELECT $1, $2, $3, coalesce($4, ''), coalesce($5, ''), coalesce($6::text[], '{{}}'),
@@ -45,7 +48,8 @@ SAVE = f"""
     SELECT * FROM saved"""  # noqa: S608 - constants
 
 EDIT = f"""
-    WITH owner AS (SELECT owner_id FROM link_owners WHERE owner_id = $1 FOR UPDATE),
+    WITH owner AS (
+        SELECT owner_id, {SET_TRACE.format(parameter="$12")} FROM link_owners WHERE owner_id = $1 FOR UPDATE),
     edited AS (
         UPDATE links AS l SET
             url = coalesce($4, l.url), host = coalesce($5, l.host), title = coalesce($6, l.title),
@@ -59,13 +63,14 @@ EDIT = f"""
         RETURNING {EDITED})
     SELECT * FROM edited"""  # noqa: S608 - constants
 
-DELETE = """
-    WITH owner AS (SELECT owner_id FROM link_owners WHERE owner_id = $1 FOR UPDATE),
+DELETE = f"""
+    WITH owner AS (
+        SELECT owner_id, {SET_TRACE.format(parameter="$4")} FROM link_owners WHERE owner_id = $1 FOR UPDATE),
     deleted AS (
         DELETE FROM links AS l USING owner
         WHERE l.owner_id = owner.owner_id AND l.id = $2 AND ($3::bigint[] IS NULL OR l.version = ANY($3))
         RETURNING l.owner_id, l.id)
-    SELECT * FROM deleted"""
+    SELECT * FROM deleted"""  # noqa: S608 - constants
 
 GET = f"SELECT {COLUMNS} FROM links WHERE owner_id = $1 AND id = $2"  # noqa: S608 - constants
 
@@ -85,7 +90,9 @@ class LinkStore:
 
     async def save(self, owner_id: int, values: Values) -> tuple[Link, bool]:
         """Save, or update what has the same URL; the link and whether it is new. Raises QuotaExceeded."""
-        row = await self._database.fetchrow(SAVE, owner_id, *_arguments(values), self._max_links)
+        row = await self._database.fetchrow(
+            SAVE, owner_id, *_arguments(values), self._max_links, current_traceparent()
+        )
         if row is None:
             raise QuotaExceeded(f"an account may hold {self._max_links} links", limit=self._max_links)
         link = Link(*row)
@@ -103,14 +110,16 @@ class LinkStore:
         Raises NotFound, PreconditionFailed, and Conflict when another link has the new URL.
         """
         with constraints({"links_owner_url_key": lambda: Conflict("another link has this URL")}):
-            row = await self._database.fetchrow(EDIT, owner_id, link_id, versions, *_arguments(values))
+            arguments = (*_arguments(values), current_traceparent())
+            row = await self._database.fetchrow(EDIT, owner_id, link_id, versions, *arguments)
         if row is None:
             raise await self._why_not(owner_id, link_id)
         return Link(*row)
 
     async def delete(self, owner_id: int, link_id: int, versions: Sequence[int] | None) -> None:
         """Delete, provided the version is one of `versions` (None: any)."""
-        if await self._database.fetchrow(DELETE, owner_id, link_id, versions) is None:
+        row = await self._database.fetchrow(DELETE, owner_id, link_id, versions, current_traceparent())
+        if row is None:
             raise await self._why_not(owner_id, link_id)
 
     async def page(

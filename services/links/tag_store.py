@@ -10,6 +10,7 @@ from services.kit.db import Database
 from services.kit.errors import Conflict, NotFound
 from services.links.store import LOCK_OWNER
 from services.links.tags import Suggestion, TagCount, TagOrder, TagPosition
+from telemetry.traces import current_traceparent
 
 # How many of an owner's links a suggestion looks at, so that a site or tag with many stays cheap.
 SAMPLE = 200
@@ -89,7 +90,7 @@ class TagStore:
         if tag == to:
             return 0
         async with self._database.transaction() as connection:
-            await connection.execute(LOCK_OWNER, owner_id)
+            await connection.execute(LOCK_OWNER, owner_id, current_traceparent())
             known = {row["tag"] for row in await connection.fetch(KNOWN, owner_id, [tag, to])}
             if tag not in known:
                 raise NotFound(f"tag {tag}")
@@ -100,7 +101,7 @@ class TagStore:
     async def replace(self, owner_id: int, gone: Sequence[str], by: str | None) -> int:
         """Put `by`, or nothing, in the place of each of `gone`; how many links changed. Raises NotFound."""
         async with self._database.transaction() as connection:
-            await connection.execute(LOCK_OWNER, owner_id)
+            await connection.execute(LOCK_OWNER, owner_id, current_traceparent())
             known = {row["tag"] for row in await connection.fetch(KNOWN, owner_id, gone)}
             missing = [tag for tag in gone if tag not in known]
             if missing:

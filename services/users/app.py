@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 
 from services.kit.app import create_app
 from services.kit.db import Database
+from services.kit.events.outbox import publish_from
 from services.kit.resources import Resources
 from services.users import account_api, jwks_api, session_api, token_api
 from services.users.deps import Deps
@@ -65,6 +66,7 @@ def create(settings: UsersSettings, clock: Clock = utc_now) -> Starlette:
     KeyEncryption(settings.key_encryption_key)
 
     async def open_deps(resources: Resources) -> Deps:
+        await publish_from(resources, settings, "users")
         deps, keys = compose(settings, resources.database, Metrics(resources.registry), clock)
         housekeeping = Housekeeping(deps, keys)
         await resources.enter("signing keys", housekeeping.running(), ping=deps.signer.ping)

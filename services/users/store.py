@@ -8,7 +8,23 @@ from dataclasses import dataclass
 
 from services.kit.db import Database, constraints
 from services.kit.errors import Conflict
+from services.kit.events.outbox import INSERT_EVENT, SET_TRACE
 from services.users.domain import User
+from services.users.events import USER_DELETED, USER_REGISTERED
+from telemetry.traces import current_traceparent
+
+_REGISTERED = INSERT_EVENT.format(
+    key="id",
+    type=f"'{USER_REGISTERED}'",
+    data="jsonb_build_object('user_id', id, 'username', username, 'created_at', created_at)",
+    source="made",
+)
+_DELETED = INSERT_EVENT.format(
+    key="id",
+    type=f"'{USER_DELETED}'",
+    data="jsonb_build_object('user_id', id, 'username', username)",
+    source="gone",
+)
 
 
 class UsernameTaken(Conflict):
@@ -32,10 +48,14 @@ class UserStore:
     """Accounts; every method is one statement unless it says otherwise."""
 
     COLUMNS = "id, username, email, created_at, password_hash, password_changed_at"
-    ADD = """
-    INSERT INTO users (username, email, password_hash, request_key, created_at, password_changed_at)
-    VALUES ($1, $2, $3, $4, $5, $5) RETURNING id
-    """
+    ADD = f"""
+    WITH made AS (
+        INSERT INTO users (username, email, password_hash, request_key, created_at, password_changed_at)
+        VALUES ($1, $2, $3, $4, $5, $5)
+        RETURNING id, username, created_at, {SET_TRACE.format(parameter="$6")}),
+    told AS ({_REGISTERED})
+    SELECT id FROM made
+    """  # noqa: S608 - constants
     BY_NAME = f"SELECT {COLUMNS} FROM users WHERE username = $1"  # noqa: S608 - constants
     BY_ID = f"SELECT {COLUMNS} FROM users WHERE id = $1"  # noqa: S608
     BY_REQUEST_KEY = f"SELECT {COLUMNS} FROM users WHERE request_key = $1"  # noqa: S608
@@ -46,7 +66,11 @@ class UserStore:
     """
     END_OTHER_SESSIONS = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2"
     REVOKE_API_TOKENS = "DELETE FROM api_tokens WHERE user_id = $1"
-    DELETE = "DELETE FROM users WHERE id = $1"
+    DELETE = f"""
+    WITH gone AS (
+        DELETE FROM users WHERE id = $1 RETURNING id, username, {SET_TRACE.format(parameter="$2")})
+    {_DELETED}
+    """  # noqa: S608 - constants
     FORGET_REQUEST_KEYS = """
     UPDATE users SET request_key = NULL WHERE id IN (
         SELECT id FROM users WHERE request_key IS NOT NULL AND created_at < $1
@@ -72,7 +96,7 @@ class UserStore:
         }
         with constraints(errors):
             user_id = await self._database.fetchval(
-                self.ADD, username, email, password_hash, request_key, now
+                self.ADD, username, email, password_hash, request_key, now, current_traceparent()
             )
         return User(user_id, username, email, now)
 
@@ -118,12 +142,8 @@ class UserStore:
         return True
 
     async def delete(self, user_id: int) -> None:
-        """Remove an account and, by the foreign keys, all that belongs to it.
-
-        The event that tells other services (`user deleted`) belongs into this statement's transaction:
-        `links` keeps the links of a deleted user until it hears of it.
-        """
-        await self._database.execute(self.DELETE, user_id)
+        """Remove an account and, by the foreign keys, all that belongs to it here; tell others."""
+        await self._database.execute(self.DELETE, user_id, current_traceparent())
 
     async def forget_request_keys(self, before: dt.datetime, limit: int) -> int:
         """Forget the Idempotency-Keys of sign-ups before a time; returns how many."""

@@ -67,6 +67,8 @@ class Signature:
             raise TypeError(f"{where}: nothing is known to pass as {', '.join(sorted(strange))}")
         if "request" in names and endpoint.takes_key:
             raise TypeError(f"{where}: a streamed body cannot be compared; say idempotent=False")
+        if "principal" in names and endpoint.access is Access.INTERNAL:
+            raise TypeError(f"{where}: an internal endpoint is called for no user")
         if "principal" in names and endpoint.access is Access.PUBLIC and not _optional(hints["principal"]):
             raise TypeError(f"{where}: a public endpoint has a `Principal | None`")
         for name in ("body", "query"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -18,14 +19,16 @@ from services.kit import deadline, http
 from services.kit.auth import Principal, Verifier
 from services.kit.db import Database
 from services.kit.endpoint import Access, Endpoint
-from services.kit.errors import Forbidden, InternalError
+from services.kit.errors import Forbidden, InternalError, Unauthenticated
 from services.kit.serving import arguments
 from services.kit.serving.admission import Admission
 from services.kit.serving.answers import respond
 from services.kit.serving.arguments import Signature
 from services.kit.serving.idempotency import answer_once, fingerprint, read_key
 from services.kit.serving.turns import Turns
+from services.kit.settings import Secret
 
+NO_SECRET = Secret("")
 Read = Callable[[Scope], msgspec.Struct]
 
 
@@ -38,7 +41,14 @@ class Running:
     deps: Any = None
     database: Database | None = None
     verifier: Verifier | None = None
+    service_token: Secret = NO_SECRET
     draining: bool = field(default=False)
+
+    def check_service_token(self, shown: str | None) -> None:
+        """Raise Unauthenticated unless it is the installation's."""
+        wanted = self.service_token.reveal()
+        if not wanted or not hmac.compare_digest(wanted.encode(), (shown or "").encode()):
+            raise Unauthenticated("only services may call this")
 
 
 class Operation:
@@ -117,6 +127,9 @@ class Operation:
 
     async def _identify(self, headers: Headers) -> Principal | None:
         access = self.endpoint.access
+        if access is Access.INTERNAL:
+            self.running.check_service_token(headers.get(http.SERVICE_TOKEN))
+            return None
         authorization = headers.get("authorization")
         if access is Access.PUBLIC and (authorization is None or not self.signature.principal):
             return None

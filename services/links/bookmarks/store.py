@@ -10,6 +10,8 @@ import msgspec
 
 from services.kit.db import Database, Record
 from services.kit.errors import Conflict, NotFound, Unprocessable
+from services.links.store import LOCK_OWNER
+from telemetry.traces import current_traceparent
 
 from .merge import MAX_LISTED, Row
 from .messages import Contents, Import
@@ -22,7 +24,6 @@ EXPORT_PAGE = 250
 
 # The triggers that count an owner's links lock this row; see 0001_links.sql.
 MAKE_OWNER = "INSERT INTO link_owners (owner_id) VALUES ($1) ON CONFLICT DO NOTHING"
-LOCK_OWNER = "SELECT links FROM link_owners WHERE owner_id = $1 FOR UPDATE"
 
 FORGET = """
     DELETE FROM imports WHERE owner_id = $1 AND key IN (
@@ -170,7 +171,7 @@ class ImportStore:
         held = Held(owner_id, key, uuid.uuid4())
         async with self._database.transaction() as connection:
             await connection.execute(MAKE_OWNER, owner_id)
-            await connection.fetchval(LOCK_OWNER, owner_id)
+            await connection.fetchval(LOCK_OWNER, owner_id, current_traceparent())
             running = await connection.fetchval(RUNNING, owner_id)
             if running is not None:
                 raise ImportRunning("wait for its end, one runs at a time", key=running)
@@ -197,7 +198,7 @@ class ImportStore:
         columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
         async with self._database.transaction() as connection:
             # A statement of its own: the next one sees what the writers before us wrote.
-            links = await connection.fetchval(LOCK_OWNER, held.owner_id)
+            links = await connection.fetchval(LOCK_OWNER, held.owner_id, current_traceparent())
             room = max(0, self._max_links - (links or 0))
             place = rows[-1].place
             await self._step(WRITE, held, MAX_LISTED, *map(list, columns), room, place, LEASE_S)
