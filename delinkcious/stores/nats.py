@@ -54,8 +54,6 @@ class Nats:
             },
             "authorization": {"users": users},
             "max_connections": 1000,
-            "lame_duck_duration": "1s",
-            "lame_duck_grace_period": "100ms",
         }
         write_private(self._configuration, msgspec.json.format(msgspec.json.encode(configuration)))
 

@@ -56,13 +56,15 @@ def create_app(
     open_deps: Callable[[Resources], Awaitable[Deps]],
     settings: ServiceSettings,
     listeners: Mapping[int, Sequence[Endpoint]] | None = None,
+    pages: Sequence[BaseRoute] = (),
     fetch_keys: Callable[[Deps], Awaitable[bytes]] | None = None,
 ) -> Starlette:
     """The application of a service.
 
     `version` is the interface's. `open_deps` builds the one object that handlers get first, from resources
     that are open already (`resources.database`, `resources.http`) and those it opens itself.
-    `listeners`: further ports of this process with tables of their own. `fetch_keys`: where the keys of
+    `listeners`: further ports of this process with tables of their own. `pages`: routes that are no typed
+    endpoints (HTML, streams), which find the deps at `request.app.state.kit.running.deps`. `fetch_keys`: where the keys of
     access tokens come from when not from JWKS_URL. Raises InvalidSettings for what is missing, TypeError
     for a handler that could not be served.
     """
@@ -85,7 +87,12 @@ def create_app(
     middleware = _middleware(settings, metrics, provider, running)
     public = [endpoint for endpoint in endpoints if endpoint.access is not Access.INTERNAL]
     description = msgspec.json.encode(openapi.describe(service, version, public))
-    routes = [*health_routes(running, resources), openapi.route(description), *_routes(endpoints, running)]
+    routes = [
+        *health_routes(running, resources),
+        openapi.route(description),
+        *_routes(endpoints, running),
+        *pages,
+    ]
     app = _starlette(routes, middleware, lifespan)
     app.state.kit = Kit(running, resources.registry)
     for port, table in (listeners or {}).items():

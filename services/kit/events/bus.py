@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -93,10 +94,15 @@ class Bus:
     async def ensure_streams(self) -> None:
         """Create the streams, or bring them to the bounds above; what they hold stays."""
         for wanted in STREAMS:
+            assert wanted.name is not None  # noqa: S101 - see above
             try:
+                found = (await self._jetstream.stream_info(wanted.name)).config
+            except nats.js.errors.NotFoundError:
                 await self._jetstream.add_stream(wanted)
-            except nats.js.errors.BadRequestError:  # it is there with other bounds
-                await self._jetstream.update_stream(wanted)
+                continue
+            bounds = _said(wanted)
+            if any(getattr(found, name) != value for name, value in bounds.items()):
+                await self._jetstream.update_stream(dataclasses.replace(found, **bounds))
         self._ready.set()
 
 
@@ -125,6 +131,12 @@ async def open_bus(url: Secret, name: str) -> AsyncIterator[Bus]:
             await connecting
         with contextlib.suppress(*AWAY):
             await client.close()
+
+
+def _said(config: StreamConfig) -> dict[str, Any]:
+    """The fields of a configuration that are set."""
+    every = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return {name: value for name, value in every.items() if value is not None}
 
 
 async def _connect(client: Client, bus: Bus, server: str, user: str | None, options: dict[str, Any]) -> None:
