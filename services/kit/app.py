@@ -65,8 +65,8 @@ def create_app(
     that are open already (`resources.database`, `resources.http`) and those it opens itself.
     `listeners`: further ports of this process with tables of their own. `pages`: routes that are no typed
     endpoints (HTML, streams); they find the deps at `request.app.state.kit.running.deps`. `fetch_keys`: where
-    the keys of access tokens come from when not from JWKS_URL. Raises InvalidSettings for what is missing, TypeError
-    for a handler that could not be served.
+    the keys of access tokens come from when not from JWKS_URL. Raises InvalidSettings for what is missing,
+    TypeError for a handler that could not be served.
     """
     _require(endpoints, settings, known_keys=fetch_keys is not None)
     resources = Resources(make_registry())
