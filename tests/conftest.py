@@ -7,15 +7,20 @@ import secrets
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import asyncpg
 import pytest
 
+from delinkcious import local
+from delinkcious.stores.nats import Nats
 from delinkcious.stores.postgres import Postgres
+from delinkcious.stores.redis import Redis
 from services.kit.migrate import migrate
+from services.kit.settings import Secret
 from tests.access_tokens import TokenMint, served
 
 
@@ -23,6 +28,32 @@ class NewDatabase(Protocol):
     """Creates an empty database, or one like `template` (a database name), and returns its URL."""
 
     def __call__(self, template: str | None = None) -> Awaitable[str]: ...
+
+
+@dataclass(frozen=True)
+class RunningNats:
+    """A broker with a user for each service and an operator; `restart` keeps its streams."""
+
+    server: Nats
+    passwords: Mapping[str, str]
+    start: Callable[[], None]
+    stop: Callable[[], None]
+
+    def url(self, user: str) -> Secret:
+        return Secret(self.server.url(user, self.passwords[user]))
+
+
+@dataclass(frozen=True)
+class RunningRedis:
+    """A Redis; `database` numbers (0 to 15) keep tests apart."""
+
+    server: Redis
+    password: str
+    start: Callable[[], None]
+    stop: Callable[[], None]
+
+    def url(self, database: int = 0) -> Secret:
+        return Secret(self.server.url(self.password).removesuffix("/0") + f"/{database}")
 
 
 class MigratedDatabase(Protocol):
@@ -67,6 +98,61 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], i
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+class Daemon:
+    """A server process that a test may stop and start again."""
+
+    def __init__(self, command: list[str], log: Path, ready: Callable[[], Coroutine[Any, Any, bool]]) -> None:
+        self._command = command
+        self._log = log
+        self._ready = ready
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        deadline = time.monotonic() + 30
+        while not asyncio.run(self._ready()):
+            assert self._process.poll() is None, self._log.read_text()
+            assert time.monotonic() < deadline, f"{self._command[0]} did not start within 30 s"
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """As hard as it gets."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=30)
+            self._process = None
+
+
+@pytest.fixture(scope="session")
+def nats_server(
+    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[RunningNats]:
+    """A broker of this run's own, with the rights that the local installation gives."""
+    folder = tmp_path_factory.mktemp("nats")
+    server = Nats(folder, "127.0.0.1", free_port(), free_port())
+    passwords = {user: secrets.token_hex(8) for user in local.BROKER_USERS}
+    server.initialise(passwords, local.PUBLISHERS)
+    daemon = Daemon(server.command(), folder / "log", server.ready)
+    daemon.start()
+    yield RunningNats(server, passwords, daemon.start, daemon.stop)
+    daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server(
+    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[RunningRedis]:
+    """A Redis of this run's own."""
+    folder = tmp_path_factory.mktemp("redis")
+    server, password = Redis(folder, "127.0.0.1", free_port()), secrets.token_hex(8)
+    server.initialise(password)
+    daemon = Daemon(server.command(), folder / "log", lambda: server.ready(password))
+    daemon.start()
+    yield RunningRedis(server, password, daemon.start, daemon.stop)
+    daemon.stop()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import aiohttp
 import msgspec
 
 from delinkcious.secrets import write_private
+from services.kit.events.envelope import PARTITIONS
 
 # Whoever looks after the installation: reads, replays and drops dead letters.
 OPERATOR = "operator"
@@ -83,9 +84,10 @@ class Nats:
 
 def _permissions(name: str, subjects: Sequence[str]) -> dict[str, object]:
     """A service publishes its own events and dead letters, and hears its own answers; nobody else's."""
+    acknowledged = [f"$JS.ACK.EVENTS.{name}-{number}.>" for number in range(PARTITIONS)]
     own = ["replay.>"] if name == OPERATOR else [*subjects, f"dead.{name}"]
     return {
-        "publish": {"allow": [*own, "$JS.API.>", f"$JS.ACK.EVENTS.{name}-*.>"]},
+        "publish": {"allow": [*own, "$JS.API.>", *acknowledged]},
         "subscribe": {"allow": [f"_INBOX.{name}.>"]},
     }
 

@@ -33,8 +33,9 @@ from telemetry.traces import continued
 # A handler gets the envelope and its data.
 Handler = Callable[[Event, Any], Awaitable[None]]
 
-# A replica that died is noticed after this long; a handler must be done before.
-ACK_WAIT_S = 20.0
+# A replica that died is noticed after this long; one that lives says so more often.
+ACK_WAIT_S = 5.0
+BEAT_S = 1.5
 HANDLED_WITHIN_S = 15.0
 FETCH_S = 2.0
 # The pause before the second, third, ... attempt; after the last one an event is a dead letter.
@@ -102,6 +103,23 @@ def once(database: Database, consumer: str, handler: Handler) -> Handler:
                 await connection.execute(FORGET, FORGET_AFTER, FORGET_ROWS)
 
     return handle
+
+
+@asynccontextmanager
+async def _kept(message: Msg) -> AsyncIterator[None]:
+    """Tell the broker that the event is being handled, as long as it is."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(BEAT_S)
+            await message.in_progress()
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
 
 
 class Consumer:
@@ -187,7 +205,7 @@ class Consumer:
             wanted = self._wanted.get(event.type)
             if wanted is not None:
                 kind = wanted.event_type
-                async with asyncio.timeout(HANDLED_WITHIN_S):
+                async with asyncio.timeout(HANDLED_WITHIN_S), _kept(message):
                     with continued(event.traceparent):
                         await wanted.handler(event, envelope.read(event, wanted.kind))
             await message.ack_sync(timeout=bus.TIMEOUT_S)
