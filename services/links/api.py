@@ -18,6 +18,7 @@ from services.links.bookmarks.imports import Imports
 from services.links.bulk import Bulk, BulkReport
 from services.links.bulk_store import BulkStore
 from services.links.domain import Counts, Link, LinkChange, NewLink
+from services.links.feed_store import FeedStore
 from services.links.paging import OrderName, Position, is_place_in
 from services.links.problems import InvalidField, QuotaExceeded, fields_checked
 from services.links.queries import LinkQuery
@@ -42,6 +43,7 @@ class Deps:
     search: SearchStore
     imports: Imports
     exports: Exports
+    feeds: FeedStore
 
 
 class Precondition(msgspec.Struct, frozen=True):

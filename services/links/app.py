@@ -5,15 +5,18 @@ from __future__ import annotations
 from starlette.applications import Starlette
 
 from services.kit.app import create_app
+from services.kit.events.consumer import Consumer, ConsumerMetrics
 from services.kit.events.outbox import publish_from
 from services.kit.resources import Resources
-from services.links import api, tag_api
+from services.links import api, consuming, internal_api, tag_api
 from services.links.api import Deps
 from services.links.bookmarks import api as bookmarks_api
 from services.links.bookmarks.exports import Exports
 from services.links.bookmarks.imports import Imports
 from services.links.bookmarks.store import ExportStore, ImportStore
 from services.links.bulk_store import BulkStore
+from services.links.events_store import EventStore
+from services.links.feed_store import FeedStore
 from services.links.search import api as search_api
 from services.links.search.store import SearchStore
 from services.links.settings import LinksSettings
@@ -21,7 +24,13 @@ from services.links.store import LinkStore
 from services.links.tag_store import TagStore
 
 VERSION = "1"
-ENDPOINTS = (*api.ENDPOINTS, *tag_api.ENDPOINTS, *search_api.ENDPOINTS, *bookmarks_api.ENDPOINTS)
+ENDPOINTS = (
+    *api.ENDPOINTS,
+    *tag_api.ENDPOINTS,
+    *search_api.ENDPOINTS,
+    *bookmarks_api.ENDPOINTS,
+    *internal_api.ENDPOINTS,
+)
 
 
 def create(settings: LinksSettings) -> Starlette:
@@ -29,7 +38,12 @@ def create(settings: LinksSettings) -> Starlette:
 
     async def open_deps(resources: Resources) -> Deps:
         database = resources.database
-        await publish_from(resources, settings, "links")
+        broker = await publish_from(resources, settings, "links")
+        if broker is not None:
+            metrics = ConsumerMetrics(resources.registry, consuming.CONSUMER)
+            events = consuming.subscriptions(EventStore(database))
+            consumer = Consumer(broker, consuming.CONSUMER, events, metrics)
+            await resources.enter("consumer", consumer.running())
         return Deps(
             links=LinkStore(database, max_links=settings.max_links_per_user),
             tags=TagStore(database),
@@ -41,6 +55,7 @@ def create(settings: LinksSettings) -> Starlette:
                 uploads=settings.max_uploads,
             ),
             exports=Exports(ExportStore(database), places=settings.max_exports),
+            feeds=FeedStore(database),
         )
 
     return create_app(

@@ -18,9 +18,27 @@ from services.links.bookmarks.messages import IMPORT_DEADLINE_S, STALLED_S, Expo
 from services.links.bookmarks.model import Options
 from services.links.bulk import Bulk, BulkReport
 from services.links.domain import Counts, Link, LinkChange, NewLink
+from services.links.events import (
+    CHECK_FINISHED,
+    LINK_REMOVED,
+    LINK_SAVED,
+    CheckFinished,
+    LinkRemoved,
+    LinkSaved,
+)
 from services.links.queries import LinkQuery, SuggestionQuery, TagQuery, TagsToDelete
 from services.links.search.results import Hit, SearchQuery
 from services.links.tags import Merge, Rename, Suggestion, Suggestions, TagCount, TagsChanged
+
+__all__ = [
+    "CHECK_FINISHED",
+    "LINK_REMOVED",
+    "LINK_SAVED",
+    "CheckFinished",
+    "LinkRemoved",
+    "LinkSaved",
+    "LinksClient",
+]
 
 T = TypeVar("T")
 

@@ -30,7 +30,8 @@ _BEFORE_ALL, _AFTER_ALL = dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.ma
 class Link(msgspec.Struct, frozen=True):
     """A saved link as its owner sees it; times are UTC, `tags` is sorted by code point.
 
-    The fields stand in the order in which the store selects them.
+    `health_reason` says why a dead link is dead; `suggested_url` is where a link has moved to for good, to be
+    taken over or not. The fields stand in the order in which the store selects them.
     """
 
     id: int
@@ -42,10 +43,19 @@ class Link(msgspec.Struct, frozen=True):
     private: bool
     to_read: bool
     health: Health
+    health_reason: str
+    suggested_url: str | None
     checked_at: dt.datetime | None
     created_at: dt.datetime
     updated_at: dt.datetime
     version: int
+
+
+class Moment(msgspec.Struct, frozen=True, array_like=True):
+    """The place of a link in a list by time: when it was saved, and its id."""
+
+    created_at: dt.datetime
+    id: int
 
 
 class NewLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

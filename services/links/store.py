@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from services.kit.db import Database, constraints
-from services.kit.errors import Conflict, NotFound, PreconditionFailed
+from services.kit.errors import Conflict, NotFound, PreconditionFailed, Unauthenticated
 from services.kit.events.outbox import SET_TRACE
 from services.links.domain import Counts, Link, Values
 from services.links.paging import ORDERS, OrderName, Position, position_of
@@ -38,8 +38,9 @@ SAVE = f"""
         INSERT INTO links AS l (owner_id, url, host, title, note, tags, private, to_read, created_at)
         SELECT $1, $2, $3, coalesce($4, ''), coalesce($5, ''), coalesce($6::text[], '{{}}'),
                coalesce($7, false), coalesce($8, false), coalesce($9, now())
-        WHERE (SELECT links FROM owner) < $10
-           OR EXISTS (SELECT FROM links WHERE owner_id = $1 AND url_hash = url_digest($2))
+        WHERE ((SELECT links FROM owner) < $10
+               OR EXISTS (SELECT FROM links WHERE owner_id = $1 AND url_hash = url_digest($2)))
+          AND NOT EXISTS (SELECT FROM deleted_owners WHERE owner_id = $1)
         ON CONFLICT ON CONSTRAINT links_owner_url_key DO UPDATE SET
             title = coalesce($4, l.title), note = coalesce($5, l.note), tags = coalesce($6::text[], l.tags),
             private = coalesce($7, l.private), to_read = coalesce($8, l.to_read),
@@ -57,6 +58,8 @@ EDIT = f"""
             private = coalesce($9, l.private), to_read = coalesce($10, l.to_read),
             created_at = coalesce($11, l.created_at), updated_at = now(), version = l.version + 1,
             health = CASE WHEN $4 <> l.url THEN 'unknown' ELSE l.health END,
+            health_reason = CASE WHEN $4 <> l.url THEN '' ELSE l.health_reason END,
+            suggested_url = CASE WHEN $4 <> l.url THEN NULL ELSE l.suggested_url END,
             checked_at = CASE WHEN $4 <> l.url THEN NULL ELSE l.checked_at END
         FROM owner
         WHERE l.owner_id = owner.owner_id AND l.id = $2 AND ($3::bigint[] IS NULL OR l.version = ANY($3))
@@ -71,6 +74,8 @@ DELETE = f"""
         WHERE l.owner_id = owner.owner_id AND l.id = $2 AND ($3::bigint[] IS NULL OR l.version = ANY($3))
         RETURNING l.owner_id, l.id)
     SELECT * FROM deleted"""  # noqa: S608 - constants
+
+IS_GONE = "SELECT EXISTS (SELECT FROM deleted_owners WHERE owner_id = $1)"
 
 GET = f"SELECT {COLUMNS} FROM links WHERE owner_id = $1 AND id = $2"  # noqa: S608 - constants
 
@@ -93,6 +98,8 @@ class LinkStore:
         row = await self._database.fetchrow(
             SAVE, owner_id, *_arguments(values), self._max_links, current_traceparent()
         )
+        if row is None and await self._database.fetchval(IS_GONE, owner_id):
+            raise Unauthenticated("the account was deleted", error="invalid_token")
         if row is None:
             raise QuotaExceeded(f"an account may hold {self._max_links} links", limit=self._max_links)
         link = Link(*row)

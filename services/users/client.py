@@ -14,6 +14,7 @@ from services.kit.http import HttpClient
 from services.kit.page import Page
 from services.kit.settings import Secret
 from services.users.domain import ApiToken, NewApiToken, Session, User
+from services.users.events import USER_DELETED, USER_REGISTERED, UserDeleted, UserRegistered
 from services.users.messages import (
     Confirmation,
     CreatedApiToken,
@@ -23,6 +24,8 @@ from services.users.messages import (
     SignUp,
     Tokens,
 )
+
+__all__ = ["USER_DELETED", "USER_REGISTERED", "UserDeleted", "UserRegistered", "UsersClient"]
 
 T = TypeVar("T")
 

@@ -70,14 +70,15 @@ class OutboxMetrics:
         self.lag = Gauge("outbox_lag_seconds", "Age of the oldest event that waits.", registry=registry)
 
 
-async def publish_from(resources: Resources, settings: ServiceSettings, source: str) -> None:
-    """Relay the events of this process's database as long as it runs; not at all without NATS_URL."""
+async def publish_from(resources: Resources, settings: ServiceSettings, source: str) -> Bus | None:
+    """Relay the events of this process's database as long as it runs; not at all (None) without NATS_URL."""
     if not settings.nats_url:
-        return
+        return None
     broker = await resources.enter("broker", open_bus(settings.nats_url, source))
     relay = Relay(resources.database, broker, source, OutboxMetrics(resources.registry))
     # Not among what readiness asks: what is saved while the broker is away is published later.
     await resources.enter("relay", relay.running())
+    return broker
 
 
 class Relay:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import msgspec
 
 from services.kit.db import Database, Record
-from services.kit.errors import Conflict, NotFound, Unprocessable
-from services.links.store import LOCK_OWNER
+from services.kit.errors import Conflict, NotFound, Unauthenticated, Unprocessable
+from services.links.store import IS_GONE, LOCK_OWNER
 from telemetry.traces import current_traceparent
 
 from .merge import MAX_LISTED, Row
@@ -172,6 +172,8 @@ class ImportStore:
         async with self._database.transaction() as connection:
             await connection.execute(MAKE_OWNER, owner_id)
             await connection.fetchval(LOCK_OWNER, owner_id, current_traceparent())
+            if await connection.fetchval(IS_GONE, owner_id):
+                raise Unauthenticated("the account was deleted", error="invalid_token")
             running = await connection.fetchval(RUNNING, owner_id)
             if running is not None:
                 raise ImportRunning("wait for its end, one runs at a time", key=running)

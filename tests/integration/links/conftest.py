@@ -16,6 +16,7 @@ from services.links.settings import LinksSettings
 from tests.access_tokens import AUDIENCE, ISSUER, TokenMint
 from tests.conftest import MigratedDatabase
 
+TOKEN = "services-show-this"
 Execute = Callable[[str], Awaitable[str]]
 
 
@@ -52,6 +53,7 @@ async def app(database_url: str, jwks_url: str, max_links: int) -> AsyncIterator
         issuer=ISSUER,
         audience=AUDIENCE,
         max_links_per_user=max_links,
+        service_token=Secret(TOKEN),
     )
     app = create(settings)
     async with app.router.lifespan_context(app):

@@ -42,6 +42,8 @@ async def test_a_new_link_is_created_with_its_address_and_version(as_user: AsUse
         "private": True,
         "to_read": True,
         "health": "unknown",
+        "health_reason": "",
+        "suggested_url": None,
         "checked_at": None,
         "created_at": "2010-01-02T01:04:05Z",
         "version": 1,

@@ -131,6 +131,8 @@ def shelf(owner_id: int) -> list[Link]:
             private=number % 2 == 0,
             to_read=number % 3 == 0,
             health=("unknown", "alive", "dead")[number % 3 - 1],
+            health_reason="",
+            suggested_url=None,
             checked_at=None,
             created_at=moments[number % len(moments)],
             updated_at=NOW,
