@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "sign-out": ("account", "sign_out", "End the session of this computer."),
     "import": ("bookmarks", "import_", "Import bookmark files of browsers and services."),
     "export": ("bookmarks", "export", "Write all your links as a bookmark file."),
+    "events": ("events", "events", "Look after the events between services."),
     "search": ("bookmarks", "search", "Find links."),
 }
 

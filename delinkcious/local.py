@@ -20,6 +20,7 @@ from mesh.local.runtime.companion import ProcessSpec, Room
 from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.mesh import Mesh
 from mesh.local.runtime.state import FOLDER, State
+from services.kit.settings import Secret
 
 DATABASES = ("users", "links", "social-graph", "link-checker", "web")
 # Who has events of its own, and their subjects; the others only listen.
@@ -147,6 +148,20 @@ def ingress_url(explicit: Path | None = None) -> str:
         if service["name"] == GATEWAY and service["publicIp"]:
             return f"https://{service['publicIp']}:{service['ports']['443']['targetPort']}"
     raise LookupError(f"no gateway {ROOT_NAMESPACE}/{GATEWAY} runs")
+
+
+def broker_url(explicit: Path | None = None) -> Secret:
+    """The broker of the running installation, for whoever looks after it. Raises LookupError."""
+    folder = state(explicit).folder
+    file = folder / "secrets.json"
+    address = Nats.address(folder / "processes" / "nats")
+    if address is None or not file.exists():
+        raise LookupError(
+            f"no broker runs in {folder}: start it with delinkcious up, or name one with --nats"
+        )
+    password = LocalSecrets.load_or_create(file, DATABASES, BROKER_USERS).broker[OPERATOR]
+    host, port = address
+    return Secret(Nats(folder, host, port, 0).url(OPERATOR, password))
 
 
 def authority_file(explicit: Path | None = None) -> Path:

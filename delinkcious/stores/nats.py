@@ -17,6 +17,7 @@ from services.kit.events.envelope import PARTITIONS
 
 # Whoever looks after the installation: reads, replays and drops dead letters.
 OPERATOR = "operator"
+CONFIGURATION = "nats.json"
 MAX_STORE_BYTES = 4 * 1024**3
 MAX_MEMORY_BYTES = 64 * 1024**2
 READY_TIMEOUT = aiohttp.ClientTimeout(total=2)
@@ -77,9 +78,23 @@ class Nats:
         except (TimeoutError, aiohttp.ClientError, OSError):
             return False
 
+    @staticmethod
+    def address(folder: Path) -> tuple[str, int] | None:
+        """Host and port of the server that was prepared in `folder`; None when none was."""
+        try:
+            written = msgspec.json.decode((folder / CONFIGURATION).read_bytes(), type=_Written)
+        except FileNotFoundError:
+            return None
+        return written.host, written.port
+
     @property
     def _configuration(self) -> Path:
-        return self.folder / "nats.json"
+        return self.folder / CONFIGURATION
+
+
+class _Written(msgspec.Struct):
+    host: str
+    port: int
 
 
 def _permissions(name: str, subjects: Sequence[str]) -> dict[str, object]:

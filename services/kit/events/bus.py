@@ -79,6 +79,7 @@ class Bus:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._ready = asyncio.Event()
+        self._closing = False
         self._jetstream = client.jetstream(timeout=TIMEOUT_S, publish_async_max_pending=MAX_PENDING_PUBLISHES)
 
     async def connected(self) -> JetStreamContext:
@@ -90,6 +91,19 @@ class Bus:
     def is_connected(self) -> bool:
         """Whether the server can be reached now, as far as is known."""
         return self._ready.is_set() and self._client.is_connected
+
+    async def close(self) -> None:
+        """End the connection."""
+        self._closing = True
+        with contextlib.suppress(*AWAY):
+            await self._client.close()
+
+    async def lost(self) -> None:
+        if not self._closing:
+            _log.warning("the broker is away")
+
+    async def found(self) -> None:
+        _log.info("the broker is back")
 
     async def ensure_streams(self) -> None:
         """Create the streams, or bring them to the bounds above; what they hold stays."""
@@ -129,8 +143,7 @@ async def open_bus(url: Secret, name: str) -> AsyncIterator[Bus]:
         connecting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await connecting
-        with contextlib.suppress(*AWAY):
-            await client.close()
+        await bus.close()
 
 
 def _said(config: StreamConfig) -> dict[str, Any]:
@@ -148,8 +161,8 @@ async def _connect(client: Client, bus: Bus, server: str, user: str | None, opti
                     servers=[server],
                     inbox_prefix=f"_INBOX.{user}" if user else "_INBOX",
                     error_cb=_noted,
-                    disconnected_cb=_disconnected,
-                    reconnected_cb=_reconnected,
+                    disconnected_cb=bus.lost,
+                    reconnected_cb=bus.found,
                     **options,
                 )
             await bus.ensure_streams()
@@ -162,11 +175,3 @@ async def _connect(client: Client, bus: Bus, server: str, user: str | None, opti
 
 async def _noted(error: Exception) -> None:
     _log.debug("broker", error=str(error) or type(error).__name__)
-
-
-async def _disconnected() -> None:
-    _log.warning("the broker is away")
-
-
-async def _reconnected() -> None:
-    _log.info("the broker is back")
