@@ -15,7 +15,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from services.kit.db import Database
+from services.kit.db import Connection, Database
 from services.kit.errors import BadRequest, Conflict, Problem, TooManyRequests, Unprocessable, render
 
 LIFETIME = "24 hours"
@@ -44,6 +44,17 @@ DELETE FROM idempotency_keys WHERE (scope, key) IN (
     SELECT scope, key FROM idempotency_keys WHERE created_at < now() - $1::text::interval
     ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 """
+FORGET = "DELETE FROM idempotency_keys WHERE scope = $1"
+
+
+def scope_of(user_id: int) -> str:
+    """What the keys of one user are kept under."""
+    return f"user {user_id}"
+
+
+async def forget(connection: Connection, user_id: int) -> None:
+    """Delete the keys and answers of an account that is gone."""
+    await connection.execute(FORGET, scope_of(user_id))
 
 
 def read_key(headers: Headers) -> str | None:

@@ -24,7 +24,7 @@ from services.kit.serving import arguments
 from services.kit.serving.admission import Admission
 from services.kit.serving.answers import respond
 from services.kit.serving.arguments import Signature
-from services.kit.serving.idempotency import answer_once, fingerprint, read_key
+from services.kit.serving.idempotency import answer_once, fingerprint, read_key, scope_of
 from services.kit.serving.turns import Turns
 from services.kit.settings import Secret
 
@@ -161,5 +161,5 @@ class Operation:
             headers.get("if-match", "").encode(),
             content,
         )
-        sender = f"public {where}" if principal is None else f"user {principal.user_id}"
+        sender = f"public {where}" if principal is None else scope_of(principal.user_id)
         return await answer_once(self.running.database, sender, key, request, handle)
