@@ -1,0 +1,25 @@
+"""What the social graph is told besides what every service is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from services.kit.settings import Positive, ServiceSettings
+
+
+class SocialGraphSettings(ServiceSettings, frozen=True, kw_only=True):
+    users_url: Annotated[
+        str,
+        Meta(
+            description="Where the users service is, to ask it for who has only just signed up; empty: such "
+            "people are unknown until their event has come."
+        ),
+    ] = ""
+    max_following: Annotated[
+        Positive, Meta(description="How many people one may follow; one more is answered 409.")
+    ] = 5_000
+    max_blocks: Annotated[
+        Positive, Meta(description="How many people one may block; one more is answered 409.")
+    ] = 10_000
