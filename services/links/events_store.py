@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.kit.db import Database
+from services.kit.serving import idempotency
 from services.links.events import CheckFinished
 from services.links.store import LOCK_OWNER
 from telemetry.traces import current_traceparent
@@ -27,7 +28,6 @@ DELETE_REST = (
     "DELETE FROM link_tags WHERE owner_id = $1",
     "DELETE FROM link_owners WHERE owner_id = $1",
 )
-FORGET_KEYS = "DELETE FROM idempotency_keys WHERE scope = 'user ' || $1::bigint::text"
 
 
 class EventStore:
@@ -64,7 +64,7 @@ class EventStore:
         async with self.database.transaction() as connection:
             for sql in DELETE_REST:
                 await connection.execute(sql, owner_id)
-            await connection.execute(FORGET_KEYS, owner_id)
+            await idempotency.forget(connection, owner_id)
 
     async def _delete_some(self, owner_id: int) -> bool:
         async with self.database.transaction() as connection:
