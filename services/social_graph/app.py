@@ -11,9 +11,9 @@ from services.kit.resources import Resources
 from services.social_graph import api, internal_api
 from services.social_graph.accounts import Accounts
 from services.social_graph.api import Deps
+from services.social_graph.consuming import CONSUMER, subscriptions
 from services.social_graph.directory import Directory
 from services.social_graph.list_store import ListStore
-from services.social_graph.listening import CONSUMER, subscriptions
 from services.social_graph.people_store import PeopleStore
 from services.social_graph.settings import SocialGraphSettings
 from services.social_graph.store import GraphStore
