@@ -13,12 +13,11 @@ from services.social_graph.queries import EdgePlace
 FRIENDS = 50
 FRIENDS_OF_EACH = 100
 
-# The edges are cut to the page before the names are looked up. Who is on the way out has none, and is left
-# out of the page that they would be on.
-_LISTED = """
-    SELECT edge.user_id, p.username, edge.created_at, edge.version
-    FROM ({edges} ORDER BY version DESC LIMIT $3) AS edge JOIN people AS p ON p.user_id = edge.user_id
-    ORDER BY edge.version DESC"""
+# A name is looked up for each edge of the page and nothing is joined, so that no plan reads more of `people`.
+# Who is on the way out has none, and is left out of the page that they would be on.
+_NAME = "(SELECT p.username FROM people AS p WHERE p.user_id = edge.user_id) AS username"
+_LISTED = f"""
+    SELECT user_id, {_NAME}, created_at, version FROM ({{edges}} ORDER BY version DESC LIMIT $3) AS edge"""  # noqa: S608 - constants
 FOLLOWING = _LISTED.format(
     edges="SELECT followee_id AS user_id, created_at, version FROM follows"
     " WHERE follower_id = $1 AND version < $2"
@@ -61,7 +60,8 @@ SUGGEST = f"""
           AND NOT EXISTS (SELECT FROM blocks WHERE blocker_id = $1 AND blocked_id = t.user_id)
           AND NOT EXISTS (SELECT FROM blocks WHERE blocker_id = t.user_id AND blocked_id = $1)
         ORDER BY followed_by DESC, latest DESC LIMIT 2 * $2)
-    SELECT user_id, username, followed_by FROM best JOIN people USING (user_id) WHERE username IS NOT NULL
+    SELECT user_id, username, followed_by
+    FROM (SELECT user_id, {_NAME}, followed_by, latest FROM best AS edge) AS named WHERE username IS NOT NULL
     ORDER BY followed_by DESC, latest DESC LIMIT $2"""  # noqa: S608 - constants
 
 
