@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from services.kit import page
 from services.kit.auth import Principal
 from services.kit.endpoint import Access, Endpoint, NoContent
-from services.kit.errors import NotFound
+from services.kit.errors import NotFound, TooManyRequests
 from services.kit.page import Page
 from services.social_graph.directory import Directory
 from services.social_graph.domain import MAX_ID, ListedPerson, Person, Suggestion
@@ -96,6 +96,7 @@ async def _page(read: ReadList, principal: Principal, query: ListQuery) -> Page[
 
 _FOLLOWING = "/api/v1/following/{username}"
 _BLOCKS = "/api/v1/blocks/{username}"
+_CHANGING = (NotFound, Oneself, TooManyRequests)
 
 ENDPOINTS = (
     Endpoint(
@@ -103,7 +104,7 @@ ENDPOINTS = (
         path=_FOLLOWING,
         handler=follow,
         access=Access.WRITE,
-        raises=(NotFound, Oneself, FollowRefused, QuotaExceeded),
+        raises=(*_CHANGING, FollowRefused, QuotaExceeded),
         status=204,
         tag="people",
     ),
@@ -112,7 +113,7 @@ ENDPOINTS = (
         path=_FOLLOWING,
         handler=unfollow,
         access=Access.WRITE,
-        raises=(NotFound, Oneself),
+        raises=_CHANGING,
         status=204,
         tag="people",
     ),
@@ -135,7 +136,7 @@ ENDPOINTS = (
         path=_BLOCKS,
         handler=block,
         access=Access.WRITE,
-        raises=(NotFound, Oneself, QuotaExceeded),
+        raises=(*_CHANGING, QuotaExceeded),
         status=204,
         tag="people",
     ),
@@ -144,7 +145,7 @@ ENDPOINTS = (
         path=_BLOCKS,
         handler=unblock,
         access=Access.WRITE,
-        raises=(NotFound, Oneself),
+        raises=_CHANGING,
         status=204,
         tag="people",
     ),

@@ -33,7 +33,7 @@ def create(settings: SocialGraphSettings) -> Starlette:
             consumer = Consumer(broker, CONSUMER, subscriptions(people), ConsumerMetrics(registry, CONSUMER))
             await resources.enter("consumer", consumer.running())
         accounts = Accounts(resources.http, settings.users_url, settings.service_token, registry)
-        graph = GraphStore(database, max_following=settings.max_following, max_blocks=settings.max_blocks)
+        graph = GraphStore(database, settings.limits())
         return Deps(graph=graph, lists=ListStore(database), directory=Directory(people, accounts))
 
     return create_app(

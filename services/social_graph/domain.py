@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from dataclasses import dataclass
 
 import msgspec
 
@@ -47,6 +48,20 @@ class Edge(msgspec.Struct, frozen=True):
     followee_id: int
     at: dt.datetime
     version: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one person may do: so many edges, so many changes in a row, and then one each so many seconds."""
+
+    following: int
+    blocks: int
+    change_burst: int
+    change_every_s: float
+
+    def wait_s(self, owed_s: float) -> float:
+        """How long somebody waits for their next change who has made changes for `owed_s` seconds to come."""
+        return max(0.0, owed_s - (self.change_burst - 1) * self.change_every_s)
 
 
 def fold_username(text: str) -> str | None:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from services.kit.settings import Positive, ServiceSettings
+from services.kit.settings import Positive, Seconds, ServiceSettings
+from services.social_graph.domain import Limits
 
 
 class SocialGraphSettings(ServiceSettings, frozen=True, kw_only=True):
@@ -23,3 +24,13 @@ class SocialGraphSettings(ServiceSettings, frozen=True, kw_only=True):
     max_blocks: Annotated[
         Positive, Meta(description="How many people one may block; one more is answered 409.")
     ] = 10_000
+    change_burst: Annotated[
+        Positive, Meta(description="Follows, blocks and their ends that one person may make in a row.")
+    ] = 2_000
+    change_every_s: Annotated[
+        Seconds, Meta(gt=0, description="After the burst, one change is free again each so many seconds.")
+    ] = 1.0
+
+    def limits(self) -> Limits:
+        """What one person may do."""
+        return Limits(self.max_following, self.max_blocks, self.change_burst, self.change_every_s)

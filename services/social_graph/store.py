@@ -8,23 +8,30 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from services.kit.db import Connection, Database, Record
-from services.kit.errors import NotFound, Unauthenticated
+from services.kit.errors import NotFound, TooManyRequests, Unauthenticated
 from services.kit.events.outbox import SET_TRACE
-from services.social_graph.domain import Person
+from services.social_graph.domain import Limits, Person
 from services.social_graph.problems import FollowRefused, QuotaExceeded
 from telemetry.traces import current_traceparent
 
 # It also says which trace the events of the transaction continue.
 LOCK_PEOPLE = f"""
-    SELECT user_id, username, following, blocking, {SET_TRACE.format(parameter="$2")}
+    SELECT user_id, username, following, blocking,
+           extract(epoch FROM greatest(settled_at, now()) - now())::float8 AS owed_s,
+           {SET_TRACE.format(parameter="$2")}
     FROM people WHERE user_id = ANY($1::bigint[]) ORDER BY user_id FOR NO KEY UPDATE"""  # noqa: S608 - constants
 
 BETWEEN = """
     SELECT EXISTS (SELECT FROM follows WHERE follower_id = $1 AND followee_id = $2) AS follows,
            EXISTS (SELECT FROM blocks WHERE blocker_id = $1 AND blocked_id = $2) AS blocks,
            EXISTS (SELECT FROM blocks WHERE blocker_id = $2 AND blocked_id = $1) AS is_blocked"""
+PAY = """
+    UPDATE people SET settled_at = greatest(settled_at, now()) + make_interval(secs => $2)
+    WHERE user_id = $1"""
+
 FOLLOW = "INSERT INTO follows (follower_id, followee_id) VALUES ($1, $2)"
 UNFOLLOW = "DELETE FROM follows WHERE follower_id = $1 AND followee_id = $2"
 PART = """
@@ -41,45 +48,66 @@ PERSON = """
     FROM people WHERE user_id = $2 AND username IS NOT NULL"""
 
 
+@dataclass(frozen=True)
+class Change:
+    """A transaction in which nobody else changes what is between two people, the first of whom acts."""
+
+    connection: Connection
+    ids: tuple[int, int]
+    actor: Record
+    between: Record
+    limits: Limits
+
+    async def make(self, *statements: str) -> None:
+        """Do what changes edges; raises TooManyRequests when the actor has changed too many."""
+        wait_s = self.limits.wait_s(self.actor["owed_s"])
+        if wait_s > 0:
+            raise TooManyRequests("too many changes in a short time", retry_after_s=wait_s)
+        await self.connection.execute(PAY, self.ids[0], self.limits.change_every_s)
+        for statement in statements:
+            await self.connection.execute(statement, *self.ids)
+
+
 class GraphStore:
     """The edges between people; whoever is named first is the one who acts.
 
-    Done twice is done once. Raises NotFound when the other is gone, Unauthenticated when the actor is.
+    Done twice is done once. Raises NotFound when the other is gone, Unauthenticated when the actor is, and
+    TooManyRequests when the actor has made too many changes.
     """
 
-    def __init__(self, database: Database, *, max_following: int, max_blocks: int) -> None:
+    def __init__(self, database: Database, limits: Limits) -> None:
         self._database = database
-        self._max_following = max_following
-        self._max_blocks = max_blocks
+        self._limits = limits
 
     async def follow(self, follower_id: int, followee_id: int) -> None:
         """Raises FollowRefused when either blocks the other, QuotaExceeded."""
-        async with self._locked(follower_id, followee_id) as (connection, follower, between):
-            if between["follows"]:
+        async with self._change(follower_id, followee_id) as change:
+            if change.between["follows"]:
                 return
-            if between["blocks"] or between["is_blocked"]:
+            if change.between["blocks"] or change.between["is_blocked"]:
                 raise FollowRefused
-            if follower["following"] >= self._max_following:
-                raise QuotaExceeded(f"one may follow {self._max_following} people", limit=self._max_following)
-            await connection.execute(FOLLOW, follower_id, followee_id)
+            if change.actor["following"] >= (most := self._limits.following):
+                raise QuotaExceeded(f"one may follow {most} people", limit=most)
+            await change.make(FOLLOW)
 
     async def unfollow(self, follower_id: int, followee_id: int) -> None:
-        async with self._locked(follower_id, followee_id) as (connection, _, _):
-            await connection.execute(UNFOLLOW, follower_id, followee_id)
+        async with self._change(follower_id, followee_id) as change:
+            if change.between["follows"]:
+                await change.make(UNFOLLOW)
 
     async def block(self, blocker_id: int, blocked_id: int) -> None:
         """Block, and end what either follows of the other. Raises QuotaExceeded."""
-        async with self._locked(blocker_id, blocked_id) as (connection, blocker, between):
-            if between["blocks"]:
+        async with self._change(blocker_id, blocked_id) as change:
+            if change.between["blocks"]:
                 return
-            if blocker["blocking"] >= self._max_blocks:
-                raise QuotaExceeded(f"one may block {self._max_blocks} people", limit=self._max_blocks)
-            await connection.execute(PART, blocker_id, blocked_id)
-            await connection.execute(BLOCK, blocker_id, blocked_id)
+            if change.actor["blocking"] >= (most := self._limits.blocks):
+                raise QuotaExceeded(f"one may block {most} people", limit=most)
+            await change.make(PART, BLOCK)
 
     async def unblock(self, blocker_id: int, blocked_id: int) -> None:
-        async with self._locked(blocker_id, blocked_id) as (connection, _, _):
-            await connection.execute(UNBLOCK, blocker_id, blocked_id)
+        async with self._change(blocker_id, blocked_id) as change:
+            if change.between["blocks"]:
+                await change.make(UNBLOCK)
 
     async def person(self, viewer_id: int, user_id: int) -> Person:
         """Somebody as the viewer may see them."""
@@ -89,8 +117,7 @@ class GraphStore:
         return Person(*row)
 
     @asynccontextmanager
-    async def _locked(self, actor_id: int, other_id: int) -> AsyncIterator[tuple[Connection, Record, Record]]:
-        """A transaction in which nobody else changes what is between the two; the actor's row, and that."""
+    async def _change(self, actor_id: int, other_id: int) -> AsyncIterator[Change]:
         async with self._database.transaction() as connection:
             rows = await connection.fetch(LOCK_PEOPLE, [actor_id, other_id], current_traceparent())
             people = {row["user_id"]: row for row in rows if row["username"] is not None}
@@ -100,4 +127,4 @@ class GraphStore:
                 raise NotFound("the account was deleted")
             between = await connection.fetchrow(BETWEEN, actor_id, other_id)
             assert between is not None  # noqa: S101 - it has no FROM
-            yield connection, people[actor_id], between
+            yield Change(connection, (actor_id, other_id), people[actor_id], between, self._limits)

@@ -18,6 +18,8 @@ CREATE TABLE people (
     followers bigint NOT NULL DEFAULT 0 CONSTRAINT people_followers_count CHECK (followers >= 0),
     following bigint NOT NULL DEFAULT 0 CONSTRAINT people_following_count CHECK (following >= 0),
     blocking bigint NOT NULL DEFAULT 0 CONSTRAINT people_blocking_count CHECK (blocking >= 0),
+    -- When the changes that somebody made are paid for, one each so many seconds (store.py): a leaky bucket.
+    settled_at timestamptz NOT NULL DEFAULT now(),
     -- When the last edge of a deleted account was removed; the mark is forgotten some time later.
     departed_at timestamptz
 ) WITH (fillfactor = 70); -- its counts change often, in place
@@ -35,6 +37,10 @@ CREATE TABLE follows (
 -- than is in the first of these indexes.
 CREATE UNIQUE INDEX follows_following_idx ON follows (follower_id, version DESC) INCLUDE (followee_id);
 CREATE UNIQUE INDEX follows_followers_idx ON follows (followee_id, version DESC) INCLUDE (follower_id);
+-- A few people have most of the edges: the planner should know more of them than the usual hundred, or it
+-- reads and sorts all edges of one to show a page.
+ALTER TABLE follows ALTER COLUMN follower_id SET STATISTICS 1000;
+ALTER TABLE follows ALTER COLUMN followee_id SET STATISTICS 1000;
 
 CREATE TABLE blocks (
     blocker_id bigint NOT NULL CONSTRAINT blocks_blocker_fkey REFERENCES people,
@@ -47,7 +53,8 @@ CREATE TABLE blocks (
 CREATE UNIQUE INDEX blocks_blocking_idx ON blocks (blocker_id, version DESC);
 CREATE INDEX blocks_blocked_idx ON blocks (blocked_id, blocker_id);
 
--- The counts, and an event for each edge, by the statement that makes or ends it.
+-- The counts, and an event for each edge, by the statement that makes or ends it. Whoever fills a database with
+-- example data says `SET delinkcious.events = off` for its own session.
 CREATE FUNCTION follows_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     one CONSTANT bigint := CASE TG_OP WHEN 'INSERT' THEN 1 ELSE -1 END;
@@ -58,6 +65,9 @@ BEGIN
                 UNION ALL SELECT followee_id, 0, one FROM changed) AS each
           GROUP BY user_id) AS d
     WHERE p.user_id = d.user_id;
+    IF current_setting('delinkcious.events', true) = 'off' THEN
+        RETURN NULL;
+    END IF;
     IF TG_OP = 'INSERT' THEN
         INSERT INTO outbox (key, type, data)
         SELECT follower_id, 'delinkcious.social.followed.v1', jsonb_build_object(

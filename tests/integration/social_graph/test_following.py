@@ -125,3 +125,17 @@ async def test_a_token_may_do_what_its_scope_says(meet: Meet) -> None:
         assert (await writer.http.get(path)).status_code == 403
         anonymous = await reader.http.get(path, headers={"authorization": ""})
         assert anonymous.status_code == 401
+
+
+@pytest.mark.parametrize("setting", [{"change_burst": 3, "change_every_s": 3600.0}])
+async def test_who_changes_too_much_in_a_short_time_waits(meet: Meet, query: Query) -> None:
+    ann, bob = await meet("ann"), await meet("bob")
+    changes = [ann.put("following/bob"), ann.put("following/bob"), ann.delete("following/bob")]
+    assert [await change for change in [*changes, ann.put("blocks/bob")]] == [204] * 4
+    refused = await ann.http.delete("blocks/bob")
+    assert (refused.status_code, 3500 <= int(refused.headers["retry-after"]) <= 3600) == (429, True)
+    # What changes nothing costs nothing, and others are others.
+    assert [await ann.put("blocks/bob"), await ann.delete("following/bob")] == [204, 204]
+    assert await bob.put("blocks/ann") == 204
+    await query("UPDATE people SET settled_at = settled_at - interval '1 hour' WHERE user_id = $1", ann.id)
+    assert await ann.delete("blocks/bob") == 204

@@ -43,5 +43,5 @@ def test_every_public_path_asks_for_a_token_and_every_internal_one_for_a_service
 
 def test_every_setting_is_described() -> None:
     settings = {setting.name: setting for setting in describe(SocialGraphSettings)}
-    assert {"USERS_URL", "MAX_FOLLOWING", "MAX_BLOCKS"} <= settings.keys()
+    assert {"USERS_URL", "MAX_FOLLOWING", "MAX_BLOCKS", "CHANGE_BURST", "CHANGE_EVERY_S"} <= settings.keys()
     assert all(setting.description for setting in settings.values())
