@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import NoReturn
 
 import structlog
@@ -15,6 +17,7 @@ from services.users.client import UserRegistered
 
 # A request that waits for an answer may hold a connection of the database pool (10).
 AT_ONCE = 4
+PLACE_WITHIN_S = 0.1
 ANSWERED_WITHIN_S = 2.0
 
 _log = structlog.get_logger(__name__)
@@ -38,21 +41,28 @@ class Accounts:
         """The account with this name (folded); raises Unavailable when that cannot be said now."""
         if not self._base_url:
             return None
-        if self._places.locked():
-            self._fail_closed("too many are asked for at once")
-        async with self._places:
-            try:
-                async with asyncio.timeout(ANSWERED_WITHIN_S):
-                    return await self._http.call(
-                        "GET",
-                        f"{self._base_url}/internal/v1/users/by-name/{username}",
-                        UserRegistered,
-                        headers={SERVICE_TOKEN: self._token.reveal()},
-                    )
-            except NotFound:
-                return None
-            except (Problem, TimeoutError) as error:
-                self._fail_closed(repr(error))
+        try:
+            async with self._place(), asyncio.timeout(ANSWERED_WITHIN_S):
+                return await self._http.call(
+                    "GET",
+                    f"{self._base_url}/internal/v1/users/by-name/{username}",
+                    UserRegistered,
+                    headers={SERVICE_TOKEN: self._token.reveal()},
+                )
+        except NotFound:
+            return None
+        except (Problem, TimeoutError) as error:
+            self._fail_closed(repr(error))
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """One of the few places; raises TimeoutError when none is free soon."""
+        async with asyncio.timeout(PLACE_WITHIN_S):
+            await self._places.acquire()
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def _fail_closed(self, reason: str) -> NoReturn:
         """Neither "there is no such person" nor an edge to nobody: try again."""

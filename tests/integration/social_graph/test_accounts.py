@@ -128,6 +128,14 @@ async def test_a_users_service_that_hangs_holds_up_a_few_requests_only(
     assert await people[0].put("following/nobody") == 404
 
 
+async def test_many_who_have_only_just_signed_up_wait_for_each_other(meet: Meet, users: Users) -> None:
+    ann = await meet("ann")
+    users.accounts = {f"new-{number}": 100 + number for number in range(20)}
+    assert await asyncio.gather(*(ann.http.get(f"people/{name}") for name in users.accounts))
+    found = [(await ann.get(f"people/{name}"))["user_id"] for name in users.accounts]
+    assert found == list(users.accounts.values())
+
+
 async def test_an_answer_that_was_late_revives_nobody(meet: Meet, users: Users, app: Starlette) -> None:
     ann = await meet("ann")
     users.accounts["bob"] = 99
