@@ -19,9 +19,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "sign-up": ("account", "sign_up", "Make an account and sign in."),
     "sign-in": ("account", "sign_in", "Sign in; the session is kept for the commands that follow."),
     "sign-out": ("account", "sign_out", "End the session of this computer."),
+    "link": ("links", "link", "Save, change and delete links."),
     "import": ("bookmarks", "import_", "Import bookmark files of browsers and services."),
     "export": ("bookmarks", "export", "Write all your links as a bookmark file."),
     "events": ("events", "events", "Look after the events between services."),
+    "seed": ("seed", "seed", "Fill an installation with example people, links and follows."),
     "search": ("bookmarks", "search", "Find links."),
 }
 

@@ -164,6 +164,18 @@ def broker_url(explicit: Path | None = None) -> Secret:
     return Secret(Nats(folder, host, port, 0).url(OPERATOR, password))
 
 
+def database_url(service: str, explicit: Path | None = None) -> Secret:
+    """The database of a service of the running installation. Raises LookupError."""
+    folder = state(explicit).folder
+    address = Postgres.address(folder / "processes" / "postgres")
+    file = folder / "secrets.json"
+    if address is None or not file.exists():
+        raise LookupError(f"no database runs in {folder}: delinkcious up starts it")
+    password = LocalSecrets.load_or_create(file, DATABASES, BROKER_USERS).databases[service]
+    host, port = address
+    return Secret(Postgres(folder, host, port).url(service, password, service))
+
+
 def authority_file(explicit: Path | None = None) -> Path:
     """The certificate to trust for `ingress_url`."""
     return edge.authority_file(state(explicit).folder / "edge")

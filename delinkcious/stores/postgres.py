@@ -120,6 +120,15 @@ class Postgres:
             await connection.close()
         return self.url(name, password, name)
 
+    @staticmethod
+    def address(folder: Path) -> tuple[str, int] | None:
+        """Host and port of the server that runs in `folder`; None when none does."""
+        try:
+            lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
+            return lines[5], int(lines[3])
+        except (FileNotFoundError, IndexError, ValueError):
+            return None
+
     def _as_someone(self, command: Sequence[str]) -> list[str]:
         if os.geteuid() != 0:
             return list(command)

@@ -21,9 +21,10 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Whoever fills a database with example data says `SET delinkcious.events = off` for its own session.
 CREATE TRIGGER links_added_event AFTER INSERT ON links
     REFERENCING NEW TABLE AS saved
-    FOR EACH STATEMENT EXECUTE FUNCTION publish_saved_links();
+    FOR EACH STATEMENT WHEN (current_setting('delinkcious.events', true) IS DISTINCT FROM 'off') EXECUTE FUNCTION publish_saved_links();
 CREATE TRIGGER links_changed_event AFTER UPDATE ON links
     REFERENCING NEW TABLE AS saved
     FOR EACH STATEMENT EXECUTE FUNCTION publish_saved_links();

@@ -70,6 +70,7 @@ async def server(migrated_database: MigratedDatabase, free_port: Callable[[], in
             database_url=Secret(await migrated_database("services.users")),
             issuer=ISSUER,
             audience=AUDIENCE,
+            service_token=Secret("services-show-this"),
             key_encryption_key=Secret(base64.b64encode(secrets.token_bytes(32)).decode()),
             jwks_port=jwks_port,
         )
@@ -80,6 +81,7 @@ async def server(migrated_database: MigratedDatabase, free_port: Callable[[], in
             jwks_url=f"{address}/.well-known/jwks.json",
             issuer=ISSUER,
             audience=AUDIENCE,
+            service_token=Secret("services-show-this"),
         )
     )
 
