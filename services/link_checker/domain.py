@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Sequence
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -56,11 +55,11 @@ OF_THE_NETWORK = frozenset((Finding.CONNECTION, Finding.TIMEOUT, Finding.NO_PUBL
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """One check: `status` of the last answer, `moved_to` where permanent redirects lead, `detail` for the log."""
+    """One check: the `status` of the last answer; `detail` is for the log."""
 
     finding: Finding
     status: int | None = None
-    moved_to: str | None = None
+    suggested_url: str | None = None
     title: str | None = None
     description: str | None = None
     retry_after_s: float | None = None
@@ -157,7 +156,7 @@ def _answered(state: State, outcome: Outcome) -> State:
         reason="",
         failures=0,
         failing_since=None,
-        suggested_url=outcome.moved_to,
+        suggested_url=outcome.suggested_url,
         title=state.title or outcome.title,
         description=state.description or outcome.description,
     )
@@ -180,8 +179,8 @@ def told(state: State) -> tuple[Health, str, str | None]:
 def suggestion(url: str, moved_to: str | None) -> str | None:
     """The address to suggest instead of `url`: where permanent redirects lead.
 
-    Not a site's front page for one of its pages (that is how many sites say "not found"), and not what differs
-    in its fragment only; the fragment goes along.
+    Not a site's front page for one of its pages (that is how many sites say "not found"), and not what
+    differs in its fragment only; the fragment goes along.
     """
     if moved_to is None:
         return None
@@ -200,9 +199,9 @@ def snapshot(url: str) -> str:
 
 
 class Line:
-    """Whether our own line to the world seems broken: the last `most` checks of different hosts all failed alike.
+    """Whether our own line to the world seems broken: the last `most` hosts all failed by the network.
 
-    While it does, failures of the network count for nothing.
+    While it does, such failures count for nothing.
     """
 
     def __init__(self, most: int = 12) -> None:
@@ -219,8 +218,3 @@ class Line:
     @property
     def seems_broken(self) -> bool:
         return len(self._last) >= self._most and all(self._last.values())
-
-
-def backoff_of(findings: Sequence[Finding]) -> int:
-    """How many of the findings are failures."""
-    return sum(finding in FAILURES for finding in findings)

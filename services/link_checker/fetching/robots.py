@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from protego import Protego
 
-from services.link_checker.fetching.errors import BadAnswer, Busy, Disallowed
+from services.link_checker.fetching.errors import BadAnswer, Busy, Disallowed, TooManyRedirects
 from services.link_checker.fetching.fetcher import Fetcher
 from services.link_checker.fetching.targets import Target
 
@@ -57,12 +57,14 @@ class Robots:
         if known is not None and known.until > self._clock():
             self._known.move_to_end(target.origin)
             return known.text
-        answer = await self._fetcher.fetch("GET", f"{target.origin}/robots.txt", body_bytes=READ_BYTES)
+        try:
+            answer = await self._fetcher.fetch("GET", f"{target.origin}/robots.txt", body_bytes=READ_BYTES)
+        except (BadAnswer, TooManyRedirects):  # as good as none (RFC 9309, 2.3.1.2)
+            self._keep(target.origin, "")
+            return ""
         if answer.status == 429 or answer.status >= 500:
             raise Busy(f"{target.origin}/robots.txt answered {answer.status}")
         text = answer.body.decode("utf-8", "replace") if answer.status < 300 else ""
-        if "\0" in text:
-            raise BadAnswer("robots.txt is no text")
         self._keep(target.origin, text)
         return text
 

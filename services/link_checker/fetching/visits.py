@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
-from services.link_checker.domain import Finding, Outcome
+from services.link_checker.domain import Finding, Outcome, suggestion
 from services.link_checker.fetching import charsets, errors, markup
 from services.link_checker.fetching.fetcher import Answer, Fetcher
 from services.link_checker.fetching.markup import Page
@@ -17,6 +17,8 @@ from services.link_checker.fetching.robots import Robots
 from services.link_checker.fetching.targets import Target
 from services.link_checker.fetching.turns import Turns
 
+# All of it: robots.txt, HEAD, GET, the pauses between.
+VISIT_S = 75.0
 PAGE_BYTES = 256 * 1024
 # Of a page that is only asked whether it is there.
 PROBE_BYTES = 1024
@@ -59,18 +61,20 @@ class Visits:
     async def check(self, url: str, *, with_page: bool) -> Outcome:
         """Whether an address answers; `with_page` also what its page says. Raises no FetchError.
 
-        HEAD first, unless the page is wanted; what HEAD does not answer well is asked again by GET, since many
-        servers know no HEAD.
+        HEAD first, unless the page is wanted; what HEAD does not answer well is asked again by GET, since
+        many servers know no HEAD.
         """
         try:
-            if not with_page:
-                answer = await self._head(url)
-                if answer is not None:
-                    return self._outcome(answer, Page())
-            answer = await self._get(url, PAGE_BYTES if with_page else PROBE_BYTES)
-            return self._outcome(answer, await page_of(answer) if with_page else Page())
+            async with asyncio.timeout(VISIT_S):
+                answer = None if with_page else await self._head(url)
+                if answer is None:
+                    answer = await self._get(url, PAGE_BYTES if with_page else PROBE_BYTES)
+                page = await page_of(answer) if with_page else Page()
+        except TimeoutError:
+            return Outcome(finding=Finding.TIMEOUT, detail="the whole visit")
         except errors.FetchError as error:
             return Outcome(finding=finding_of(error), detail=str(error))
+        return self._outcome(url, answer, page)
 
     async def _head(self, url: str) -> Answer | None:
         """The answer to HEAD when it can be believed."""
@@ -90,11 +94,11 @@ class Visits:
         async with self.turns.take(target.host, pause):
             yield
 
-    def _outcome(self, answer: Answer, page: Page) -> Outcome:
+    def _outcome(self, url: str, answer: Answer, page: Page) -> Outcome:
         return Outcome(
-            finding=_of_status(answer),
+            finding=of_status(answer),
             status=answer.status,
-            moved_to=answer.moved_to.url if answer.moved_to is not None else None,
+            suggested_url=suggestion(url, answer.moved_to.url if answer.moved_to is not None else None),
             title=page.title,
             description=page.description,
             retry_after_s=_retry_after_s(answer.header("retry-after"), self.clock),
@@ -119,7 +123,7 @@ def _read(body: bytes, content_type: str, target: Target) -> Page:
     return markup.read(charsets.decode(body, content_type), target)
 
 
-def _of_status(answer: Answer) -> Finding:
+def of_status(answer: Answer) -> Finding:
     status = answer.status
     if status == 404:
         return Finding.NOT_FOUND

@@ -1,0 +1,101 @@
+"""Whose links have which address: what the events of links and users change."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from hashlib import sha256
+
+from services.kit.db import Connection, Database
+from services.link_checker.store import TELL
+from services.links.client import LinkRemoved, LinkSaved
+from telemetry.traces import current_traceparent
+
+SET_TRACE = "SELECT set_config('delinkcious.traceparent', $1, true)"
+IS_GONE = "SELECT 1 FROM gone_owners WHERE owner_id = $1"
+BURY = "INSERT INTO gone_owners (owner_id, gone_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+
+FIND_REF = "SELECT url_id, version FROM refs WHERE owner_id = $1 AND link_id = $2"
+FIND_URL = "SELECT id FROM urls WHERE url_hash = $1 FOR UPDATE"
+ADD_HOST = """
+    INSERT INTO hosts AS h (host, due_at) VALUES ($1, $2)
+    ON CONFLICT (host) DO UPDATE SET due_at = least(h.due_at, EXCLUDED.due_at)"""
+ADD_URL = """
+    INSERT INTO urls (url, url_hash, host, next_check_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (url_hash) DO UPDATE SET url = EXCLUDED.url RETURNING id"""
+SAVE_REF = """
+    INSERT INTO refs AS r (owner_id, link_id, url_id, version) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (owner_id, link_id) DO UPDATE SET
+        url_id = EXCLUDED.url_id, version = EXCLUDED.version, removed_at = NULL,
+        titled = r.titled AND r.url_id IS NOT DISTINCT FROM EXCLUDED.url_id
+    WHERE r.version < EXCLUDED.version"""
+REMOVE_REF = """
+    INSERT INTO refs AS r (owner_id, link_id, version, removed_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (owner_id, link_id) DO UPDATE SET url_id = NULL, version = EXCLUDED.version, removed_at = $4
+    WHERE r.version < EXCLUDED.version"""
+REMOVE_OWNER = "DELETE FROM refs WHERE owner_id = $1 RETURNING url_id"
+IS_KNOWN = """
+    SELECT checked_at IS NOT NULL AND (health <> 'unknown' OR reason <> '' OR title IS NOT NULL)
+    FROM urls WHERE id = $1"""
+# In two steps: the second one sees what others wrote before they let go of the lock.
+LOCK_URLS = "SELECT id FROM urls WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE"
+DROP_ORPHANS = """
+    DELETE FROM urls WHERE id = ANY($1::bigint[]) AND NOT EXISTS (SELECT FROM refs WHERE url_id = urls.id)"""
+
+
+class RefsStore:
+    """Every method runs within the transaction of its event, and may run twice."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def save(self, link: LinkSaved, host: str, now: dt.datetime) -> None:
+        """Follow a link: its address is due at once when it is new, and told at once when it is not."""
+        owner, link_id = link.owner_id, link.id
+        async with self.database.transaction() as connection:
+            if await connection.fetchval(IS_GONE, owner):
+                return
+            before = await connection.fetchrow(FIND_REF, owner, link_id)
+            if before is not None and before["version"] >= link.version:
+                return
+            url_id = await self._url(connection, link.url, host, now)
+            await connection.execute(SAVE_REF, owner, link_id, url_id, link.version)
+            old = None if before is None else before["url_id"]
+            if old == url_id:
+                return
+            await connection.execute(SET_TRACE, current_traceparent())
+            if await connection.fetchval(IS_KNOWN, url_id):
+                await connection.execute(TELL, url_id, True, owner, link_id)
+            await self._drop_orphans(connection, [old])
+
+    async def remove(self, link: LinkRemoved, now: dt.datetime) -> None:
+        """Follow a link no more; an address that nobody has any more is forgotten."""
+        async with self.database.transaction() as connection:
+            if await connection.fetchval(IS_GONE, link.owner_id):
+                return
+            before = await connection.fetchrow(FIND_REF, link.owner_id, link.id)
+            await connection.execute(REMOVE_REF, link.owner_id, link.id, link.version, now)
+            if before is not None:
+                await self._drop_orphans(connection, [before["url_id"]])
+
+    async def remove_owner(self, owner_id: int, now: dt.datetime) -> None:
+        """Forget everything of an account that is gone, and whatever comes of it later."""
+        async with self.database.transaction() as connection:
+            await connection.execute(BURY, owner_id, now)
+            rows = await connection.fetch(REMOVE_OWNER, owner_id)
+            await self._drop_orphans(connection, [row["url_id"] for row in rows])
+
+    async def _url(self, connection: Connection, url: str, host: str, now: dt.datetime) -> int:
+        digest = sha256(url.encode()).digest()
+        found: int | None = await connection.fetchval(FIND_URL, digest)
+        if found is None:
+            await connection.execute(ADD_HOST, host, now)
+            found = await connection.fetchval(ADD_URL, url, digest, host, now)
+            assert found is not None  # noqa: S101 - RETURNING
+        return found
+
+    async def _drop_orphans(self, connection: Connection, url_ids: Sequence[int | None]) -> None:
+        ids = sorted({url_id for url_id in url_ids if url_id is not None})
+        if ids:
+            await connection.execute(LOCK_URLS, ids)
+            await connection.execute(DROP_ORPHANS, ids)
