@@ -81,7 +81,7 @@ class Checking:
             return Outcome(finding=Finding.UNCLEAR)
         if work.host != NOWHERE:
             self.line.note(work.host, outcome.finding)
-        if outcome.finding in OF_THE_NETWORK and self.line.seems_broken:
+        if outcome.finding in OF_THE_NETWORK and self.line.seems_broken():
             return Outcome(finding=Finding.UNCLEAR, detail=f"our own line, perhaps: {outcome.detail}")
         return outcome
 

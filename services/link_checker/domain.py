@@ -215,6 +215,5 @@ class Line:
         while len(self._last) > self._most:
             del self._last[next(iter(self._last))]
 
-    @property
     def seems_broken(self) -> bool:
         return len(self._last) >= self._most and all(self._last.values())

@@ -1,5 +1,7 @@
 """The table of addresses that strangers would send us to, and of those they may."""
 
+# ruff: noqa: RUF001, S104 - ambiguous characters and all interfaces are what it is made of
+
 from __future__ import annotations
 
 # What a hostile name server says of these names, or an honest one that somebody misuses.
