@@ -63,12 +63,15 @@ class Checking:
         self.metrics.duration.observe(time.perf_counter() - began)
         now = self.clock()
         state = after(work.state, outcome, self.schedule, now, self.chance())
-        free_at = now if work.host == NOWHERE else now + self.pause
-        if outcome.finding is Finding.BUSY and outcome.retry_after_s:
-            free_at = now + dt.timedelta(seconds=outcome.retry_after_s)
+        free_at = now if work.host == NOWHERE else now + self._pause(outcome)
         if not await self.store.finish(work, state, free_at):
             self.metrics.lost.inc()
         _log.debug("checked", url_id=work.url_id, finding=outcome.finding.value, detail=outcome.detail)
+
+    def _pause(self, outcome: Outcome) -> dt.timedelta:
+        """How long nobody comes back to the host."""
+        busy_s = (outcome.retry_after_s or 0.0) if outcome.finding is Finding.BUSY else 0.0
+        return max(self.pause, dt.timedelta(seconds=max(outcome.pause_s, busy_s)))
 
     async def _outcome(self, work: Work) -> Outcome:
         # The page of a new link is read as soon as there is one.

@@ -12,6 +12,8 @@ from msgspec import Meta
 
 Health = Literal["unknown", "alive", "dead"]
 
+# However soon a busy server says it will be back.
+SOONEST_S = 60.0
 WAYBACK = "https://web.archive.org/web/"
 
 
@@ -55,7 +57,10 @@ OF_THE_NETWORK = frozenset((Finding.CONNECTION, Finding.TIMEOUT, Finding.NO_PUBL
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """One check: the `status` of the last answer; `detail` is for the log."""
+    """One check: the `status` of the last answer; `detail` is for the log.
+
+    `retry_after_s`: when this address may be asked again; `pause_s`: when its host may.
+    """
 
     finding: Finding
     status: int | None = None
@@ -63,6 +68,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None = None
     description: str | None = None
     retry_after_s: float | None = None
+    pause_s: float = 0.0
     detail: str = ""
 
 
@@ -117,8 +123,10 @@ def after(state: State, outcome: Outcome, schedule: Schedule, now: dt.datetime, 
     """The state after a check at `now`; `chance` (0 to 1) places it within the jitter."""
     if outcome.finding in (Finding.BUSY, Finding.UNCLEAR):
         # It said nothing: the state stays, the check is due again after what was asked for.
-        asked = dt.timedelta(seconds=outcome.retry_after_s or 0)
-        return _due(state, max(asked, schedule.retry), schedule, now, chance)
+        if outcome.retry_after_s is None:
+            return _due(state, schedule.retry, schedule, now, chance)
+        asked = dt.timedelta(seconds=max(outcome.retry_after_s, SOONEST_S))
+        return _due(state, asked, schedule, now, chance)
     if outcome.finding in UNKNOWABLE:
         changed = (state.health, state.reason) != ("unknown", outcome.finding.value)
         found = msgspec.structs.replace(
@@ -179,10 +187,10 @@ def told(state: State) -> tuple[Health, str, str | None]:
 def suggestion(url: str, moved_to: str | None) -> str | None:
     """The address to suggest instead of `url`: where permanent redirects lead.
 
-    Not a site's front page for one of its pages (that is how many sites say "not found"), and not what
-    differs in its fragment only; the fragment goes along.
+    Not a site's front page for one of its pages (that is how many sites say "not found"), no step back from
+    https, and not what differs in its fragment only; the fragment goes along.
     """
-    if moved_to is None:
+    if moved_to is None or (url.startswith("https:") and not moved_to.startswith("https:")):
         return None
     before, after_ = urlsplit(url), urlsplit(moved_to)
     if after_.path in ("", "/") and not after_.query and (before.path not in ("", "/") or before.query):

@@ -12,8 +12,16 @@ from services.links.client import LinkRemoved, LinkSaved
 from telemetry.traces import current_traceparent
 
 SET_TRACE = "SELECT set_config('delinkcious.traceparent', $1, true)"
-IS_GONE = "SELECT 1 FROM gone_owners WHERE owner_id = $1"
-BURY = "INSERT INTO gone_owners (owner_id, gone_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+IS_GONE = "SELECT 1 FROM owners WHERE owner_id = $1 AND gone_at IS NOT NULL"
+BURY = """
+    INSERT INTO owners AS o (owner_id, gone_at) VALUES ($1, $2)
+    ON CONFLICT (owner_id) DO UPDATE SET gone_at = coalesce(o.gone_at, EXCLUDED.gone_at)"""
+# Between the first checks of one owner's new addresses: of so many that all are saved at once.
+PACE = dt.timedelta(seconds=0.25)
+TAKE_PLACE = """
+    INSERT INTO owners AS o (owner_id, next_at) VALUES ($1, $2::timestamptz + $3::interval)
+    ON CONFLICT (owner_id) DO UPDATE SET next_at = greatest(o.next_at, $2) + $3
+    RETURNING next_at - $3::interval"""
 
 FIND_REF = "SELECT url_id, version FROM refs WHERE owner_id = $1 AND link_id = $2"
 FIND_URL = "SELECT id FROM urls WHERE url_hash = $1 FOR UPDATE"
@@ -50,7 +58,7 @@ class RefsStore:
         self.database = database
 
     async def save(self, link: LinkSaved, host: str, now: dt.datetime) -> None:
-        """Follow a link: its address is due at once when it is new, and told at once when it is not."""
+        """Follow a link: its address is due soon when it is new, and told at once when it is not."""
         owner, link_id = link.owner_id, link.id
         async with self.database.transaction() as connection:
             if await connection.fetchval(IS_GONE, owner):
@@ -58,7 +66,7 @@ class RefsStore:
             before = await connection.fetchrow(FIND_REF, owner, link_id)
             if before is not None and before["version"] >= link.version:
                 return
-            url_id = await self._url(connection, link.url, host, now)
+            url_id = await self._url(connection, owner, link.url, host, now)
             await connection.execute(SAVE_REF, owner, link_id, url_id, link.version)
             old = None if before is None else before["url_id"]
             if old == url_id:
@@ -85,12 +93,13 @@ class RefsStore:
             rows = await connection.fetch(REMOVE_OWNER, owner_id)
             await self._drop_orphans(connection, [row["url_id"] for row in rows])
 
-    async def _url(self, connection: Connection, url: str, host: str, now: dt.datetime) -> int:
+    async def _url(self, connection: Connection, owner: int, url: str, host: str, now: dt.datetime) -> int:
         digest = sha256(url.encode()).digest()
         found: int | None = await connection.fetchval(FIND_URL, digest)
         if found is None:
-            await connection.execute(ADD_HOST, host, now)
-            found = await connection.fetchval(ADD_URL, url, digest, host, now)
+            due_at = await connection.fetchval(TAKE_PLACE, owner, now, PACE)
+            await connection.execute(ADD_HOST, host, due_at)
+            found = await connection.fetchval(ADD_URL, url, digest, host, due_at)
             assert found is not None  # noqa: S101 - RETURNING
         return found
 

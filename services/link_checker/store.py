@@ -78,8 +78,8 @@ class CheckStore:
     DELETE FROM refs WHERE (owner_id, link_id) IN (
         SELECT owner_id, link_id FROM refs WHERE removed_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)"""
     FORGET_OWNERS = """
-    DELETE FROM gone_owners WHERE owner_id IN (
-        SELECT owner_id FROM gone_owners WHERE gone_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)"""
+    DELETE FROM owners WHERE owner_id IN (
+        SELECT owner_id FROM owners WHERE gone_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)"""
 
     def __init__(self, database: Database) -> None:
         self._database = database

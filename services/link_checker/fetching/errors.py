@@ -66,4 +66,8 @@ class Disallowed(FetchError):
 
 
 class Busy(FetchError):
-    pass
+    """`retry_after_s`: when to come back, where that is known."""
+
+    def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s

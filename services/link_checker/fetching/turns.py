@@ -11,6 +11,7 @@ from services.link_checker.fetching.errors import Busy
 
 # Longer than this it is better to come back later.
 PATIENCE_S = 10.0
+AGAIN_S = 60.0
 # Hosts whose pause is over are forgotten when there are more.
 REMEMBERED = 1_000
 
@@ -41,11 +42,11 @@ class Turns:
                 async with asyncio.timeout(self._patience_s):
                     await state.lock.acquire()
             except TimeoutError as error:
-                raise Busy(host) from error
+                raise Busy(host, AGAIN_S) from error
             try:
                 pause = state.free_at - now()
                 if pause > self._patience_s:
-                    raise Busy(host)
+                    raise Busy(host, AGAIN_S)
                 if pause > 0:
                     await asyncio.sleep(pause)
                 yield

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
+import msgspec
+
 from services.link_checker.domain import Finding, Outcome, suggestion
 from services.link_checker.fetching import charsets, errors, markup
 from services.link_checker.fetching.fetcher import Answer, Fetcher
@@ -64,35 +66,21 @@ class Visits:
         HEAD first, unless the page is wanted; what HEAD does not answer well is asked again by GET, since
         many servers know no HEAD.
         """
+        visit = _Visit(self)
         try:
             async with asyncio.timeout(VISIT_S):
-                answer = None if with_page else await self._head(url)
+                answer = None if with_page else await visit.head(url)
                 if answer is None:
-                    answer = await self._get(url, PAGE_BYTES if with_page else PROBE_BYTES)
+                    answer = await visit.get(url, PAGE_BYTES if with_page else PROBE_BYTES)
                 page = await page_of(answer) if with_page else Page()
         except TimeoutError:
-            return Outcome(finding=Finding.TIMEOUT, detail="the whole visit")
+            return Outcome(finding=Finding.TIMEOUT, detail="the whole visit", pause_s=visit.delay_s)
         except errors.FetchError as error:
-            return Outcome(finding=finding_of(error), detail=str(error))
-        return self._outcome(url, answer, page)
-
-    async def _head(self, url: str) -> Answer | None:
-        """The answer to HEAD when it can be believed."""
-        try:
-            answer = await self.fetcher.fetch("HEAD", url, before=self._before)
-        except (errors.BadAnswer, errors.ConnectFailed, errors.TimedOut):
-            return None
-        return answer if answer.status < 400 or answer.status == 429 else None
-
-    async def _get(self, url: str, size: int) -> Answer:
-        headers = () if size == PAGE_BYTES else (("Range", f"bytes=0-{size - 1}"),)
-        return await self.fetcher.fetch("GET", url, body_bytes=size, headers=headers, before=self._before)
-
-    @asynccontextmanager
-    async def _before(self, target: Target) -> AsyncIterator[None]:
-        pause = max(self.pause_s, await self.robots.delay_s(target))
-        async with self.turns.take(target.host, pause):
-            yield
+            again = error.retry_after_s if isinstance(error, errors.Busy) else None
+            return Outcome(
+                finding=finding_of(error), detail=str(error), retry_after_s=again, pause_s=visit.delay_s
+            )
+        return msgspec.structs.replace(self._outcome(url, answer, page), pause_s=visit.delay_s)
 
     def _outcome(self, url: str, answer: Answer, page: Page) -> Outcome:
         return Outcome(
@@ -103,6 +91,33 @@ class Visits:
             description=page.description,
             retry_after_s=_retry_after_s(answer.header("retry-after"), self.clock),
         )
+
+
+@dataclass
+class _Visit:
+    """The requests of one check; `delay_s` is what the sites on the way want between two checks."""
+
+    visits: Visits
+    delay_s: float = 0.0
+
+    async def head(self, url: str) -> Answer | None:
+        """The answer to HEAD when it can be believed."""
+        try:
+            answer = await self.visits.fetcher.fetch("HEAD", url, before=self._before)
+        except (errors.BadAnswer, errors.ConnectFailed, errors.TimedOut):
+            return None
+        return answer if answer.status < 400 or answer.status == 429 else None
+
+    async def get(self, url: str, size: int) -> Answer:
+        headers = () if size == PAGE_BYTES else (("Range", f"bytes=0-{size - 1}"),)
+        fetcher = self.visits.fetcher
+        return await fetcher.fetch("GET", url, body_bytes=size, headers=headers, before=self._before)
+
+    @asynccontextmanager
+    async def _before(self, target: Target) -> AsyncIterator[None]:
+        self.delay_s = max(self.delay_s, await self.visits.robots.delay_s(target))
+        async with self.visits.turns.take(target.host, self.visits.pause_s):
+            yield
 
 
 async def page_of(answer: Answer) -> Page:

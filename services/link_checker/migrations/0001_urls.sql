@@ -23,9 +23,9 @@ CREATE TABLE urls (
     host text NOT NULL REFERENCES hosts,
     health text NOT NULL DEFAULT 'unknown' CHECK (health IN ('unknown', 'alive', 'dead')),
     reason text NOT NULL DEFAULT '',
-    failures integer NOT NULL DEFAULT 0,
+    failures bigint NOT NULL DEFAULT 0,
     failing_since timestamptz,
-    quiet integer NOT NULL DEFAULT 0,
+    quiet bigint NOT NULL DEFAULT 0,
     suggested_url text,
     title text,
     description text,
@@ -49,8 +49,11 @@ CREATE TABLE refs (
 CREATE INDEX refs_url_idx ON refs (url_id) WHERE url_id IS NOT NULL;
 CREATE INDEX refs_removed_idx ON refs (removed_at) WHERE removed_at IS NOT NULL;
 
--- Accounts that are gone, for as long as an event of theirs may still come.
-CREATE TABLE gone_owners (
-    owner_id bigint CONSTRAINT gone_owners_pkey PRIMARY KEY,
-    gone_at timestamptz NOT NULL
+-- Who has links here. A row stays for a while when the account is gone, as long as an event of it may still come.
+CREATE TABLE owners (
+    owner_id bigint CONSTRAINT owners_pkey PRIMARY KEY,
+    -- When the next new address of this owner is due: a large import must not be before everybody else's links.
+    next_at timestamptz NOT NULL DEFAULT '-infinity',
+    gone_at timestamptz
 );
+CREATE INDEX owners_gone_idx ON owners (gone_at) WHERE gone_at IS NOT NULL;

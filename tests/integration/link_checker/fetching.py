@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from collections.abc import Sequence
 
@@ -23,6 +24,10 @@ def fetcher(
     limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> Fetcher:
-    guard = Guard(UNSAFE_reachable_in_tests=frozenset(site.address for site in sites))
+    guard = Guard(
+        # A test must not go out, whatever is wrong with what it tests.
+        also_refused=(ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")),
+        UNSAFE_reachable_in_tests=frozenset(site.address for site in sites),
+    )
     context = tls or ssl.create_default_context()
     return Fetcher(guard, resolver or NoNames(), limits or Limits(), context)

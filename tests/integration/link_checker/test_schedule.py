@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import itertools
+from contextlib import AsyncExitStack
 
+import msgspec
 import pytest
 
 from services.kit.db import Database
@@ -160,7 +162,7 @@ async def test_nothing_is_left_of_an_account_that_is_gone(world: World) -> None:
 
 async def test_replicas_share_the_hosts_and_never_meet_at_one(world: World) -> None:
     for number in range(30):
-        await world.save(1, number + 1, url=f"https://host{number % 5}.example.org/{number}")
+        await world.save(number, number + 1, url=f"https://host{number % 5}.example.org/{number}")
     works = await asyncio.gather(*(world.store.lease(world.clock(), 3, LEASE) for _ in range(4)))
     hosts = [work.host for batch in works for work in batch]
     assert sorted(hosts) == sorted(set(hosts))
@@ -198,15 +200,57 @@ async def test_one_host_is_not_asked_again_before_its_pause(world: World) -> Non
     assert len(await world.checking.round(most=10)) == 1
 
 
+async def test_a_host_gets_the_pause_that_its_rules_ask_for(world: World) -> None:
+    for number in (1, 2):
+        url = f"https://example.org/{number}"
+        world.internet.found[url] = msgspec.structs.replace(ANSWERED, pause_s=30.0)
+        await world.save(1, number, url=url)
+    await world.check()
+    begin = world.clock.now
+    await world.check()
+    assert world.clock.now - begin == dt.timedelta(seconds=30)
+
+
+async def test_a_large_import_does_not_stand_before_a_single_link(world: World) -> None:
+    for number in range(100):
+        await world.save(1, number + 1, url=f"https://host{number}.example.org/")
+    await world.save(2, 500, url="https://single.example.org/")
+    world.clock.now += dt.timedelta(milliseconds=1)
+    assert {work.host for work in await world.store.lease(world.clock(), 1_000, LEASE)} == {
+        "host0.example.org",
+        "single.example.org",
+    }
+    world.clock.now += dt.timedelta(seconds=25)
+    assert len(await world.store.lease(world.clock(), 1_000, LEASE)) == 99
+
+
+async def test_replicas_check_everything_once(world: World) -> None:
+    for number in range(60):
+        await world.save(number, number + 1, url=f"https://host{number % 20}.example.org/{number}")
+    replicas = [world.replica(world.internet) for _ in range(3)]
+    async with AsyncExitStack() as stack:
+        for replica in replicas:
+            replica.pause = dt.timedelta()
+            await stack.enter_async_context(replica.running())
+        async with asyncio.timeout(60):
+            while True:
+                if not await world.database.fetchval("SELECT count(*) FROM urls WHERE checked_at IS NULL"):
+                    break
+                await asyncio.sleep(0.01)
+    assert len(world.internet.asked) == len({url for url, _ in world.internet.asked}) == 60
+    assert len(await world.told()) == 60
+    assert await world.database.fetchval("SELECT count(*) FROM hosts WHERE lease IS NOT NULL") == 0
+
+
 async def test_our_own_broken_line_kills_no_link(world: World) -> None:
     down = Outcome(finding=Finding.TIMEOUT)
     line = Line(most=5)
     checking = world.replica(world.internet, line)
     urls = [f"https://host{number}.example.org/" for number in range(6)]
     for number, url in enumerate(urls, 1):
-        await world.save(1, number, url=url)
+        await world.save(number, number, url=url)
         world.internet.found[url] = down
-    for _ in range(40):
+    for _ in range(60):
         await world.pass_until_due()
         await checking.round(most=10)
     assert world.clock.now - START > 5 * DAY
@@ -232,7 +276,7 @@ async def test_addresses_for_nobody_wait_for_nobody(world: World) -> None:
     for number in range(5):
         url = f"ftp://example.org/{number}"
         world.internet.found[url] = Outcome(finding=Finding.REFUSED)
-        await world.save(1, number + 1, url=url)
+        await world.save(number, number + 1, url=url)
     for _ in range(5):
         assert len(await world.checking.round(most=10)) == 1
     assert {(event.health, event.reason) for event in await world.told()} == {("unknown", "refused")}

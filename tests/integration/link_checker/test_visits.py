@@ -13,7 +13,6 @@ from services.link_checker.fetching import targets
 from services.link_checker.fetching.errors import Busy
 from services.link_checker.fetching.fetcher import Limits
 from services.link_checker.fetching.robots import Robots
-from services.link_checker.fetching.targets import Target
 from services.link_checker.fetching.turns import Turns
 from services.link_checker.fetching.visits import Visits
 from tests.integration.link_checker.conftest import NewSite
@@ -145,10 +144,11 @@ Crawl-delay: 2
 async def test_robots_rules_hold_and_are_asked_once(new_site: NewSite) -> None:
     site = await new_site({"/robots.txt": page(RULES), "/": page(), "/all": page(), "/private/x": page()})
     visit = visits(site)
-    assert await visit.robots.delay_s(visit_target(site, "/")) == 2.0
+    assert await visit.robots.delay_s(targets.read(site.url())) == 2.0
     outcome = await visit.check(site.url("/private/x"), with_page=True)
     assert outcome.finding is Finding.ROBOTS
-    assert (await visit.check(site.url("/all"), with_page=True)).finding is Finding.ANSWERED
+    allowed = await visit.check(site.url("/all"), with_page=True)
+    assert (allowed.finding, allowed.pause_s) == (Finding.ANSWERED, 2.0)
     assert site.asked() == ["GET /robots.txt", "GET /all"]
 
 
@@ -198,7 +198,3 @@ async def test_who_would_wait_too_long_comes_back_later() -> None:
     with pytest.raises(Busy):
         async with turns.take("example.org", 0.0):
             pass
-
-
-def visit_target(site: Site, path: str) -> Target:
-    return targets.read(site.url(path))

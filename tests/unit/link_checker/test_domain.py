@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.link_checker.domain import (
     FAILURES,
+    SOONEST_S,
     UNKNOWABLE,
     Finding,
     Line,
@@ -51,7 +52,7 @@ def test_any_history_keeps_the_rules(history: list[tuple[Outcome, float, float]]
             assert (state.health, state.failures) == (before.health, before.failures)
         assert state.next_check_at is not None
         pause = state.next_check_at - now
-        assert SCHEDULE.retry * 0.8 <= pause <= SCHEDULE.longest * 1.2
+        assert dt.timedelta(seconds=SOONEST_S) * 0.8 <= pause <= SCHEDULE.longest * 1.2
         assert before.title is None or state.title == before.title
         now += pause + dt.timedelta(days=late_days)
 
@@ -73,6 +74,7 @@ def test_jitter_spreads_checks() -> None:
         ("https://example.org/?q=1", "https://example.org/", None),
         ("https://example.org", "https://www.example.org/", "https://www.example.org/"),
         ("https://example.org/a", "https://example.org/?moved=a", "https://example.org/?moved=a"),
+        ("https://example.org/a", "http://example.org/b", None),
         ("https://example.org/a", None, None),
     ],
 )
