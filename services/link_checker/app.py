@@ -39,11 +39,14 @@ def utc_now() -> dt.datetime:
 
 
 @asynccontextmanager
-async def fetchers(guard: Guard) -> AsyncIterator[tuple[Fetcher, Fetcher]]:
+async def fetchers(guard: Guard, user_agent: str) -> AsyncIterator[tuple[Fetcher, Fetcher]]:
     """One for checks, one for whoever waits; each with threads of its own to ask DNS."""
     checks, waiting = SystemResolver(), SystemResolver()
     try:
-        yield Fetcher(guard, checks), Fetcher(guard, waiting, LIMITS)
+        yield (
+            Fetcher(guard, checks, user_agent=user_agent),
+            Fetcher(guard, waiting, LIMITS, user_agent=user_agent),
+        )
     finally:
         checks.close()
         waiting.close()
@@ -55,7 +58,7 @@ def create(settings: CheckerSettings, clock: Clock = utc_now) -> Starlette:
 
     async def open_deps(resources: Resources) -> Deps:
         metrics = Metrics(resources.registry)
-        checks, waiting = await resources.enter("fetchers", fetchers(guard))
+        checks, waiting = await resources.enter("fetchers", fetchers(guard, settings.user_agent()))
         await _follow(resources, settings, clock)
         visits = Visits(
             checks,
@@ -73,7 +76,7 @@ def create(settings: CheckerSettings, clock: Clock = utc_now) -> Starlette:
             settings.max_checks,
             dt.timedelta(seconds=settings.host_pause_s),
         )
-        await resources.enter("checking", checking.running())
+        await resources.enter("checking", checking.running(), ping=checking.ping)
         bucket = Bucket(settings.pages_per_s, settings.pages_per_s * BURST_S)
         return Deps(Pages(waiting, bucket, settings.max_pages, metrics))
 

@@ -47,6 +47,7 @@ class Checking:
     pause: dt.timedelta = dt.timedelta(seconds=1)
     line: Line = field(default_factory=Line)
     chance: Callable[[], float] = random.random
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def round(self, most: int) -> list[Work]:
         """Lease and check what is due, `most` at a time; returns what it was."""
@@ -91,18 +92,23 @@ class Checking:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Check in the background as long as the block lasts; what is in work then is given back."""
-        tasks = [
+        self._tasks = [
             asyncio.create_task(work(), name=f"checking: {work.__name__}")
             for work in (self._schedule, self._measure, self._clean)
         ]
-        for task in tasks:
+        for task in self._tasks:
             task.add_done_callback(_report)
         try:
             yield
         finally:
-            for task in tasks:
+            for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def ping(self) -> None:
+        """Raises RuntimeError when the loop has stopped, by a fault of ours."""
+        if any(task.done() for task in self._tasks):
+            raise RuntimeError("checking has stopped")
 
     async def _schedule(self) -> None:
         running: set[asyncio.Task[None]] = set()

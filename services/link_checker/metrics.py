@@ -36,10 +36,12 @@ class Metrics:
             registry=registry,
         )
         self.queue_hosts = Gauge(
-            "link_checker_queue_hosts", "Hosts with an address that is due.", registry=registry
+            "link_checker_queue_hosts", "Hosts that could be asked about something now.", registry=registry
         )
         self.queue_age = Gauge(
-            "link_checker_queue_age_seconds", "How long the first of them has been due.", registry=registry
+            "link_checker_queue_age_seconds",
+            "How long the first of them has been waiting.",
+            registry=registry,
         )
 
 

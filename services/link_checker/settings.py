@@ -11,6 +11,7 @@ from msgspec import Meta
 from services.kit.settings import InvalidSettings, Positive, Seconds, ServiceSettings
 from services.link_checker.domain import Schedule
 from services.link_checker.fetching.addresses import Guard
+from services.link_checker.fetching.fetcher import AGENT
 
 UNSAFE = "yes, strangers may reach these addresses"
 
@@ -23,6 +24,13 @@ class CheckerSettings(ServiceSettings, frozen=True, kw_only=True):
         str,
         Meta(description="Public networks that nobody is sent to either: your own. With commas between."),
     ] = ""
+    contact_url: Annotated[
+        str,
+        Meta(
+            description="Where those who run the sites can read who checks their pages.",
+            pattern=r"^[!-~]{1,200}$",
+        ),
+    ] = "https://delinkcious.example/"
     max_checks: Annotated[Positive, Meta(description="Checks that this process runs at the same time.")] = 16
     host_pause_s: Annotated[Seconds, Meta(ge=0, description="Pause between two requests to one host.")] = 1.0
     max_pages: Annotated[
@@ -71,6 +79,9 @@ class CheckerSettings(ServiceSettings, frozen=True, kw_only=True):
             also_refused=refused,
             UNSAFE_reachable_in_tests=self._unsafe(),
         )
+
+    def user_agent(self) -> str:
+        return f"{AGENT}/1.0 (+{self.contact_url})"
 
     def schedule(self) -> Schedule:
         """When links are looked at."""

@@ -72,8 +72,9 @@ class CheckStore:
     WHERE host = $1 AND EXISTS (SELECT FROM urls WHERE host = $1)"""
     DROP_HOST = "DELETE FROM hosts WHERE host = $1 AND NOT EXISTS (SELECT FROM urls WHERE host = $1)"
     QUEUE = """
-    SELECT count(*) AS hosts, coalesce(extract(epoch FROM $1 - min(due_at)), 0)::float8 AS age_s
-    FROM hosts WHERE due_at <= $1"""
+    SELECT count(*) AS hosts,
+           coalesce(extract(epoch FROM $1 - min(greatest(due_at, free_at))), 0)::float8 AS age_s
+    FROM hosts WHERE due_at <= $1 AND free_at <= $1"""
     FORGET_REFS = """
     DELETE FROM refs WHERE (owner_id, link_id) IN (
         SELECT owner_id, link_id FROM refs WHERE removed_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)"""
@@ -115,7 +116,7 @@ class CheckStore:
         await self._database.execute(self.END_LEASE, work.host, work.lease, now)
 
     async def queue(self, now: dt.datetime) -> tuple[int, float]:
-        """How many hosts have something due, and for how many seconds the first has been waiting."""
+        """How many hosts could be asked now, and for how many seconds the first has been waiting."""
         row = await self._database.fetchrow(self.QUEUE, now)
         assert row is not None  # noqa: S101 - an aggregate gives a row
         return row["hosts"], row["age_s"]

@@ -17,7 +17,6 @@ from services.link_checker.fetching.errors import (
     BadAnswer,
     ConnectFailed,
     FetchError,
-    Refused,
     TimedOut,
     TlsFailed,
     TooManyRedirects,
@@ -26,7 +25,8 @@ from services.link_checker.fetching.pinned import PinnedNetwork
 from services.link_checker.fetching.resolver import Resolver, public_addresses
 from services.link_checker.fetching.targets import Target
 
-USER_AGENT = "DelinkciousLinkChecker/1.0 (+https://delinkcious.example/docs/link-checker)"
+# What sites call us in their robots.txt and their logs.
+AGENT = "DelinkciousLinkChecker"
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 PERMANENT = frozenset((301, 308))
 MAX_LOCATION_BYTES = 8_192
@@ -74,7 +74,7 @@ class Fetcher:
     resolver: Resolver
     limits: Limits = field(default_factory=Limits)
     tls: ssl.SSLContext = field(default_factory=lambda: ssl.create_default_context(cafile=certifi.where()))
-    user_agent: str = USER_AGENT
+    user_agent: str = f"{AGENT}/1.0"
 
     async def fetch(
         self,
@@ -205,6 +205,6 @@ def _translated(error: Exception) -> Exception:
         return ConnectFailed(str(error) or type(error).__name__)
     if isinstance(error, httpcore.ProtocolError | httpcore.UnsupportedProtocol):
         return BadAnswer(str(error)[:200])
-    if isinstance(error, UnicodeEncodeError):
-        return Refused("malformed")
+    if isinstance(error, OSError):
+        return ConnectFailed(str(error))
     return error

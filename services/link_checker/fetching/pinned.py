@@ -42,11 +42,10 @@ class PinnedNetwork(httpcore.AsyncNetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 last = error
                 continue
-            peer = ipaddress.ip_address(stream.get_extra_info("server_addr")[0])
-            if peer != address:  # belt and braces: it is what the kernel says
-                await stream.aclose()
-                raise httpcore.ConnectError(f"connected to {peer}, not to {address}")
-            return stream
+            if _peer(stream) == address:  # belt and braces: it is what the kernel says
+                return stream
+            await stream.aclose()
+            last = httpcore.ConnectError(f"the connection is not to {address}")
         raise last
 
     async def connect_unix_socket(
@@ -59,6 +58,14 @@ class PinnedNetwork(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+def _peer(stream: httpcore.AsyncNetworkStream) -> Address | None:
+    """The other end; None when it has gone already."""
+    try:
+        return ipaddress.ip_address(stream.get_extra_info("server_addr")[0])
+    except (OSError, TypeError, ValueError):
+        return None
 
 
 def _mixed(addresses: Sequence[Address]) -> list[Address]:

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from protego import Protego
 
 from services.link_checker.fetching.errors import BadAnswer, Busy, Disallowed, TooManyRedirects
-from services.link_checker.fetching.fetcher import Fetcher
+from services.link_checker.fetching.fetcher import AGENT, Fetcher
 from services.link_checker.fetching.targets import Target
 
-# The token that a site's rules name.
-AGENT = "DelinkciousLinkChecker"
 # RFC 9309 asks for 500 KiB at least; a checker needs no more of a file than this, and has many in memory.
 READ_BYTES = 128 * 1024
 KEPT_S = 24 * 60 * 60.0

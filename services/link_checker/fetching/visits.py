@@ -69,9 +69,7 @@ class Visits:
         visit = _Visit(self)
         try:
             async with asyncio.timeout(VISIT_S):
-                answer = None if with_page else await visit.head(url)
-                if answer is None:
-                    answer = await visit.get(url, PAGE_BYTES if with_page else PROBE_BYTES)
+                answer = await (visit.page(url) if with_page else visit.presence(url))
                 page = await page_of(answer) if with_page else Page()
         except TimeoutError:
             return Outcome(finding=Finding.TIMEOUT, detail="the whole visit", pause_s=visit.delay_s)
@@ -100,7 +98,21 @@ class _Visit:
     visits: Visits
     delay_s: float = 0.0
 
-    async def head(self, url: str) -> Answer | None:
+    async def presence(self, url: str) -> Answer:
+        """Whether something is there."""
+        return await self._head(url) or await self._get(url, PROBE_BYTES)
+
+    async def page(self, url: str) -> Answer:
+        """The page; of one that never ends, or that is a bomb, only that it is there."""
+        try:
+            return await self._get(url, PAGE_BYTES)
+        except (errors.BadAnswer, errors.TimedOut):
+            answer = await self._head(url)
+            if answer is None:
+                raise
+            return answer
+
+    async def _head(self, url: str) -> Answer | None:
         """The answer to HEAD when it can be believed."""
         try:
             answer = await self.visits.fetcher.fetch("HEAD", url, before=self._before)
@@ -108,7 +120,7 @@ class _Visit:
             return None
         return answer if answer.status < 400 or answer.status == 429 else None
 
-    async def get(self, url: str, size: int) -> Answer:
+    async def _get(self, url: str, size: int) -> Answer:
         headers = () if size == PAGE_BYTES else (("Range", f"bytes=0-{size - 1}"),)
         fetcher = self.visits.fetcher
         return await fetcher.fetch("GET", url, body_bytes=size, headers=headers, before=self._before)

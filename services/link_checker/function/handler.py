@@ -93,7 +93,7 @@ def handler(context: Context, event: Event) -> Any:
     """Called for each event; answers 200 with what was found, or 400."""
     try:
         url = _url(event.body)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         return _response(context, {"error": str(error)[:200]}, 400)
     outcome = context.user_data.checker.check(url)
     context.logger.info_with("checked", finding=outcome.finding.value or "answered", status=outcome.status)

@@ -131,6 +131,19 @@ async def test_only_pages_are_read(new_site: NewSite) -> None:
     assert (outcome.finding, outcome.title) == (Finding.ANSWERED, None)
 
 
+async def test_a_page_that_never_ends_is_there_all_the_same(new_site: NewSite) -> None:
+    async def stream(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    site = await new_site({"GET /": stream, "HEAD /": page()})
+    visit = visits(site, limits=Limits(total_s=0.5, connect_s=0.5, silence_s=0.5))
+    outcome = await visit.check(site.url(), with_page=True)
+    assert (outcome.finding, outcome.title) == (Finding.ANSWERED, None)
+    assert site.asked()[1:] == ["GET /", "HEAD /"]
+
+
 RULES = b"""
 User-agent: *
 Disallow: /all
