@@ -6,8 +6,11 @@ import asyncio
 import ipaddress
 import logging
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
+import yarl
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,6 +121,24 @@ def test_any_text_is_a_target_or_refused(text: str) -> None:
         assert not set(target.url) & set(" \r\n\t\\")
         again = targets.read(target.url)
         assert again == target
+
+
+PIECES = st.sampled_from(
+    r"http https : / // \ @ # ? %40 % . .. [ ] ::1 127.0.0.1 good.example.org evil.example localhost".split()
+    + "80 :80 443 0x7f \uff11 \u3002 \u017f \u00ad".split()
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_other_readers_see_the_same_host(text: str) -> None:
+    """What is taken here means the same to urllib, httpx and yarl (and so to whoever shows a suggestion)."""
+    for url in (text, f"http://{text}", f"https://good.example.org{text}"):
+        try:
+            target = targets.read(url)
+        except Refused:
+            continue
+        for seen in (urlsplit(target.url).hostname, httpx.URL(target.url).host, yarl.URL(target.url).host):
+            assert seen == target.host, url
 
 
 def test_what_is_judged_is_what_is_sent() -> None:
