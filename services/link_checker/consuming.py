@@ -34,7 +34,8 @@ def subscriptions(store: RefsStore, clock: Callable[[], dt.datetime]) -> tuple[S
     return (
         Subscription(LINK_SAVED, LinkSaved, once(database, CONSUMER, link_saved)),
         Subscription(LINK_REMOVED, LinkRemoved, once(database, CONSUMER, link_removed)),
-        Subscription(USER_DELETED, UserDeleted, once(database, CONSUMER, user_deleted)),
+        # In steps, each a transaction of its own: what is gone is gone, however often it comes.
+        Subscription(USER_DELETED, UserDeleted, user_deleted),
     )
 
 

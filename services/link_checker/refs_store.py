@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from hashlib import sha256
 
 from services.kit.db import Connection, Database
@@ -41,18 +40,21 @@ REMOVE_REF = """
     INSERT INTO refs AS r (owner_id, link_id, version, removed_at) VALUES ($1, $2, $3, $4)
     ON CONFLICT (owner_id, link_id) DO UPDATE SET url_id = NULL, version = EXCLUDED.version, removed_at = $4
     WHERE r.version < EXCLUDED.version"""
-REMOVE_OWNER = "DELETE FROM refs WHERE owner_id = $1 RETURNING url_id"
+SOME_OF_OWNER = "SELECT link_id, url_id FROM refs WHERE owner_id = $1 LIMIT $2"
+DELETE_REFS = "DELETE FROM refs WHERE owner_id = $1 AND link_id = ANY($2::bigint[])"
+BATCH = 1_000
 IS_KNOWN = """
     SELECT checked_at IS NOT NULL AND (health <> 'unknown' OR reason <> '' OR title IS NOT NULL)
     FROM urls WHERE id = $1"""
-# In two steps: the second one sees what others wrote before they let go of the lock.
+# Locked before the links that have them are touched, as a check does, and in a step of its own: the statement
+# after it sees what others wrote before they let go of the lock.
 LOCK_URLS = "SELECT id FROM urls WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE"
 DROP_ORPHANS = """
     DELETE FROM urls WHERE id = ANY($1::bigint[]) AND NOT EXISTS (SELECT FROM refs WHERE url_id = urls.id)"""
 
 
 class RefsStore:
-    """Every method runs within the transaction of its event, and may run twice."""
+    """Every method may run twice with the same arguments."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -67,14 +69,15 @@ class RefsStore:
             if before is not None and before["version"] >= link.version:
                 return
             url_id = await self._url(connection, owner, link.url, host, now)
+            old = [] if before is None or before["url_id"] in (None, url_id) else [before["url_id"]]
+            await connection.execute(LOCK_URLS, old)
             await connection.execute(SAVE_REF, owner, link_id, url_id, link.version)
-            old = None if before is None else before["url_id"]
-            if old == url_id:
+            await connection.execute(DROP_ORPHANS, old)
+            if before is not None and before["url_id"] == url_id:
                 return
             await connection.execute(SET_TRACE, current_traceparent())
             if await connection.fetchval(IS_KNOWN, url_id):
                 await connection.execute(TELL, url_id, True, owner, link_id)
-            await self._drop_orphans(connection, [old])
 
     async def remove(self, link: LinkRemoved, now: dt.datetime) -> None:
         """Follow a link no more; an address that nobody has any more is forgotten."""
@@ -82,16 +85,25 @@ class RefsStore:
             if await connection.fetchval(IS_GONE, link.owner_id):
                 return
             before = await connection.fetchrow(FIND_REF, link.owner_id, link.id)
+            old = [] if before is None or before["url_id"] is None else [before["url_id"]]
+            await connection.execute(LOCK_URLS, old)
             await connection.execute(REMOVE_REF, link.owner_id, link.id, link.version, now)
-            if before is not None:
-                await self._drop_orphans(connection, [before["url_id"]])
+            await connection.execute(DROP_ORPHANS, old)
 
     async def remove_owner(self, owner_id: int, now: dt.datetime) -> None:
-        """Forget everything of an account that is gone, and whatever comes of it later."""
+        """Forget everything of an account that is gone, in steps, and whatever comes of it later."""
+        await self.database.execute(BURY, owner_id, now)
+        while await self._remove_some(owner_id):
+            pass
+
+    async def _remove_some(self, owner_id: int) -> bool:
         async with self.database.transaction() as connection:
-            await connection.execute(BURY, owner_id, now)
-            rows = await connection.fetch(REMOVE_OWNER, owner_id)
-            await self._drop_orphans(connection, [row["url_id"] for row in rows])
+            rows = await connection.fetch(SOME_OF_OWNER, owner_id, BATCH)
+            urls = sorted({row["url_id"] for row in rows if row["url_id"] is not None})
+            await connection.execute(LOCK_URLS, urls)
+            await connection.execute(DELETE_REFS, owner_id, [row["link_id"] for row in rows])
+            await connection.execute(DROP_ORPHANS, urls)
+        return len(rows) == BATCH
 
     async def _url(self, connection: Connection, owner: int, url: str, host: str, now: dt.datetime) -> int:
         digest = sha256(url.encode()).digest()
@@ -102,9 +114,3 @@ class RefsStore:
             found = await connection.fetchval(ADD_URL, url, digest, host, due_at)
             assert found is not None  # noqa: S101 - RETURNING
         return found
-
-    async def _drop_orphans(self, connection: Connection, url_ids: Sequence[int | None]) -> None:
-        ids = sorted({url_id for url_id in url_ids if url_id is not None})
-        if ids:
-            await connection.execute(LOCK_URLS, ids)
-            await connection.execute(DROP_ORPHANS, ids)

@@ -160,6 +160,37 @@ async def test_nothing_is_left_of_an_account_that_is_gone(world: World) -> None:
     assert await world.database.fetchval("SELECT array_agg(url) FROM urls") == [URL]
 
 
+async def test_an_account_is_deleted_while_its_links_are_checked(world: World) -> None:
+    """Neither waits for the other for ever: both lock an address before the links that have it."""
+    for number in range(150):
+        url = f"https://host{number}.example.org/"
+        await world.save(1, number + 1, url=url)
+        await world.save(2, number + 1_001, url=url)
+    world.clock.now += DAY
+
+    async def check() -> int:
+        checked = 0
+        while works := await world.checking.round(most=5):
+            checked += len(works)
+        return checked
+
+    checked, *_ = await asyncio.gather(
+        check(),
+        world.refs.remove_owner(1, world.clock()),
+        *(world.remove(2, number + 1_001, version=2) for number in range(0, 150, 2)),
+        *(world.save(2, number + 1_001, url=URL, version=2) for number in range(1, 150, 4)),
+    )
+    assert checked
+    rows = await world.database.fetch("SELECT owner_id, count(url_id) AS n FROM refs GROUP BY 1")
+    assert {row["owner_id"]: row["n"] for row in rows} == {2: 75}
+    assert (
+        await world.database.fetchval(
+            "SELECT count(*) FROM urls WHERE NOT EXISTS (SELECT FROM refs WHERE url_id = urls.id)"
+        )
+        == 0
+    )
+
+
 async def test_replicas_share_the_hosts_and_never_meet_at_one(world: World) -> None:
     for number in range(30):
         await world.save(number, number + 1, url=f"https://host{number % 5}.example.org/{number}")
