@@ -145,6 +145,10 @@ class Checking:
         except (Problem, asyncpg.PostgresError, OSError) as error:
             self.metrics.failures.inc()
             _log.warning("outcome not noted", url_id=work.url_id, error=repr(error))
+        except Exception:
+            # The boundary of one check: whatever it was, the others go on.
+            self.metrics.failures.inc()
+            _log.exception("outcome not noted", url_id=work.url_id)
 
     async def _measure(self) -> None:
         while True:
