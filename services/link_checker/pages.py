@@ -22,7 +22,7 @@ BURST_S = 10.0
 
 
 class NoPage(Unprocessable):
-    """The page cannot be had; the member `reason` is a finding's word.
+    """The page cannot be had; the member `reason` is a finding's word, or `refused-by-server` (401, 403 ...).
 
     Not a 502, whoever is to blame: the mesh would take this service for a broken one.
     """
