@@ -2,8 +2,8 @@
 
 Raises the kit's Problems: Unauthenticated for wrong credentials and for a refresh token that is no longer
 good, TooManyRequests when throttled, Conflict for a taken name, Forbidden where a password or a fresh sign-in
-is asked for (the `detail` says which), Unprocessable for a sign-in at a provider that is not under way and for
-a ticket that is no longer good.
+is asked for (the `detail` says which), Unprocessable for a sign-in at a provider that is not under way and
+for a ticket that is no longer good.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ TICKET_PREFIX = "dli_"
 
 @dataclass(frozen=True, repr=False)
 class Attempt:
-    """A sign-in under way; `state`, `nonce` and `code_verifier` are not known without the service's pepper."""
+    """A sign-in under way; nobody knows `state`, `nonce` and `code_verifier` without the service's pepper."""
 
     secret: bytes
     pepper: bytes

@@ -29,7 +29,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 def usernames_like(nickname: str) -> Iterator[str]:
-    """Usernames to offer to somebody of this name elsewhere, the best first; none where no form of it fits."""
+    """Usernames to offer to somebody of this name elsewhere, the best first; none if no form of it fits."""
     base = _UNFIT.sub("-", nickname.lower()).strip("-")[:28]
     for name in (base, *(f"{base}-{number}" for number in range(2, 6))):
         try:
