@@ -27,7 +27,7 @@ class AuditQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _After(msgspec.Struct, frozen=True):
-    id: int
+    id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 
 async def list_audit(deps: Deps, principal: Principal, query: AuditQuery) -> Page[AuditEntry]:

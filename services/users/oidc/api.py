@@ -74,9 +74,7 @@ async def finish_sign_in(deps: Deps, request: Request, body: FinishSignIn) -> Re
         proven = await deps.relying_party.identify(provider, attempt, body.code, body.iss)
     except IdentityRefused as problem:
         deps.metrics.sign_ins["refused-identity"].inc()
-        _log.warning(
-            "identity refused", provider=provider.id, reason=problem.detail, cause=repr(problem.__cause__)
-        )
+        _log.warning("identity refused", provider=provider.id, reason=problem.detail)
         raise
     finished = await _signed_in(deps, request, proven) or await _unknown(deps, proven)
     deps.metrics.sign_ins["identity" if finished.tokens else "unknown-identity"].inc()

@@ -6,10 +6,12 @@ Not the kit's client: what it passes on to peers (trace context, deadlines, bagg
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
@@ -19,11 +21,11 @@ from services.kit.errors import BadGateway, Unavailable
 
 T = TypeVar("T")
 
-# Half of what a request to this service may take, which asks a provider three times at most when all is new.
-TIMEOUT_S = 3.0
+# A request to this service asks a provider four times at most (when nothing is known yet) and has 10 s itself.
+TIMEOUT_S = 2.4
 # A discovery document has 5 kB, a set of keys rarely 20.
 MAX_ANSWER_BYTES = 256 * 1024
-# One more at a time is refused: a provider that hangs must not hold all of the service.
+# Requests to one host at a time; one more is refused: a provider that hangs must not hold all of the service.
 PLACES = 16
 
 
@@ -62,16 +64,18 @@ class ProviderHttp:
 
     def __init__(self, session: aiohttp.ClientSession, *, places: int = PLACES, timeout_s: float = TIMEOUT_S):
         self._session = session
-        self._free = places
+        self._places = places
+        self._busy: Counter[str] = Counter()
         self._timeout_s = timeout_s
 
     async def ask(
         self, method: str, url: str, *, body: str | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """One request, never repeated and never redirected."""
-        if self._free == 0:
-            raise ProviderUnavailable("many sign-ins wait for identity providers")
-        self._free -= 1
+        host = urlsplit(url).netloc
+        if self._busy[host] == self._places:
+            raise ProviderUnavailable("many sign-ins wait for this identity provider")
+        self._busy[host] += 1
         sent = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
         try:
             async with (
@@ -89,7 +93,7 @@ class ProviderHttp:
         except ValueError as error:
             raise ProviderFault(f"{_plain(url)} does not speak HTTP") from error
         finally:
-            self._free += 1
+            self._busy[host] -= 1
 
 
 @asynccontextmanager
@@ -98,7 +102,7 @@ async def open_provider_http() -> AsyncIterator[ProviderHttp]:
     # Both read files.
     context = await asyncio.to_thread(httpx.create_ssl_context)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=PLACES, ssl=context),
+        connector=aiohttp.TCPConnector(limit_per_host=PLACES, ssl=context),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=True,

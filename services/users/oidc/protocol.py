@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
+import structlog
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
@@ -40,6 +41,8 @@ ALGORITHMS = (
 # Clocks of two companies differ by this much at most.
 LEEWAY_S = 60
 MAX_SUBJECT_CHARACTERS = 255
+
+_log = structlog.get_logger(__name__)
 
 
 class IdentityRefused(Forbidden):
@@ -168,7 +171,9 @@ class RelyingParty:
             claims.validate(now=int(self._now()), leeway=LEEWAY_S)
             return msgspec.convert(dict(claims), _Claims)
         except (JoseError, ValueError, TypeError, KeyError, msgspec.ValidationError) as error:
-            # The last ones are the libraries' for tokens that are none at all.
+            # The last ones are the libraries' for tokens that are none at all; they may quote them.
+            why = str(error) if isinstance(error, JoseError) else type(error).__name__
+            _log.warning("ID token refused", provider=provider.id, why=why)
             raise IdentityRefused(f"{provider.name} sent a token that proves nothing") from error
 
     async def _with_userinfo(self, url: str, access_token: str, claims: _Claims) -> _Claims:

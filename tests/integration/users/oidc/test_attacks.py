@@ -346,19 +346,22 @@ async def test_a_provider_that_cannot_be_reached_is_unavailable(free_port: Calla
             await http.ask("GET", f"http://127.0.0.1:{free_port()}/")
 
 
-async def test_providers_that_hang_hold_a_few_places_only(provider: IdentityProvider) -> None:
+async def test_a_provider_that_hangs_holds_a_few_places_only(
+    provider: IdentityProvider, other_provider: IdentityProvider
+) -> None:
     provider.instead["/jwks"] = hang
     async with open_provider_http() as http:
-        places = http._free
+        places = http._places
         waiting = [asyncio.create_task(http.ask("GET", f"{provider.issuer}/jwks")) for _ in range(places)]
-        while http._free:  # noqa: ASYNC110 - no event tells it
+        while http._busy.total() < places:  # noqa: ASYNC110 - no event tells it
             await asyncio.sleep(0)
         with pytest.raises(Unavailable, match="many sign-ins"):
             await http.ask("GET", f"{provider.issuer}/jwks")
+        assert (await http.ask("GET", f"{other_provider.issuer}/jwks")).status == 200
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-        assert http._free == places
+        assert http._busy.total() == 0
 
 
 @pytest.mark.parametrize("path", ["/token", "/jwks", "/userinfo"])

@@ -12,7 +12,7 @@ from services.users.deps import Deps
 from services.users.domain import NewApiToken
 from services.users.messages import Tokens
 from tests.identity_provider import IdentityProvider
-from tests.integration.users.conftest import PASSWORD, Clock, Query, bearer
+from tests.integration.users.conftest import PASSWORD, Query, bearer
 from tests.integration.users.oidc.conftest import Browser
 
 pytestmark = pytest.mark.anyio
@@ -27,12 +27,9 @@ async def ada(users: UsersClient) -> Tokens:
     return await users.sign_in("ada", Secret(PASSWORD))
 
 
-async def later(deps: Deps, clock: Clock, users: UsersClient, tokens: Tokens) -> Tokens:
-    """The same session when its sign-in is no longer fresh."""
-    clock.advance(minutes=11)
-    await deps.signer.reload()
-    assert tokens.refresh_token is not None
-    return await users.refresh(tokens.refresh_token)
+async def let_time_pass(query: Query) -> None:
+    """No sign-in so far is fresh any more."""
+    await query("UPDATE sessions SET created_at = created_at - interval '11 minutes'")
 
 
 async def test_an_address_alone_signs_nobody_in(browser: Browser, users: UsersClient, ada: Tokens) -> None:
@@ -56,15 +53,15 @@ async def test_who_has_just_given_the_password_links_and_signs_in_by_either_from
 
 
 async def test_a_session_of_yesterday_links_with_the_password_only(
-    browser: Browser, users: UsersClient, deps: Deps, clock: Clock, ada: Tokens
+    browser: Browser, users: UsersClient, query: Query, ada: Tokens
 ) -> None:
-    old = await later(deps, clock, users, ada)
+    await let_time_pass(query)
     unknown = await browser.prove()
     with pytest.raises(Forbidden, match="sign in again"):
-        await users.link_identity(old.access_token, unknown.ticket)
+        await users.link_identity(ada.access_token, unknown.ticket)
     with pytest.raises(Forbidden, match="not your password"):
-        await users.link_identity(old.access_token, unknown.ticket, Secret("not the password of anybody"))
-    assert await users.link_identity(old.access_token, unknown.ticket, Secret(PASSWORD))
+        await users.link_identity(ada.access_token, unknown.ticket, Secret("not the password of anybody"))
+    assert await users.link_identity(ada.access_token, unknown.ticket, Secret(PASSWORD))
 
 
 async def test_a_session_by_an_identity_does_not_count_as_the_password(
@@ -166,9 +163,10 @@ async def test_two_identities_are_not_both_unlinked_at_the_same_time(
 
 
 async def test_a_first_password_and_the_end_take_a_fresh_sign_in_where_there_is_no_password(
-    browser: Browser, users: UsersClient, deps: Deps, clock: Clock
+    browser: Browser, users: UsersClient, query: Query
 ) -> None:
-    old = await later(deps, clock, users, await browser.make_account("ada"))
+    old = await browser.make_account("ada")
+    await let_time_pass(query)
     for password in (None, Secret(""), Secret(PASSWORD)):
         with pytest.raises(Forbidden, match="sign in again"):
             await users.change_password(old.access_token, password, NEW)
