@@ -25,7 +25,7 @@ T = TypeVar("T")
 TIMEOUT_S = 2.4
 # A discovery document has 5 kB, a set of keys rarely 20.
 MAX_ANSWER_BYTES = 256 * 1024
-# Requests to one host at a time; one more is refused: a provider that hangs must not hold all of the service.
+# Requests to one host at a time; one more is refused: one provider that hangs must not hold us up.
 PLACES = 16
 
 

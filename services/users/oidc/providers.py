@@ -38,6 +38,8 @@ def read_providers(setting: Secret, redirect_url: str) -> Mapping[str, Provider]
     for provider in listed:
         if not is_safe(provider.issuer) or urlsplit(provider.issuer).query:
             raise InvalidSettings(f"OIDC_PROVIDERS: the issuer of {provider.id} is not an https address")
+        if not (provider.client_id + provider.client_secret.reveal()).isascii():
+            raise InvalidSettings(f"OIDC_PROVIDERS: the client of {provider.id} is not written in ASCII")
         if "openid" not in provider.scopes:
             raise InvalidSettings(f"OIDC_PROVIDERS: the scopes of {provider.id} lack openid")
     providers = {provider.id: provider for provider in listed}

@@ -37,6 +37,7 @@ def test_providers_are_read_by_id() -> None:
         ({"name": ""}, "name"),
         ({"client_id": ""}, "client_id"),
         ({"client_secret": 1}, "client_secret"),
+        ({"client_id": "é"}, "client"),
         ({"issuer": "http://id.acme.example"}, "issuer"),
         ({"issuer": "https://id.acme.example?x=1"}, "issuer"),
         ({"scopes": ["email"]}, "openid"),
