@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from services.kit.db import Database, constraints
 from services.kit.errors import Conflict
 from services.kit.events.outbox import INSERT_EVENT, SET_TRACE
+from services.kit.serving import idempotency
 from services.users.domain import PublicUser, User
 from services.users.events import USER_DELETED, USER_REGISTERED
 from telemetry.traces import current_traceparent
@@ -170,7 +171,9 @@ class UserStore:
 
     async def delete(self, user_id: int, now: dt.datetime) -> None:
         """Remove an account and, by the foreign keys, all that belongs to it here; tell others."""
-        await self._database.execute(self.DELETE, user_id, current_traceparent(), now)
+        async with self._database.transaction() as connection:
+            await connection.execute(self.DELETE, user_id, current_traceparent(), now)
+            await idempotency.forget(connection, user_id)
 
     async def forget_request_keys(self, before: dt.datetime, limit: int) -> int:
         """Forget the Idempotency-Keys of sign-ups before a time; returns how many."""

@@ -21,11 +21,11 @@ from services.kit.errors import BadGateway, Unavailable
 
 T = TypeVar("T")
 
-# A request to this service asks a provider four times at most (when nothing is known yet) and has 10 s itself.
+# A request to this service asks a provider four times at most (nothing is known yet) and has 10 s itself.
 TIMEOUT_S = 2.4
 # A discovery document has 5 kB, a set of keys rarely 20.
 MAX_ANSWER_BYTES = 256 * 1024
-# Requests to one host at a time; one more is refused: one provider that hangs must not hold us up.
+# Requests to one host at a time; one more is refused, since a provider that hangs holds all of them.
 PLACES = 16
 
 
