@@ -73,7 +73,6 @@ async def server(migrated_database: MigratedDatabase, free_port: Callable[[], in
             service_token=Secret("services-show-this"),
             key_encryption_key=Secret(base64.b64encode(secrets.token_bytes(32)).decode()),
             jwks_port=jwks_port,
-            service_token=Secret("services-show-this"),
         )
     )
     links_app = links.create(
