@@ -6,7 +6,7 @@ A handler is `async def handler(deps, ...)`; its other parameters are given by n
     body: SomeStruct       strict JSON; the struct says `forbid_unknown_fields=True`
     query: SomeStruct      strict query string; a list field takes repeated parameters
     headers: SomeStruct    `if_match: str | None = None` is the header If-Match
-    request: Request       only to read a body as a stream (`async for chunk in request.stream()`)
+    request: Request       for its headers and sender, or to read a body as a stream (`request.stream()`)
     and the path's parameters: `link_id: int`, `key: str`
 
 It returns a struct or a list (JSON), Created, Reply, NoContent (or None), or a starlette Response.

@@ -6,17 +6,27 @@ of it. Sign-up keeps the key with the account instead; the others can be repeate
 
 from __future__ import annotations
 
+import structlog
 from starlette.requests import Request
 
 from services.kit.auth import Principal
 from services.kit.endpoint import Access, Created, Endpoint, NoContent
 from services.kit.errors import Conflict, TooManyRequests, Unauthenticated, Unprocessable
 from services.users import domain
+from services.users.audit import Action
 from services.users.deps import BODY_LIMIT_BYTES, Deps, RequestKey
 from services.users.domain import User
 from services.users.messages import Confirmation, NewPassword, SignUp
-from services.users.problems import InvalidField, SessionRequired, WrongPassword, field_checked
+from services.users.problems import (
+    FreshSignInRequired,
+    InvalidField,
+    SessionRequired,
+    WrongPassword,
+    field_checked,
+)
 from services.users.store import KeyTaken, UsernameTaken
+
+_log = structlog.get_logger(__name__)
 
 
 async def sign_up(deps: Deps, request: Request, body: SignUp, headers: RequestKey) -> Created[User]:
@@ -36,7 +46,9 @@ async def sign_up(deps: Deps, request: Request, body: SignUp, headers: RequestKe
         raise UsernameTaken("choose another username")
     password_hash = await deps.passwords.hash(body.password)
     try:
-        user = await deps.users.add(username, email, password_hash, headers.hash, now)
+        async with deps.database.transaction():
+            user = await deps.users.add(username, email, password_hash, headers.hash, now)
+            await deps.note("account-created", request, user.id)
     except (KeyTaken, UsernameTaken):
         # Perhaps by this very request, sent twice at the same time.
         made = await _made_before(deps, wanted, headers.hash, address) if headers.hash else None
@@ -70,8 +82,8 @@ async def get_me(deps: Deps, principal: Principal) -> User:
     return account.user
 
 
-async def change_password(deps: Deps, principal: Principal, body: NewPassword) -> NoContent:
-    """Change the password: every other session ends, and on request all API tokens.
+async def change_password(deps: Deps, request: Request, principal: Principal, body: NewPassword) -> NoContent:
+    """Change or first set the password: every other session ends, and on request all API tokens.
 
     Sent again after it was done, it is done: the new password counts as the confirmation then.
     """
@@ -83,32 +95,37 @@ async def change_password(deps: Deps, principal: Principal, body: NewPassword) -
         new_password = domain.normalise_password(body.new_password.reveal())
         domain.check_password(new_password, account.user.username)
     try:
-        await deps.confirm(account, body.current_password)
+        await deps.confirm(request, account, session_id, body.current_password)
     except WrongPassword:
         if await deps.passwords.verify(account.password_hash, body.new_password):
             return NoContent()
         raise
     password_hash = await deps.passwords.hash(body.new_password)
-    changed = await deps.users.change_password(
-        account,
-        password_hash,
-        deps.clock(),
-        kept_session=session_id,
-        revoke_api_tokens=body.revoke_api_tokens,
-    )
-    if not changed:
-        raise Conflict("the password was changed by another request meanwhile")
+    async with deps.database.transaction():
+        changed = await deps.users.change_password(
+            account,
+            password_hash,
+            deps.clock(),
+            kept_session=session_id,
+            revoke_api_tokens=body.revoke_api_tokens,
+        )
+        if not changed:
+            raise Conflict("the password was changed by another request meanwhile")
+        done: Action = "password-changed" if account.password_hash else "password-set"
+        more = {"api_tokens": "revoked"} if body.revoke_api_tokens else {}
+        await deps.note(done, request, account.user.id, session_id, **more)
     return NoContent()
 
 
-async def delete_me(deps: Deps, principal: Principal, body: Confirmation) -> NoContent:
+async def delete_me(deps: Deps, request: Request, principal: Principal, body: Confirmation) -> NoContent:
     """Delete the caller's account and all that belongs to it here; it cannot be undone."""
     account = await deps.users.by_id(principal.user_id)
     if account is None:
         return NoContent()
-    await deps.session_of(principal)
-    await deps.confirm(account, body.password)
-    await deps.users.delete(account.user.id)
+    session_id = await deps.session_of(principal)
+    await deps.confirm(request, account, session_id, body.password)
+    await deps.users.delete(account.user.id, deps.clock())
+    _log.info("account deleted", user_id=account.user.id, session_id=session_id)
     return NoContent()
 
 
@@ -130,7 +147,7 @@ ENDPOINTS = (
         path="/api/v1/users/me",
         handler=delete_me,
         access=Access.WRITE,
-        raises=(WrongPassword, SessionRequired, TooManyRequests),
+        raises=(WrongPassword, FreshSignInRequired, SessionRequired, TooManyRequests),
         status=204,
         body_limit_bytes=BODY_LIMIT_BYTES,
         idempotent=False,  # a password is in the body, and a wrong one must stay counted
@@ -141,7 +158,7 @@ ENDPOINTS = (
         path="/api/v1/users/me/password",
         handler=change_password,
         access=Access.WRITE,
-        raises=(InvalidField, WrongPassword, SessionRequired, Conflict, TooManyRequests),
+        raises=(InvalidField, WrongPassword, FreshSignInRequired, SessionRequired, Conflict, TooManyRequests),
         status=204,
         body_limit_bytes=BODY_LIMIT_BYTES,
         idempotent=False,  # as above

@@ -1,20 +1,26 @@
 """The users service as other programs use it: typed calls over the kit's HTTP client.
 
 Raises the kit's Problems: Unauthenticated for wrong credentials and for a refresh token that is no longer
-good, TooManyRequests when throttled, Conflict for a taken name.
+good, TooManyRequests when throttled, Conflict for a taken name, Forbidden where a password or a fresh sign-in
+is asked for (the `detail` says which), Unprocessable for a sign-in at a provider that is not under way and
+for a ticket that is no longer good.
 """
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
+from urllib.parse import quote
 
-from services.kit.http import HttpClient
+from services.kit.http import SERVICE_TOKEN, HttpClient
 from services.kit.page import Page
 from services.kit.settings import Secret
-from services.users.domain import ApiToken, NewApiToken, Session, User
+from services.users.audit import AuditEntry
+from services.users.domain import ApiToken, NewApiToken, PublicUser, Session, User
 from services.users.events import USER_DELETED, USER_REGISTERED, UserDeleted, UserRegistered
+from services.users.export import Export
 from services.users.messages import (
     Confirmation,
     CreatedApiToken,
@@ -24,22 +30,55 @@ from services.users.messages import (
     SignUp,
     Tokens,
 )
+from services.users.oidc.domain import Identity
+from services.users.oidc.messages import (
+    BeginSignIn,
+    FinishSignIn,
+    IdentityProvider,
+    LinkIdentity,
+    NewAccount,
+    SignInBegun,
+    SignInFinished,
+)
 
-__all__ = ["USER_DELETED", "USER_REGISTERED", "UserDeleted", "UserRegistered", "UsersClient"]
+__all__ = [
+    "USER_DELETED",
+    "USER_REGISTERED",
+    "AuditEntry",
+    "Export",
+    "FinishSignIn",
+    "Identity",
+    "IdentityProvider",
+    "PublicUser",
+    "SignInBegun",
+    "SignInFinished",
+    "UserDeleted",
+    "UserRegistered",
+    "UsersClient",
+]
 
 T = TypeVar("T")
+NO_SECRET = Secret("")
 
 
 @dataclass(frozen=True)
 class UsersClient:
     """Calls to the service at `base_url`; `access_token` arguments say on whose behalf.
 
-    A program that calls for somebody else passes that one's X-Forwarded-For on as it came, as
-    `forwarded_for`: sign-ins and sign-ups are throttled by it.
+    A program that calls for a browser says so by `on_behalf_of`, for every call: sign-ins are throttled by
+    its address, the audit log names that, and the list of sessions shows its User-Agent.
+    `service_token` is for the calls that are made for no user.
     """
 
     http: HttpClient
     base_url: str = "http://users"
+    service_token: Secret = NO_SECRET
+    sender: tuple[tuple[str, str], ...] = ()
+
+    def on_behalf_of(self, forwarded_for: str | None, user_agent: str | None) -> UsersClient:
+        """The same client for a browser, given its X-Forwarded-For as it came here, and its User-Agent."""
+        headers = {"x-forwarded-for": forwarded_for, "user-agent": user_agent}
+        return replace(self, sender=tuple((name, value) for name, value in headers.items() if value))
 
     async def sign_up(
         self, username: str, password: Secret, email: str | None = None, *, forwarded_for: str | None = None
@@ -71,13 +110,14 @@ class UsersClient:
         return await self._call("GET", "/users/me", User, access_token)
 
     async def change_password(
-        self, access_token: Secret, current: Secret, new: Secret, *, revoke_api_tokens: bool = False
+        self, access_token: Secret, current: Secret | None, new: Secret, *, revoke_api_tokens: bool = False
     ) -> None:
-        """Change the password; every other session ends."""
+        """Change the password, or set the first one (`current` is None); every other session ends."""
         body = NewPassword(current_password=current, new_password=new, revoke_api_tokens=revoke_api_tokens)
         await self._call("PUT", "/users/me/password", type(None), access_token, body=body)
 
-    async def delete_account(self, access_token: Secret, password: Secret) -> None:
+    async def delete_account(self, access_token: Secret, password: Secret | None) -> None:
+        """Delete the account; None where it has no password and was signed in to a moment ago."""
         body = Confirmation(password=password)
         await self._call("DELETE", "/users/me", type(None), access_token, body=body)
 
@@ -88,6 +128,9 @@ class UsersClient:
         path = f"/sessions/{session_id}"
         await self._call("DELETE", path, type(None), access_token, headers=_once())
 
+    async def end_other_sessions(self, access_token: Secret) -> None:
+        await self._call("DELETE", "/sessions", type(None), access_token, headers=_once())
+
     async def create_token(self, access_token: Secret, new: NewApiToken) -> CreatedApiToken:
         """A personal API token; its text is in this answer only."""
         return await self._call("POST", "/tokens", CreatedApiToken, access_token, body=new, headers=_once())
@@ -97,6 +140,62 @@ class UsersClient:
 
     async def revoke_token(self, access_token: Secret, token_id: int) -> None:
         await self._call("DELETE", f"/tokens/{token_id}", type(None), access_token, headers=_once())
+
+    async def list_providers(self) -> list[IdentityProvider]:
+        """Who people may sign in with, beside the password."""
+        return (await self._call("GET", "/identity-providers", Page[IdentityProvider])).items
+
+    async def begin_sign_in(self, provider: str) -> SignInBegun:
+        """Begin a sign-in at a provider: send the browser there, keep `transaction` in its cookie."""
+        return await self._call("POST", "/sessions/oidc", SignInBegun, body=BeginSignIn(provider=provider))
+
+    async def finish_sign_in(self, finish: FinishSignIn) -> SignInFinished:
+        """Finish it with what the browser came back with: tokens, or a ticket for what follows."""
+        return await self._call("POST", "/sessions/oidc/callback", SignInFinished, body=finish)
+
+    async def sign_up_by_identity(self, ticket: Secret, username: str) -> Tokens:
+        """Make an account out of an identity; with a name that is taken (Conflict) the ticket stays good."""
+        body = NewAccount(ticket=ticket, username=username)
+        return await self._call("POST", "/users/oidc", Tokens, body=body)
+
+    async def link_identity(
+        self, access_token: Secret, ticket: Secret, password: Secret | None = None
+    ) -> Identity:
+        """Link an identity; without `password` the session must have been opened by it a moment ago."""
+        body = LinkIdentity(ticket=ticket, password=password)
+        return await self._call("POST", "/users/me/identities", Identity, access_token, body=body)
+
+    async def list_identities(self, access_token: Secret) -> list[Identity]:
+        return (await self._call("GET", "/users/me/identities", Page[Identity], access_token)).items
+
+    async def unlink_identity(self, access_token: Secret, identity_id: int) -> None:
+        path = f"/users/me/identities/{identity_id}"
+        await self._call("DELETE", path, type(None), access_token, headers=_once())
+
+    async def list_audit(
+        self, access_token: Secret, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[AuditEntry]:
+        """What happened to the account, the newest first."""
+        path = f"/users/me/audit?limit={limit}" + ("" if cursor is None else f"&cursor={quote(cursor)}")
+        return await self._call("GET", path, Page[AuditEntry], access_token)
+
+    async def export(self, access_token: Secret) -> Export:
+        """All that this service keeps of a person."""
+        return await self._call("GET", "/users/me/export", Export, access_token)
+
+    async def users_by_ids(self, user_ids: Sequence[int]) -> list[PublicUser]:
+        """Up to 100 users as anybody may see them; those that do not exist are left out."""
+        url, headers = f"{self.base_url}/internal/v1/users", self._service()
+        params = {"id": list(user_ids)}
+        return await self.http.call("GET", url, list[PublicUser], params=params, headers=headers)
+
+    async def user_by_name(self, username: str) -> PublicUser:
+        """A user as anybody may see him; raises NotFound."""
+        url = f"{self.base_url}/internal/v1/users/by-name/{quote(username, safe='')}"
+        return await self.http.call("GET", url, PublicUser, headers=self._service())
+
+    def _service(self) -> dict[str, str]:
+        return {SERVICE_TOKEN: self.service_token.reveal()}
 
     async def _call(
         self,
@@ -110,7 +209,8 @@ class UsersClient:
     ) -> T:
         token = None if access_token is None else access_token.reveal()
         url = f"{self.base_url}/api/v1{path}"
-        return await self.http.call(method, url, kind, body=body, headers=headers, token=token)
+        sent = {**dict(self.sender), **(headers or {})}
+        return await self.http.call(method, url, kind, body=body, headers=sent, token=token)
 
 
 def _once(forwarded_for: str | None = None) -> dict[str, str]:

@@ -12,12 +12,19 @@ from msgspec import Meta
 from starlette.requests import Request
 
 from services.kit.auth import Principal
+from services.kit.db import Database
 from services.kit.settings import Secret
+from services.users.audit import Action
+from services.users.audit_store import AuditStore
+from services.users.domain import FRESH, SESSION_SCOPES, Grant, scope_claim
+from services.users.messages import Tokens
 from services.users.metrics import Metrics
+from services.users.oidc.protocol import RelyingParty
+from services.users.oidc.store import AttemptStore, IdentityStore
 from services.users.opaque import sha256
 from services.users.passwords import Passwords
-from services.users.problems import SessionRequired, WrongPassword
-from services.users.session_store import SessionStore
+from services.users.problems import FreshSignInRequired, SessionRequired, WrongPassword
+from services.users.session_store import Opened, SessionStore
 from services.users.signer import Signer
 from services.users.store import Account, UserStore
 from services.users.throttle import Limits, Slowing, Throttle, client_address
@@ -33,9 +40,14 @@ NO_STORE = {"cache-control": "no-store"}
 class Deps:
     """The stores and the cryptography of the service; `clock` gives the time in UTC."""
 
+    database: Database
     users: UserStore
     sessions: SessionStore
     tokens: TokenStore
+    identities: IdentityStore
+    attempts: AttemptStore
+    audit: AuditStore
+    relying_party: RelyingParty
     throttle: Throttle
     slowing: Slowing
     limits: Limits
@@ -60,15 +72,70 @@ class Deps:
             principal.user_id, principal.session_id, self.clock()
         ):
             return principal.session_id
-        raise SessionRequired("sign in with the password for this")
+        raise SessionRequired("sign in for this")
 
-    async def confirm(self, account: Account, password: Secret) -> None:
-        """Check the password of a signed-in user again; raises WrongPassword or TooManyRequests."""
+    async def confirm(
+        self,
+        request: Request,
+        account: Account,
+        session_id: int,
+        password: Secret | None,
+        *,
+        fresh_suffices: bool = False,
+    ) -> None:
+        """Make sure that it is the owner who asks, not somebody with his session.
+
+        By the password; by a sign-in a moment ago where there is no password; with `fresh_suffices` also by a
+        sign-in with the password a moment ago. Raises WrongPassword, FreshSignInRequired, TooManyRequests.
+        """
+        has_password = account.password_hash is not None
+        if has_password and (password is not None or not fresh_suffices):
+            await self._confirm_password(request, account, session_id, password)
+            return
+        since = self.clock() - FRESH
+        if not await self.sessions.is_fresh(account.user.id, session_id, since, by_password=has_password):
+            raise FreshSignInRequired("sign in again, then send this within ten minutes")
+
+    async def _confirm_password(
+        self, request: Request, account: Account, session_id: int, password: Secret | None
+    ) -> None:
+        if password is None:
+            raise WrongPassword("give your password")
         subject = str(account.user.id)
         await self.throttle.charge(self.limits.confirm, subject, now=self.clock())
         if not await self.passwords.verify(account.password_hash, password):
+            await self.note("confirmation-failed", request, account.user.id, session_id)
             raise WrongPassword("this is not your password")
         await self.throttle.forget(self.limits.confirm, subject)
+
+    async def note(
+        self,
+        action: Action,
+        request: Request,
+        user_id: int | None,
+        session_id: int | None = None,
+        **details: str,
+    ) -> None:
+        """Write into the audit log, in the transaction of the action where one is open."""
+        await self.audit.write(
+            action,
+            user_id,
+            self.clock(),
+            address=self.address_of(request),
+            session_id=session_id,
+            details=details,
+        )
+
+    def tokens_of(self, user_id: int, username: str, opened: Opened) -> Tokens:
+        """The answer that gives a session to who signed in or refreshed."""
+        access = self.signer.sign(Grant(user_id, username, SESSION_SCOPES, opened.session_id))
+        return Tokens(
+            access_token=access.text,
+            expires_in=access.expires_in,
+            scope=scope_claim(SESSION_SCOPES),
+            refresh_token=opened.token.text,
+            refresh_expires_in=int((opened.expires_at - self.clock()).total_seconds()),
+        )
 
 
 class RequestKey(msgspec.Struct, frozen=True):

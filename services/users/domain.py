@@ -21,13 +21,15 @@ MIN_DISTINCT_CHARACTERS = 5
 # What must be left of a password when every occurrence of the username is taken out of it.
 MIN_CHARACTERS_BESIDE_USERNAME = 8
 
+# What an account may have unless the settings say otherwise. A session beyond ends the least recently used.
 MAX_API_TOKENS = 50
-# A session beyond this many ends the one that was used least recently.
 MAX_SESSIONS = 100
 
 # A session ends when it was not refreshed for this long, and in any case this long after the sign-in.
 SESSION_IDLE = dt.timedelta(days=30)
 SESSION_LIFE = dt.timedelta(days=180)
+# How long a sign-in counts as a confirmation that it is the owner who asks.
+FRESH = dt.timedelta(minutes=10)
 # How long the same refresh may be repeated with the same Idempotency-Key (an answer that got lost).
 REFRESH_REPEATABLE = dt.timedelta(seconds=60)
 # The time of an API token's last use is written this often, so that a busy token is not a busy row.
@@ -65,9 +67,18 @@ class User(msgspec.Struct, frozen=True):
     username: str
     email: str | None
     created_at: dt.datetime
+    has_password: bool = True
 
     def __repr__(self) -> str:
         return f"User(id={self.id}, username={self.username!r})"
+
+
+class PublicUser(msgspec.Struct, frozen=True):
+    """An account as anybody may see it."""
+
+    user_id: int
+    username: str
+    created_at: dt.datetime
 
 
 class Session(msgspec.Struct, frozen=True):

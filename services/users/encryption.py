@@ -45,7 +45,7 @@ class KeyEncryption:
                 continue
         raise UndecryptableKey(f"signing key {kid} does not open with KEY_ENCRYPTION_KEY")
 
-    def derive(self, purpose: Literal["throttle", "tokens"]) -> bytes:
+    def derive(self, purpose: Literal["throttle", "tokens", "sign-ins elsewhere"]) -> bytes:
         """32 bytes for one purpose; they change when the first key changes."""
         return _derived(self._keys[0], purpose)
 

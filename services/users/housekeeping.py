@@ -30,6 +30,9 @@ RETRY_EVERY = dt.timedelta(seconds=1)
 # As long as the kit keeps its Idempotency-Keys.
 REQUEST_KEYS_KEPT = dt.timedelta(hours=24)
 
+# How long entries of the audit log stay, unless the settings say otherwise.
+AUDIT_KEPT = dt.timedelta(days=180)
+
 _log = structlog.get_logger(__name__)
 _jitter = random.Random()  # noqa: S311 - spreads the replicas, guards nothing
 
@@ -40,6 +43,7 @@ class Housekeeping:
 
     deps: Deps
     keys: KeyStore
+    audit_kept: dt.timedelta = AUDIT_KEPT
 
     async def tend_keys(self) -> None:
         """Rotate when it is time, then read the keys."""
@@ -54,6 +58,9 @@ class Housekeeping:
             + await _batches(lambda: deps.throttle.clean(now, BATCH_ROWS))
             + await _batches(lambda: deps.tokens.clean(now - EXPIRED_TOKENS_KEPT, BATCH_ROWS))
             + await _batches(lambda: deps.users.forget_request_keys(now - REQUEST_KEYS_KEPT, BATCH_ROWS))
+            + await _batches(lambda: deps.attempts.clean(now, BATCH_ROWS))
+            + await _batches(lambda: deps.audit.forget(now - self.audit_kept, BATCH_ROWS))
+            + await _batches(lambda: deps.audit.forget_deleted(now - self.audit_kept, BATCH_ROWS))
         )
 
     async def round(self) -> None:

@@ -22,13 +22,17 @@ class SignUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class NewPassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    current_password: Secret
+    """`current_password`: none where the account has none yet, which takes a sign-in a moment ago."""
+
+    current_password: Secret | None = None
     new_password: Secret
     revoke_api_tokens: bool = False
 
 
 class Confirmation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    password: Secret
+    """`password`: none where the account has none, which takes a sign-in a moment ago."""
+
+    password: Secret | None = None
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

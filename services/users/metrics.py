@@ -7,7 +7,15 @@ from prometheus_client import CollectorRegistry, Counter
 from services.users.domain import Verdict
 
 PURPOSES = ("hash", "verify", "verify-unknown")
-SIGN_INS = ("right", "wrong", "api-token", "wrong-api-token")
+SIGN_INS = (
+    "right",
+    "wrong",
+    "api-token",
+    "wrong-api-token",
+    "identity",
+    "unknown-identity",
+    "refused-identity",
+)
 
 
 class Metrics:

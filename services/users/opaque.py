@@ -40,14 +40,14 @@ class RefreshToken:
     @classmethod
     def parse(cls, text: Secret) -> Self | None:
         """The token in a text; None when it cannot be one."""
-        packed = _unpack(text.reveal(), REFRESH_TOKEN_PREFIX)
+        packed = unpack(text.reveal(), REFRESH_TOKEN_PREFIX)
         if packed is None or len(packed) != SELECTOR_BYTES + SECRET_BYTES:
             return None
         return cls(packed[:SELECTOR_BYTES], packed[SELECTOR_BYTES:])
 
     @property
     def text(self) -> Secret:
-        return Secret(_pack(self.selector + self.secret, REFRESH_TOKEN_PREFIX))
+        return Secret(pack(self.selector + self.secret, REFRESH_TOKEN_PREFIX))
 
     @property
     def selector_hash(self) -> bytes:
@@ -90,7 +90,7 @@ class NewApiSecret:
 
     @property
     def text(self) -> Secret:
-        return Secret(_pack(self.secret, API_TOKEN_PREFIX))
+        return Secret(pack(self.secret, API_TOKEN_PREFIX))
 
     @property
     def hash(self) -> bytes:
@@ -99,15 +99,15 @@ class NewApiSecret:
 
 def api_token_hash(text: Secret) -> bytes | None:
     """What an API token is found by; None for a text that cannot be one."""
-    secret = _unpack(text.reveal(), API_TOKEN_PREFIX)
+    secret = unpack(text.reveal(), API_TOKEN_PREFIX)
     return sha256(secret) if secret is not None and len(secret) == SECRET_BYTES else None
 
 
-def _pack(value: bytes, prefix: str) -> str:
+def pack(value: bytes, prefix: str) -> str:
     return prefix + base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
-def _unpack(text: str, prefix: str) -> bytes | None:
+def unpack(text: str, prefix: str) -> bytes | None:
     encoded = text.removeprefix(prefix)
     if encoded == text:
         return None
@@ -116,4 +116,4 @@ def _unpack(text: str, prefix: str) -> bytes | None:
     except (binascii.Error, ValueError):
         return None
     # One text per token: Base64 whose last bits are not zero is none of ours.
-    return value if _pack(value, prefix) == text else None
+    return value if pack(value, prefix) == text else None

@@ -39,6 +39,12 @@ class SessionRequired(Forbidden):
     title = "A signed-in session is required"
 
 
+class FreshSignInRequired(Forbidden):
+    """403: the session is good, but whoever has it must show again that he is the owner."""
+
+    title = "A fresh sign-in is required"
+
+
 @contextmanager
 def field_checked(pointer: str) -> Iterator[None]:
     """Turn a broken rule of the domain into the answer that names the field."""

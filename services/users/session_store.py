@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from services.kit.db import Database
 from services.users.domain import (
-    MAX_SESSIONS,
     SESSION_LIFE,
     Session,
     StoredSession,
@@ -17,14 +16,23 @@ from services.users.domain import (
 )
 from services.users.opaque import RefreshToken
 
-# The lock keeps a sign-in by the old password from slipping in beside a change of it.
+# The locks keep a sign-in by the old password from slipping in beside a change of it, and one by an identity
+# beside its unlinking.
 ADD = """
-WITH account AS (SELECT id FROM users WHERE id = $1 AND password_changed_at = $2 FOR SHARE)
+WITH account AS ({proof} FOR SHARE)
 INSERT INTO sessions
-    (user_id, selector_hash, secret_hash, user_agent, created_at, refreshed_at, expires_at, ends_at)
-SELECT id, $3, $4, $5, $6, $6, $7, $8 FROM account
+    (user_id, identity_id, selector_hash, secret_hash, user_agent,
+     created_at, refreshed_at, expires_at, ends_at)
+SELECT user_id, identity_id, $3, $4, $5, $6, $6, $7, $8 FROM account
 RETURNING id
 """
+ADD_BY_PASSWORD = ADD.format(
+    proof="""
+    SELECT id AS user_id, NULL::bigint AS identity_id FROM users WHERE id = $1 AND password_changed_at = $2"""
+)
+ADD_BY_IDENTITY = ADD.format(
+    proof="SELECT user_id, id AS identity_id FROM identities WHERE user_id = $1 AND id = $2"
+)
 EVICT = """
 DELETE FROM sessions WHERE id IN (
     SELECT id FROM sessions WHERE user_id = $1 ORDER BY refreshed_at DESC, id DESC OFFSET $2
@@ -46,8 +54,12 @@ SELECT id, user_agent, created_at, refreshed_at, expires_at FROM sessions
 WHERE user_id = $1 AND expires_at > $2 ORDER BY refreshed_at DESC, id DESC LIMIT $3
 """
 IS_OPEN = "SELECT 1 FROM sessions WHERE user_id = $1 AND id = $2 AND expires_at > $3"
+IS_FRESH = """
+SELECT 1 FROM sessions WHERE user_id = $1 AND id = $2 AND created_at > $3 AND (identity_id IS NULL OR NOT $4)
+"""
 END = "DELETE FROM sessions WHERE id = $1"
 END_OF_USER = "DELETE FROM sessions WHERE user_id = $1 AND id = $2"
+END_OTHERS = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2"
 CLEAN = """
 DELETE FROM sessions WHERE id IN (
     SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -77,24 +89,36 @@ UNKNOWN = Refresh(None)
 
 
 class SessionStore:
-    """Opens, refreshes, lists and ends sessions; `pepper` makes repeatable refreshes."""
+    """Opens, refreshes, lists and ends sessions, `most` an account; `pepper` makes repeatable refreshes."""
 
-    def __init__(self, database: Database, pepper: bytes) -> None:
+    def __init__(self, database: Database, pepper: bytes, *, most: int) -> None:
         self._database = database
         self._pepper = pepper
+        self._most = most
 
-    async def open(
+    async def open_by_password(
         self, user_id: int, password_changed_at: dt.datetime, user_agent: str, now: dt.datetime
     ) -> Opened | None:
         """A new session; None when the password was changed since it was verified, or the user is gone."""
+        return await self._open(ADD_BY_PASSWORD, user_id, password_changed_at, user_agent, now)
+
+    async def open_by_identity(
+        self, user_id: int, identity_id: int, user_agent: str, now: dt.datetime
+    ) -> Opened | None:
+        """A new session; None when the identity was unlinked since it was proven."""
+        return await self._open(ADD_BY_IDENTITY, user_id, identity_id, user_agent, now)
+
+    async def _open(
+        self, add: str, user_id: int, proof: object, user_agent: str, now: dt.datetime
+    ) -> Opened | None:
         token = RefreshToken.generate()
         ends_at = now + SESSION_LIFE
         expires_at = session_expiry(now, ends_at)
         async with self._database.transaction():
             session_id = await self._database.fetchval(
-                ADD,
+                add,
                 user_id,
-                password_changed_at,
+                proof,
                 token.selector_hash,
                 token.secret_hash,
                 user_agent,
@@ -102,7 +126,7 @@ class SessionStore:
                 expires_at,
                 ends_at,
             )
-            await self._database.execute(EVICT, user_id, MAX_SESSIONS)
+            await self._database.execute(EVICT, user_id, self._most)
         return None if session_id is None else Opened(session_id, token, expires_at)
 
     async def refresh(self, token: RefreshToken, request_key: bytes | None, now: dt.datetime) -> Refresh:
@@ -135,15 +159,23 @@ class SessionStore:
 
     async def list(self, user_id: int, current: int | None, now: dt.datetime) -> list[Session]:
         """A user's sessions, the latest used first."""
-        rows = await self._database.fetch(LIST, user_id, now, MAX_SESSIONS)
+        rows = await self._database.fetch(LIST, user_id, now, self._most)
         return [Session(**row, current=row["id"] == current) for row in rows]
 
     async def is_open(self, user_id: int, session_id: int, now: dt.datetime) -> bool:
         return bool(await self._database.fetchval(IS_OPEN, user_id, session_id, now))
 
+    async def is_fresh(self, user_id: int, session_id: int, since: dt.datetime, *, by_password: bool) -> bool:
+        """Whether a session was opened after a time, and by the password if that matters."""
+        return bool(await self._database.fetchval(IS_FRESH, user_id, session_id, since, by_password))
+
     async def end(self, user_id: int, session_id: int) -> bool:
         """End one session of a user; False when there is none of that id."""
         return await self._database.execute(END_OF_USER, user_id, session_id) == "DELETE 1"
+
+    async def end_others(self, user_id: int, kept_session: int) -> int:
+        """End all sessions of a user but one; returns how many."""
+        return int((await self._database.execute(END_OTHERS, user_id, kept_session)).split()[-1])
 
     async def clean(self, now: dt.datetime, limit: int) -> int:
         """Delete up to `limit` expired sessions; returns how many."""

@@ -8,6 +8,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from services.kit.settings import Port, Positive, Seconds, Secret, ServiceSettings
+from services.users.domain import MAX_API_TOKENS, MAX_SESSIONS
+from services.users.oidc.domain import MAX_IDENTITIES
 from services.users.throttle import Limit, Limits
 
 
@@ -54,6 +56,34 @@ class UsersSettings(ServiceSettings, frozen=True, kw_only=True):
         Seconds, Meta(gt=0, description="After the burst, one sign-up is free again each so many seconds.")
     ] = 60.0
 
+    oidc_providers: Annotated[
+        Secret,
+        Meta(
+            description="Identity providers to sign in with: a JSON list of "
+            '{"id", "name", "issuer", "client_id", "client_secret", "scopes"}; see docs/accounts.md.'
+        ),
+    ] = Secret("")
+    oidc_redirect_url: Annotated[
+        str,
+        Meta(description="Where a provider sends the browser back to, with {provider} in the path."),
+    ] = ""
+    oidc_burst: Annotated[
+        Positive, Meta(description="Sign-ins elsewhere begun from one address that are free.")
+    ] = 30
+    oidc_every_s: Annotated[
+        Seconds, Meta(gt=0, description="After the burst, one is free again each so many seconds.")
+    ] = 10.0
+    max_sessions: Annotated[
+        Positive, Meta(description="Sessions of an account; one more ends the least recently used.")
+    ] = MAX_SESSIONS
+    max_api_tokens: Annotated[
+        Positive, Meta(description="API tokens of an account; one more is refused.")
+    ] = MAX_API_TOKENS
+    max_identities: Annotated[
+        Positive, Meta(description="Identities that sign in to an account; one more is refused.")
+    ] = MAX_IDENTITIES
+    audit_days: Annotated[Positive, Meta(description="How long an entry of the audit log is kept.")] = 180
+
     def limits(self) -> Limits:
         """The throttles' limits."""
         return Limits(
@@ -63,6 +93,7 @@ class UsersSettings(ServiceSettings, frozen=True, kw_only=True):
             ),
             sign_up_address=_limit("sign-up-address", self.sign_up_burst, self.sign_up_every_s),
             confirm=_limit("confirm", self.sign_in_burst, self.sign_in_every_s),
+            elsewhere_address=_limit("elsewhere-address", self.oidc_burst, self.oidc_every_s),
         )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.kit.db import Database, constraints
 from services.kit.errors import Conflict
 from services.kit.events.outbox import INSERT_EVENT, SET_TRACE
-from services.users.domain import User
+from services.kit.serving import idempotency
+from services.users.domain import PublicUser, User
 from services.users.events import USER_DELETED, USER_REGISTERED
 from telemetry.traces import current_traceparent
 
@@ -25,6 +26,7 @@ _DELETED = INSERT_EVENT.format(
     data="jsonb_build_object('user_id', id, 'username', username)",
     source="gone",
 )
+_NOTED = "INSERT INTO deleted_accounts (user_id, deleted_at) SELECT id, $3 FROM gone"
 
 
 class UsernameTaken(Conflict):
@@ -37,10 +39,10 @@ class KeyTaken(Exception):
 
 @dataclass(frozen=True, repr=False)
 class Account:
-    """A user with what sign-in needs."""
+    """A user with what sign-in needs; no hash: the account has no password."""
 
     user: User
-    password_hash: str
+    password_hash: str | None
     password_changed_at: dt.datetime
 
 
@@ -59,7 +61,15 @@ class UserStore:
     BY_NAME = f"SELECT {COLUMNS} FROM users WHERE username = $1"  # noqa: S608 - constants
     BY_ID = f"SELECT {COLUMNS} FROM users WHERE id = $1"  # noqa: S608
     BY_REQUEST_KEY = f"SELECT {COLUMNS} FROM users WHERE request_key = $1"  # noqa: S608
+    PUBLIC = "SELECT id AS user_id, username, created_at FROM users WHERE"
+    PUBLIC_BY_IDS = f"{PUBLIC} id = ANY($1::bigint[]) ORDER BY id"
+    PUBLIC_BY_NAME = f"{PUBLIC} username = $1"
     EXISTS = "SELECT 1 FROM users WHERE username = $1"
+    FIRST_FREE = """
+    SELECT name FROM unnest($1::text[]) WITH ORDINALITY AS offered (name, position)
+    WHERE NOT EXISTS (SELECT FROM users WHERE username = name) ORDER BY position LIMIT 1
+    """
+    EMAIL_KNOWN = "SELECT EXISTS (SELECT FROM users WHERE lower(email) = lower($1))"
     REHASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
     REPLACE_HASH = """
     UPDATE users SET password_hash = $3, password_changed_at = $4 WHERE id = $1 AND password_changed_at = $2
@@ -68,7 +78,8 @@ class UserStore:
     REVOKE_API_TOKENS = "DELETE FROM api_tokens WHERE user_id = $1"
     DELETE = f"""
     WITH gone AS (
-        DELETE FROM users WHERE id = $1 RETURNING id, username, {SET_TRACE.format(parameter="$2")})
+        DELETE FROM users WHERE id = $1 RETURNING id, username, {SET_TRACE.format(parameter="$2")}),
+    noted AS ({_NOTED})
     {_DELETED}
     """  # noqa: S608 - constants
     FORGET_REQUEST_KEYS = """
@@ -85,7 +96,7 @@ class UserStore:
         self,
         username: str,
         email: str | None,
-        password_hash: str,
+        password_hash: str | None,
         request_key: bytes | None,
         now: dt.datetime,
     ) -> User:
@@ -98,10 +109,27 @@ class UserStore:
             user_id = await self._database.fetchval(
                 self.ADD, username, email, password_hash, request_key, now, current_traceparent()
             )
-        return User(user_id, username, email, now)
+        return User(user_id, username, email, now, password_hash is not None)
 
     async def is_taken(self, username: str) -> bool:
         return bool(await self._database.fetchval(self.EXISTS, username))
+
+    async def first_free(self, usernames: Sequence[str]) -> str | None:
+        """The first of these usernames that nobody has."""
+        name: str | None = await self._database.fetchval(self.FIRST_FREE, usernames)
+        return name
+
+    async def is_known_email(self, email: str) -> bool:
+        """Whether an account has this address, which nobody has verified here."""
+        return bool(await self._database.fetchval(self.EMAIL_KNOWN, email))
+
+    async def public(self, user_ids: Sequence[int]) -> list[PublicUser]:
+        """What anybody may know of these users; those that do not exist are left out."""
+        return [PublicUser(**row) for row in await self._database.fetch(self.PUBLIC_BY_IDS, user_ids)]
+
+    async def public_by_name(self, username: str) -> PublicUser | None:
+        row = await self._database.fetchrow(self.PUBLIC_BY_NAME, username)
+        return None if row is None else PublicUser(**row)
 
     async def by_name(self, username: str) -> Account | None:
         return await self._account(self.BY_NAME, username)
@@ -141,9 +169,11 @@ class UserStore:
                 await self._database.execute(self.REVOKE_API_TOKENS, user_id)
         return True
 
-    async def delete(self, user_id: int) -> None:
+    async def delete(self, user_id: int, now: dt.datetime) -> None:
         """Remove an account and, by the foreign keys, all that belongs to it here; tell others."""
-        await self._database.execute(self.DELETE, user_id, current_traceparent())
+        async with self._database.transaction() as connection:
+            await connection.execute(self.DELETE, user_id, current_traceparent(), now)
+            await idempotency.forget(connection, user_id)
 
     async def forget_request_keys(self, before: dt.datetime, limit: int) -> int:
         """Forget the Idempotency-Keys of sign-ups before a time; returns how many."""
@@ -153,5 +183,6 @@ class UserStore:
         row = await self._database.fetchrow(sql, argument)
         if row is None:
             return None
-        user = User(row["id"], row["username"], row["email"], row["created_at"])
+        has_password = row["password_hash"] is not None
+        user = User(row["id"], row["username"], row["email"], row["created_at"], has_password)
         return Account(user, row["password_hash"], row["password_changed_at"])

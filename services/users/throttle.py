@@ -71,6 +71,7 @@ class Limits:
     sign_in_address: Limit = Limit("sign-in-address", 50, dt.timedelta(seconds=10))
     sign_up_address: Limit = Limit("sign-up-address", 20, dt.timedelta(minutes=1))
     confirm: Limit = Limit("confirm", 5, dt.timedelta(minutes=1))
+    elsewhere_address: Limit = Limit("elsewhere-address", 30, dt.timedelta(seconds=10))
 
 
 class Slowing:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from starlette.requests import Request
+
 from services.kit.auth import Principal
 from services.kit.endpoint import Access, Endpoint, NoContent, Reply
 from services.kit.errors import NotFound, Unprocessable
@@ -15,7 +17,7 @@ from services.users.token_store import SessionEnded, TokenNameTaken, TooManyToke
 
 
 async def create_token(
-    deps: Deps, principal: Principal, body: NewApiToken, headers: RequestKey
+    deps: Deps, request: Request, principal: Principal, body: NewApiToken, headers: RequestKey
 ) -> Reply[CreatedApiToken]:
     """Make a token; its text is shown now and never again."""
     session_id = await deps.session_of(principal)
@@ -23,9 +25,15 @@ async def create_token(
     with field_checked(""):
         new = domain.check_new_token(body, now)
     try:
-        made = await deps.tokens.add(principal.user_id, session_id, new, headers.hash, now)
+        async with deps.database.transaction():
+            made = await deps.tokens.add(principal.user_id, session_id, new, headers.hash, now)
+            if not made.again:
+                scopes = domain.scope_claim(new.scopes)
+                await deps.note(
+                    "token-created", request, principal.user_id, session_id, name=new.name, scopes=scopes
+                )
     except SessionEnded:
-        raise SessionRequired("sign in with the password for this") from None
+        raise SessionRequired("sign in for this") from None
     headers_sent = {**NO_STORE, "location": f"/api/v1/tokens/{made.token.id}"}
     return Reply(CreatedApiToken(api_token=made.token, token=made.secret.text), headers=headers_sent)
 
@@ -36,11 +44,14 @@ async def list_tokens(deps: Deps, principal: Principal) -> Page[ApiToken]:
     return Page(items=await deps.tokens.list(principal.user_id))
 
 
-async def revoke_token(deps: Deps, principal: Principal, token_id: int) -> NoContent:
+async def revoke_token(deps: Deps, request: Request, principal: Principal, token_id: int) -> NoContent:
     """Revoke a token; access tokens that it was exchanged for live out their minutes."""
-    await deps.session_of(principal)
-    if not await deps.tokens.revoke(principal.user_id, token_id):
-        raise NotFound(f"no token is {token_id}")
+    session_id = await deps.session_of(principal)
+    async with deps.database.transaction():
+        name = await deps.tokens.revoke(principal.user_id, token_id)
+        if name is None:
+            raise NotFound(f"no token is {token_id}")
+        await deps.note("token-revoked", request, principal.user_id, session_id, name=name)
     return NoContent()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.kit.db import Database, constraints
 from services.kit.errors import Conflict, Unprocessable
-from services.users.domain import LAST_USED_EVERY, MAX_API_TOKENS, ApiToken, Grant, NewApiToken
+from services.users.domain import LAST_USED_EVERY, ApiToken, Grant, NewApiToken
 from services.users.opaque import NewApiSecret
 
 # Also makes creations by one user wait for each other, so that the count below is right.
@@ -22,8 +22,8 @@ INSERT INTO api_tokens (user_id, name, scopes, token_hash, request_key, salt, cr
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {COLUMNS}
 """  # noqa: S608 - constants
 MADE_BEFORE = f"SELECT salt, {COLUMNS} FROM api_tokens WHERE user_id = $1 AND request_key = $2"  # noqa: S608
-LIST = f"SELECT {COLUMNS} FROM api_tokens WHERE user_id = $1 ORDER BY id DESC LIMIT $2"  # noqa: S608
-REVOKE = "DELETE FROM api_tokens WHERE user_id = $1 AND id = $2"
+LIST = f"SELECT {COLUMNS} FROM api_tokens WHERE user_id = $1 ORDER BY id DESC"  # noqa: S608
+REVOKE = "DELETE FROM api_tokens WHERE user_id = $1 AND id = $2 RETURNING name"
 USE = """
 WITH used AS (
     UPDATE api_tokens SET last_used_at = $2
@@ -55,18 +55,20 @@ class SessionEnded(Exception):
 
 @dataclass(frozen=True, repr=False)
 class Made:
-    """A token and its text, which is known only now."""
+    """A token and its text, which is known only now; `again`: the same request had made it before."""
 
     token: ApiToken
     secret: NewApiSecret
+    again: bool = False
 
 
 class TokenStore:
-    """Makes, lists, revokes and looks up API tokens; `pepper` makes a repeated creation answerable."""
+    """Makes, lists, revokes and looks up API tokens, `most` of an account; `pepper` answers repetitions."""
 
-    def __init__(self, database: Database, pepper: bytes) -> None:
+    def __init__(self, database: Database, pepper: bytes, *, most: int) -> None:
         self._database = database
         self._pepper = pepper
+        self._most = most
 
     async def add(
         self,
@@ -90,13 +92,13 @@ class TokenStore:
                     made = await self._made_before(user_id, new, request_key)
                     if made is not None:
                         return made
-                if await self._database.fetchval(COUNT, user_id) >= MAX_API_TOKENS:
-                    raise TooManyTokens(f"revoke one of your {MAX_API_TOKENS} tokens first")
+                if await self._database.fetchval(COUNT, user_id) >= self._most:
+                    raise TooManyTokens(f"revoke one of your {self._most} tokens first")
                 return await self._insert(user_id, new, request_key, now)
 
     async def list(self, user_id: int) -> list[ApiToken]:
         """A user's tokens, the newest first."""
-        rows = await self._database.fetch(LIST, user_id, MAX_API_TOKENS)
+        rows = await self._database.fetch(LIST, user_id)
         return [ApiToken(**row) for row in rows]
 
     async def use(self, token_hash: bytes, now: dt.datetime) -> Grant | None:
@@ -106,9 +108,10 @@ class TokenStore:
             return None
         return Grant(row["user_id"], row["username"], frozenset(row["scopes"]), None, row["expires_at"])
 
-    async def revoke(self, user_id: int, token_id: int) -> bool:
-        """Forget a token; False when the user has none of that id."""
-        return await self._database.execute(REVOKE, user_id, token_id) == "DELETE 1"
+    async def revoke(self, user_id: int, token_id: int) -> str | None:
+        """Forget a token; its name, None when the user has none of that id."""
+        name: str | None = await self._database.fetchval(REVOKE, user_id, token_id)
+        return name
 
     async def clean(self, before: dt.datetime, limit: int) -> int:
         """Delete up to `limit` tokens that expired before a time; returns how many."""
@@ -123,7 +126,7 @@ class TokenStore:
         token = ApiToken(**values)
         if (token.name, token.scopes, token.expires_at) != (new.name, new.scopes, new.expires_at):
             raise Unprocessable("this Idempotency-Key was used for another token", header="idempotency-key")
-        return Made(token, NewApiSecret.again(self._pepper, request_key, salt))
+        return Made(token, NewApiSecret.again(self._pepper, request_key, salt), again=True)
 
     async def _insert(
         self, user_id: int, new: NewApiToken, request_key: bytes | None, now: dt.datetime

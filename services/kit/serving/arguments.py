@@ -21,6 +21,8 @@ from services.kit.settings import decode_secret
 
 MAX_INT64 = 2**63 - 1
 MAX_QUERY_PARAMETERS = 100
+# Requests of these have no body that a handler could read as a stream.
+BODILESS = ("GET", "HEAD", "DELETE")
 
 _AT = re.compile(r" - at `(.*)`$", re.DOTALL)
 _FIELD = re.compile(r"contains unknown field `(.*?)`|missing required field `(.*?)`", re.DOTALL)
@@ -52,6 +54,7 @@ class Signature:
     path: dict[str, type]
     principal: bool
     request: bool
+    streams: bool
     returns: Any
 
     @classmethod
@@ -65,7 +68,7 @@ class Signature:
         strange = set(names) - set(path) - {"body", "query", "headers", "principal", "request"}
         if strange:
             raise TypeError(f"{where}: nothing is known to pass as {', '.join(sorted(strange))}")
-        if "request" in names and endpoint.takes_key:
+        if "request" in names and endpoint.takes_key and endpoint.method not in BODILESS:
             raise TypeError(f"{where}: a streamed body cannot be compared; say idempotent=False")
         if "principal" in names and endpoint.access is Access.INTERNAL:
             raise TypeError(f"{where}: an internal endpoint is called for no user")
@@ -81,6 +84,7 @@ class Signature:
             path=path,
             principal="principal" in names,
             request="request" in names,
+            streams="request" in names and "body" not in names and endpoint.method not in BODILESS,
             returns=returns,
         )
 

@@ -121,7 +121,7 @@ def _operation(
     if signature.body is not None:
         content = {"application/json": {"schema": by_kind[repr(signature.body)]}}
         operation["requestBody"] = {"required": True, "content": content}
-    elif signature.request:
+    elif signature.streams:
         anything = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
         operation["requestBody"] = {"required": True, "content": anything}
     if endpoint.access is not Access.PUBLIC:

@@ -24,7 +24,7 @@ from services.users.settings import UsersSettings
 from tests.access_tokens import AUDIENCE, ISSUER
 from tests.conftest import MigratedDatabase
 
-OF_USERS = ("/api/v1/users", "/api/v1/sessions", "/api/v1/tokens")
+OF_USERS = ("/api/v1/users", "/api/v1/sessions", "/api/v1/tokens", "/api/v1/identity-providers")
 
 
 @dataclass

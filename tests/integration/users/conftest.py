@@ -24,6 +24,7 @@ from services.users.settings import UsersSettings
 from tests.access_tokens import AUDIENCE, ISSUER
 from tests.conftest import MigratedDatabase
 
+SERVICE_TOKEN = Secret("what services show each other")
 PASSWORD = "a long walk by the sea"
 Query = Callable[..., Awaitable[list[asyncpg.Record]]]
 
@@ -65,6 +66,7 @@ def settings(database_url: str, setting: dict[str, Any]) -> UsersSettings:
         "audience": AUDIENCE,
         "key_encryption_key": Secret(base64.b64encode(secrets.token_bytes(32)).decode()),
         "argon2_queue": 100,
+        "service_token": SERVICE_TOKEN,
     }
     return UsersSettings(**{**values, **setting})
 

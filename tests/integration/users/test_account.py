@@ -101,6 +101,7 @@ async def test_deleting_an_account_leaves_nothing_of_it(
     users: UsersClient, tokens: Tokens, query: Query
 ) -> None:
     made = await users.create_token(tokens.access_token, NewApiToken(name="cron", scopes=["read"]))
+    await users.end_other_sessions(tokens.access_token)
     with pytest.raises(Forbidden):
         await users.delete_account(tokens.access_token, WRONG)
     await users.delete_account(tokens.access_token, Secret(PASSWORD))
@@ -111,9 +112,13 @@ async def test_deleting_an_account_leaves_nothing_of_it(
         WHERE table_schema = 'public' AND column_name IN ('user_id', 'username')
         """
     )
-    assert {row["table_name"] for row in owned} == {"users", "sessions", "api_tokens"}
-    for table in ("users", "sessions", "api_tokens"):
+    tables = {"users", "sessions", "api_tokens", "identities", "audit"}
+    assert {row["table_name"] for row in owned} == {*tables, "deleted_accounts"}
+    for table in tables:
         assert await query(f"SELECT FROM {table}") == []
+    assert await query("SELECT FROM idempotency_keys WHERE scope LIKE 'user %'") == []
+    # That there was one, as long as its audit log would have been kept; who it was stands nowhere.
+    assert len(await query("SELECT FROM deleted_accounts")) == 1
     assert tokens.refresh_token is not None
     for gone in (
         users.me(tokens.access_token),

@@ -46,10 +46,11 @@ async def test_what_has_expired_goes_and_the_rest_stays(
     assert len(await query("SELECT FROM sessions")) == 1
     assert len(await query("SELECT FROM api_tokens")) == 2
     clock.advance(days=366 + 31)
-    # A session, the bucket of sign-ups, a token, the key of the sign-up.
-    assert await tidy.clean() == 4
+    # A session, the bucket of sign-ups, a token, the key of the sign-up; what the audit log has of all that.
+    assert await tidy.clean() == 4 + 4
     assert await query("SELECT FROM sessions") == []
     assert await query("SELECT FROM throttle") == []
+    assert await query("SELECT FROM audit") == []
     assert [row["name"] for row in await query("SELECT name FROM api_tokens")] == ["lasting"]
     assert await query("SELECT FROM users WHERE request_key IS NOT NULL") == []
     assert len(await query("SELECT FROM users")) == 1

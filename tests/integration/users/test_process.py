@@ -77,6 +77,7 @@ async def environment(
         "KEY_ENCRYPTION_KEY_FILE": str(key),
         "ISSUER": ISSUER,
         "AUDIENCE": AUDIENCE,
+        "SERVICE_TOKEN": "what services show each other",
         "DRAIN_DELAY_S": "0",
     }
 
@@ -113,6 +114,7 @@ async def test_it_migrates_serves_rotates_and_stops(environment: dict[str, str])
         ({"KEY_ENCRYPTION_KEY": "c2hvcnQ="}, "KEY_ENCRYPTION_KEY"),
         ({"ISSUER": ""}, "ISSUER"),
         ({"TRUSTED_PROXIES": "-1"}, "TRUSTED_PROXIES"),
+        ({"OIDC_PROVIDERS": '[{"client_secret": "c2hvcnQ="}]'}, "OIDC_PROVIDERS"),
     ],
 )
 async def test_wrong_settings_are_named_and_nothing_starts(

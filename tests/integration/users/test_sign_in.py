@@ -194,7 +194,9 @@ async def test_a_session_that_began_with_a_password_changed_meanwhile_is_not_ope
     account = await deps.users.by_id(user.id)
     assert account is not None
     await query("UPDATE users SET password_changed_at = now() + interval '1 second'")
-    assert await deps.sessions.open(user.id, account.password_changed_at, "", deps.clock()) is None
+    assert (
+        await deps.sessions.open_by_password(user.id, account.password_changed_at, "", deps.clock()) is None
+    )
 
 
 async def test_wrong_credentials_are_told_apart_from_throttling_by_the_client(users: UsersClient) -> None:

@@ -20,6 +20,7 @@ from services.users.domain import SESSION_SCOPES, Grant
 from services.users.housekeeping import Housekeeping
 from services.users.keys import ACCESS_TOKEN_LIFE, RotationPolicy, RotationTooEarly
 from services.users.metrics import Metrics
+from services.users.oidc.http import open_provider_http
 from services.users.rotate_keys import rotate
 from services.users.settings import UsersSettings
 from tests.integration.users.conftest import Clock, Query
@@ -32,8 +33,8 @@ GRANT = Grant(1, "ada", SESSION_SCOPES, 1)
 @pytest.fixture
 async def replicas(settings: UsersSettings, clock: Clock) -> AsyncIterator[list[Housekeeping]]:
     """Three processes of the service over one database, as far as keys go."""
-    async with open_pool(settings) as database:
-        made = (compose(settings, database, Metrics(CollectorRegistry()), clock) for _ in range(3))
+    async with open_pool(settings) as database, open_provider_http() as http:
+        made = (compose(settings, database, http, Metrics(CollectorRegistry()), clock) for _ in range(3))
         yield [Housekeeping(deps, keys) for deps, keys in made]
 
 

@@ -25,8 +25,12 @@ def test_only_what_cannot_ask_for_a_token_is_public() -> None:
     public = {f"{each.method} {each.path}" for each in ENDPOINTS if each.access is Access.PUBLIC}
     assert public == {
         "POST /api/v1/users",
+        "POST /api/v1/users/oidc",
         "POST /api/v1/sessions",
         "POST /api/v1/sessions/refresh",
+        "GET /api/v1/identity-providers",
+        "POST /api/v1/sessions/oidc",
+        "POST /api/v1/sessions/oidc/callback",
     }
 
 
@@ -44,6 +48,10 @@ def test_where_a_secret_goes_in_or_out_the_kit_keeps_no_record() -> None:
         "POST /api/v1/sessions",
         "POST /api/v1/sessions/refresh",
         "POST /api/v1/tokens",
+        "POST /api/v1/users/oidc",
+        "POST /api/v1/users/me/identities",
+        "POST /api/v1/sessions/oidc",
+        "POST /api/v1/sessions/oidc/callback",
     }
 
 
