@@ -41,7 +41,7 @@ def _judge_kind(resource: Resource, at: At) -> None:
     if kind in NOT_RUN.get(group, ()):
         (at / "kind").warning(f"{kind} means nothing on one machine: it is read and not run")
     elif kind in LATER.get(group, ()):
-        (at / "kind").unsupported(kind)
+        (at / "kind").unsupported()
     elif kind in SUPPORTED:
         known = ", ".join(SUPPORTED[kind].api_versions)
         (at / "apiVersion").error(f'no kind "{kind}" in version "{resource.api_version}", but in {known}')

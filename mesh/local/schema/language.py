@@ -88,7 +88,7 @@ class Enum:
             at.unsupported(value)
         elif value not in self.values:
             known = [*self.values, *self.later]
-            at.error(f'"{value}" is not one of {", ".join(known)}{_suggestion(value, known)}')
+            at.error(f'"{value}" is not one of {", ".join(known)}{_suggested(_closest(value, known))}')
 
 
 @dataclass(frozen=True)
@@ -150,14 +150,15 @@ class Message:
             at.misshapen(f"must be an object, not {described(value)}")
             return
         misshapen = at.report.misshapen
+        meant = set()
         for name, item in value.items():
             field = self.fields.get(name)
             if field is None:
-                self._unknown(name, at)
+                meant.add(self._unknown(name, at))
             else:
                 field.check(item, at / name)
         for name in self.required:
-            if name not in value:
+            if name not in value and name not in meant:
                 (at / name).misshapen("is required")
         for group in self.one_of:
             written = [name for name in group if name in value]
@@ -167,9 +168,15 @@ class Message:
             for rule in self.rules:
                 rule(value, at)
 
-    def _unknown(self, name: str, at: At) -> None:
-        place = at / name
-        place.error(f'unknown field "{field_name(place.path)}"{_suggestion(name, list(self.fields))}')
+    def _unknown(self, name: str, at: At) -> str | None:
+        """Refuse a field; returns the one that was probably meant, whose absence is no second mistake."""
+        place, meant = at / name, _closest(name, list(self.fields))
+        message = f'unknown field "{field_name(place.path)}"{_suggested(meant)}'
+        if meant is None:
+            place.error(message)
+        else:
+            place.misshapen(message)  # no rule may judge the object without it
+        return meant
 
 
 @dataclass(frozen=True)
@@ -226,10 +233,14 @@ def _quoting_hint(value: Any) -> str:
     return ""
 
 
-def _suggestion(name: str, known: Sequence[str]) -> str:
+def _suggested(word: str | None) -> str:
+    return "" if word is None else f'; did you mean "{word}"?'
+
+
+def _closest(name: str, known: Sequence[str]) -> str | None:
     by_case = {word.lower(): word for word in known}
     plain = name.replace("_", "").replace("-", "").lower()
     if plain in by_case:
-        return f'; did you mean "{by_case[plain]}"?'
+        return by_case[plain]
     close = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    return close[0] if close else None

@@ -81,14 +81,14 @@ _PORT = Message(
 _SERVICE: dict[str, Type] = {
     "type": Enum("ClusterIP", "NodePort", "LoadBalancer", later=("ExternalName",)),
     "selector": LABELS,
-    "ports": ListOf(_PORT),
+    "ports": ListOf(_PORT, least=1),
     "sessionAffinity": Enum("None", later=("ClientIP",)),
     "externalName": later(ANY_TEXT),
     "externalIPs": later(),
     "publishNotReadyAddresses": later(BOOL),
     **dict.fromkeys(SERVICE_UNREAD, UNREAD),
 }
-SERVICE = whole({"spec": Message(_SERVICE, rules=[_named_ports])}, required=("spec",))
+SERVICE = whole({"spec": Message(_SERVICE, required=["ports"], rules=[_named_ports])}, required=("spec",))
 NAMESPACE = whole({"spec": UNREAD})
 SERVICE_ACCOUNT = whole(
     {"automountServiceAccountToken": UNREAD, "imagePullSecrets": UNREAD, "secrets": UNREAD}
