@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mesh.local.check.callers import caller_findings
 from mesh.local.check.mesh import Mesh
+from mesh.local.check.pods import pod_findings
 from mesh.local.check.routes import route_findings
 from mesh.local.check.workloads import workload_findings
 from mesh.local.model import Config, Finding, Resource
@@ -31,4 +33,7 @@ def validate(resources: Sequence[Resource]) -> tuple[Config, list[Finding]]:
 def check(config: Config) -> list[Finding]:
     """What resources that are valid one by one say together: unknown references, idle rules, conflicts."""
     mesh = Mesh(config)
-    return [*route_findings(mesh), *workload_findings(mesh)]
+    findings = [*route_findings(mesh), *workload_findings(mesh)]
+    if mesh.has_workloads:
+        findings += [*pod_findings(mesh), *caller_findings(mesh)]
+    return findings

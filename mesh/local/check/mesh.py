@@ -19,6 +19,10 @@ class PodTemplate:
     workload: Resource
     labels: Mapping[str, str]
 
+    @property
+    def account(self) -> str:
+        return self.workload.spec["template"]["spec"].get("serviceAccountName") or "default"
+
     def fits(self, labels: Mapping[str, str]) -> bool:
         return labels.items() <= self.labels.items()
 
@@ -61,6 +65,12 @@ class Mesh:
                 metadata = workload.spec["template"].get("metadata") or {}
                 templates.append(PodTemplate(workload, metadata.get("labels") or {}))
         return templates
+
+    @cached_property
+    def accounts(self) -> frozenset[tuple[str, str]]:
+        """(namespace, name) of every service account that is declared, or that pods are to have."""
+        declared = {(account.namespace, account.name) for account in self.config.of("ServiceAccount")}
+        return frozenset(declared | {(pod.workload.namespace, pod.account) for pod in self.pods})
 
     @property
     def has_workloads(self) -> bool:

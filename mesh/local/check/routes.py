@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mesh.local.check.mesh import Mesh, full_host, gateway_key
-from mesh.local.model import Finding, Json, Resource
+from mesh.local.model import CLUSTER_DOMAIN, Finding, Json, Resource
 from mesh.local.resources import finding
 from mesh.local.schema.virtual_service import MESH
 
@@ -18,6 +18,7 @@ Path = tuple[str | int, ...]
 def route_findings(mesh: Mesh) -> Iterator[Finding]:
     for virtual_service in mesh.config.of("VirtualService"):
         yield from _unknown_gateways(mesh, virtual_service)
+        yield from _unknown_hosts(mesh, virtual_service)
         yield from _unused_routes(virtual_service)
         for index, route in enumerate(virtual_service.spec.get("http") or []):
             yield from _unknown_destinations(mesh, virtual_service, route, ("spec", "http", index))
@@ -38,6 +39,23 @@ def _unknown_gateways(mesh: Mesh, resource: Resource) -> Iterator[Finding]:
         if name != MESH and mesh.config.get("Gateway", namespace, short) is None:
             message = f'unknown Gateway "{name}"; Istio would accept this and leave the rule out there'
             yield finding(resource, path, message)
+
+
+def _unknown_hosts(mesh: Mesh, resource: Resource) -> Iterator[Finding]:
+    """Hosts of the mesh's own kind that no Service has; others may be of the world outside."""
+    if not mesh.services or (resource.spec.get("gateways") or [MESH]) != [MESH]:
+        return
+    for index, written in enumerate(resource.spec.get("hosts") or []):
+        host, path = full_host(written, resource.namespace), ("spec", "hosts", index)
+        if host in mesh.services or "*" in host:
+            continue
+        name, _, namespace = host.partition(".")
+        if host.endswith(f".svc.{CLUSTER_DOMAIN}"):
+            message = f'unknown host "{written}": no Service {host}, so no request meets this rule'
+            yield finding(resource, path, message, warning=True)
+        elif (full := f"{name}.{namespace.removesuffix('.svc')}.svc.{CLUSTER_DOMAIN}") in mesh.services:
+            message = f'"{written}" is not read as a short name: write {full}'
+            yield finding(resource, path, message, warning=True)
 
 
 def destinations(route: Json) -> Iterator[tuple[Path, Json]]:

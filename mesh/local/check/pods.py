@@ -1,0 +1,61 @@
+"""Findings about what Services and Pod templates promise each other: ports, service accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mesh.local.check.mesh import Mesh, PodTemplate
+from mesh.local.model import Finding, Json, Resource
+from mesh.local.resources import finding
+
+DEFAULT_ACCOUNT = "default"  # every namespace has it
+TEMPLATES = "inject.istio.io/templates"
+INJECT = "sidecar.istio.io/inject"
+
+
+def pod_findings(mesh: Mesh) -> Iterator[Finding]:
+    for service in mesh.services.values():
+        yield from _closed_ports(service, mesh.pods_of(service))
+    for pod in mesh.pods:
+        yield from _unknown_account(mesh, pod)
+
+
+def _closed_ports(service: Resource, pods: list[PodTemplate]) -> Iterator[Finding]:
+    """Ports of a Service at which no container of its pods listens, as far as containers say so."""
+    for index, port in enumerate(service.spec.get("ports") or [] if pods else []):
+        target = port.get("targetPort") or port["port"]
+        path = ("spec", "ports", index, "targetPort" if "targetPort" in port else "port")
+        if isinstance(target, str):
+            if not any(target in (entry.get("name") for entry in _ports(pod)) for pod in pods):
+                message = f'no container of the selected pods has a port named "{target}": answered 503'
+                yield finding(service, path, message, warning=True)
+        elif not any(_takes(pod, target) for pod in pods):
+            message = (
+                f"no container of the selected pods declares the containerPort {target}: Kubernetes needs "
+                "none, but on the laptop a sidecar takes declared ports only, so requests are answered 503"
+            )
+            yield finding(service, path, message, warning=True)
+
+
+def _takes(pod: PodTemplate, number: int) -> bool:
+    """Whether somebody may listen there: a gateway does where Gateways say, a naked pod where it likes."""
+    notes = {**_metadata(pod, "annotations"), **_metadata(pod, "labels")}
+    free = TEMPLATES in notes or str(notes.get(INJECT)).lower() == "false"
+    return free or number in (entry["containerPort"] for entry in _ports(pod))
+
+
+def _metadata(pod: PodTemplate, word: str) -> Json:
+    return (pod.workload.spec["template"].get("metadata") or {}).get(word) or {}
+
+
+def _ports(pod: PodTemplate) -> Iterator[Json]:
+    for container in pod.workload.spec["template"]["spec"]["containers"]:
+        yield from container.get("ports") or []
+
+
+def _unknown_account(mesh: Mesh, pod: PodTemplate) -> Iterator[Finding]:
+    name = pod.account
+    if mesh.config.get("ServiceAccount", pod.workload.namespace, name) is None and name != DEFAULT_ACCOUNT:
+        message = f"no ServiceAccount {pod.workload.namespace}/{name}: Kubernetes makes no pod without it"
+        path = ("spec", "template", "spec", "serviceAccountName")
+        yield finding(pod.workload, path, message, warning=True)
