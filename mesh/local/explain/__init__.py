@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 import msgspec
 
@@ -53,8 +54,10 @@ def _at_sidecar(view: View, request: Request) -> Explanation:
     domain = best_domain(authority, by_domain)
     if domain is None:
         if view.mesh.registry_only:
-            return Explanation("answered", "the host is in no registry and the mesh is closed", 502)
-        return Explanation("passed on", "the host is in no registry", authority=authority, path=request.path)
+            reason = f"the host is in no registry and the mesh is closed{_near(authority, by_domain)}"
+            return Explanation("answered", reason, 502)
+        reason = f"the host is in no registry{_near(authority, by_domain)}"
+        return Explanation("passed on", reason, authority=authority, path=request.path)
     host = by_domain[domain]
     return _routed(view, request, host.name, host.routes)
 
@@ -84,9 +87,15 @@ def _at_gateway(view: View, request: Request) -> Explanation:
     verdict = policies.authentication(view, request.claims)
     verdict = verdict or policies.authorization(view, arrived, http=True)
     if not verdict.allowed:
-        return Explanation("answered", verdict.reason, verdict.status, host.name, edge=verdict)
+        return Explanation("denied", verdict.reason, verdict.status, host.name, edge=verdict)
     answer = _routed(view, replace(request, claims=claims), host.name, host.routes)
     return msgspec.structs.replace(answer, edge=verdict)
+
+
+def _near(authority: str, domains: Iterable[str]) -> str:
+    """The name that was perhaps meant."""
+    close = get_close_matches(authority, sorted(domains), n=1, cutoff=0.8)
+    return f'; did you mean "{close[0]}"?' if close else ""
 
 
 def best_domain(authority: str, domains: Iterable[str]) -> str | None:

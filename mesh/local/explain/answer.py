@@ -9,6 +9,7 @@ import msgspec
 Outcome = Literal[
     "forwarded",  # to a pod, if its policies allow
     "passed on",  # to a host outside the mesh
+    "denied",  # by a policy, with `status`: of the gateway, or of every destination
     "answered",  # by the proxy itself, with `status`
     "failed",  # no pod is reached; `status` is the proxy's
 ]

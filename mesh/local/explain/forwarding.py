@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from mesh.local.envoy import destinations
 from mesh.local.envoy.view import View
 from mesh.local.envoy.virtual_service import Route
 from mesh.local.explain import policies
-from mesh.local.explain.answer import Explanation, Fault, Place, Retries
+from mesh.local.explain.answer import Explanation, Fault, Outcome, Place, Retries
 from mesh.local.explain.request import Request
 from mesh.local.explain.targets import targets
 from mesh.local.model import Json
@@ -44,9 +45,9 @@ def carried_out(view: View, request: Request, host: str, route: Route) -> Explan
     failed = len(certain) == 1 and all(t.verdict and not t.verdict.allowed for t in found)
     reason = next((t.verdict.reason for t in found if t.verdict), "") if failed else "sent to its destination"
     return Explanation(
-        outcome="failed" if failed else "forwarded",
+        outcome=_outcome(certain) if failed else "forwarded",
         reason=reason,
-        status=certain.pop() if failed else None,
+        status=min(certain) if failed else None,
         virtual_host=host,
         route=name,
         rule=rule,
@@ -58,6 +59,11 @@ def carried_out(view: View, request: Request, host: str, route: Route) -> Explan
         mirrors=tuple(mirror["cluster"] for mirror in action.get("request_mirror_policies", ())),
         targets=found,
     )
+
+
+def _outcome(statuses: Collection[int]) -> Outcome:
+    """A policy denies by 401 or 403; what else goes wrong on the way is a failure."""
+    return "denied" if all(status in (401, 403) for status in statuses) else "failed"
 
 
 def rewritten(action: Json, match: Json, path: str) -> str:

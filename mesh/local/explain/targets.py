@@ -58,12 +58,27 @@ def _target(
         verdict = Verdict(False, 503, "no pod is ready (UH)")
         return Target(cluster, host, number, subset, percent, (), False, None, where, verdict)
     pods.sort(key=lambda endpoint: endpoint.pod)
+    if (closed := _closed(view, pods[0], port)) is not None:
+        names = tuple(endpoint.pod for endpoint in pods)
+        return Target(cluster, host, number, subset, percent, names, False, None, where, closed)
     tls = blocks(rule, number, subset).get("tls") or {}
     secured = _secured(view, service, port, pods[0], tls)
     mode = _mode(view, pods[0], pods[0].target(port) or 0)
     verdict = _verdict(view, pods[0], port, request, mode, secured=secured, tls=tls)
     names = tuple(endpoint.pod for endpoint in pods)
     return Target(cluster, host, number, subset, percent, names, secured, mode, where, verdict)
+
+
+def _closed(view: View, endpoint: Endpoint, port: ServicePort) -> Verdict | None:
+    """The verdict where nobody listens: a sidecar takes the ports that containers declare, and no other."""
+    number = endpoint.target(port)
+    gateway = any(
+        selects(resource.spec.get("selector") or {}, endpoint.labels)
+        for resource in view.config.of("Gateway")
+    )
+    if gateway or not endpoint.sidecar or number in endpoint.ports.values():
+        return None
+    return Verdict(False, 503, f"no container of the pod declares port {number}: nobody listens there (UF)")
 
 
 def _secured(view: View, service: Service, port: ServicePort, endpoint: Endpoint, tls: Json) -> bool:

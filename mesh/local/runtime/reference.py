@@ -1,4 +1,4 @@
-"""Which pod a command line means: `POD`, `NAMESPACE/POD` or `deployment/NAME`, one of its pods (pure)."""
+"""Which pod a command line means: `POD`, `NAMESPACE/POD`, or a Deployment's name, one of its pods (pure)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ Pod = tuple[str, str]
 
 
 def chosen(reference: str, namespace: str | None, pods: Sequence[Pod]) -> Pod:
-    """One of `pods` (namespace, name); of a Deployment's, the first in their order. Raises NotFound."""
+    """One of `pods` (namespace, name); of a Deployment's, the first in their order. Raises NotFound.
+
+    `deployment/NAME` means a Deployment; `NAME` and `NAMESPACE/NAME` do where no pod has that name.
+    """
     kind, _, name = reference.rpartition("/")
-    if kind in DEPLOYMENTS:
-        pattern = re.compile(rf"{re.escape(name)}-[0-9a-f]{{8}}-\d+")
-        what = f'deployment "{name}" has no pod here'
-    else:
+    if kind not in DEPLOYMENTS:
         namespace = kind or namespace
-        pattern = re.compile(re.escape(name))
-        what = f'pod "{name}" not found'
-    found = [pod for pod in pods if pattern.fullmatch(pod[1]) and namespace in (None, pod[0])]
+    there = [pod for pod in pods if namespace in (None, pod[0])]
+    found = [] if kind in DEPLOYMENTS else [pod for pod in there if pod[1] == name]
     if not found:
+        of_deployment = re.compile(rf"{re.escape(name)}-[0-9a-f]{{8}}-\d+")
+        found = [pod for pod in there if of_deployment.fullmatch(pod[1])]
+    if not found:
+        what = f'deployment "{name}" has no pod here' if kind in DEPLOYMENTS else f'pod "{name}" not found'
         raise NotFound(f"{what}; `delinkcious mesh get pods` lists the pods")
     namespaces = sorted({pod[0] for pod in found})
     if len(namespaces) > 1:

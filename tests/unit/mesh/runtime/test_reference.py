@@ -25,11 +25,17 @@ def test_of_a_deployment_the_first_of_its_own_pods_is_meant() -> None:
     assert chosen("deploy/web-api", "shop", PODS) == ("shop", "web-api-0a1b2c3d-0")
 
 
+def test_a_name_that_no_pod_has_is_a_deployment_s() -> None:
+    assert chosen("web", None, PODS) == ("shop", "web-0a1b2c3d-1")
+    assert chosen("test/db", None, PODS) == ("test", "db-0a1b2c3d-0")
+
+
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
         ("nobody", 'pod "nobody" not found'),
-        ("web", 'pod "web" not found'),
+        ("shop/nobody", 'pod "nobody" not found'),
+        ("db", "several namespaces (shop, test)"),
         ("deployment/nobody", 'deployment "nobody" has no pod'),
         ("db-0a1b2c3d-0", "several namespaces (shop, test)"),
         ("deployment/db", "several namespaces (shop, test)"),
