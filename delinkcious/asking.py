@@ -20,7 +20,10 @@ UNREACHABLE = 4
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
 server_option = click.option(
-    "--server", metavar="URL", help="Where Delinkcious runs; by default the local mesh that is up."
+    "--server",
+    metavar="URL",
+    help="Where Delinkcious runs [default: $DELINKCIOUS_SERVER, else the installation of this checkout, "
+    "else the one server where you are signed in]",
 )
 
 

@@ -147,7 +147,8 @@ def ingress_url(explicit: Path | None = None) -> str:
     for service in services:
         if service["name"] == GATEWAY and service["publicIp"]:
             return f"https://{service['publicIp']}:{service['ports']['443']['targetPort']}"
-    raise LookupError(f"no gateway {ROOT_NAMESPACE}/{GATEWAY} runs")
+    where = state(explicit).folder
+    raise LookupError(f"another mesh runs in {where}: it has no gateway {ROOT_NAMESPACE}/{GATEWAY}")
 
 
 def broker_url(explicit: Path | None = None) -> Secret:

@@ -38,18 +38,22 @@ class NotSignedIn(Exception):
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """A session as it is kept; `expires_at` (of the access token) in seconds since 1970."""
+    """A session as it is kept; `expires_at` (of the access token) in seconds since 1970.
+
+    `authority` is the certificate that was trusted for a server on this machine, "" for others.
+    """
 
     username: str
     access_token: str
     expires_at: float
     refresh_token: str
+    authority: str = ""
 
     @classmethod
-    def of(cls, username: str, tokens: Tokens) -> Stored:
+    def of(cls, username: str, tokens: Tokens, authority: str) -> Stored:
         refresh_token = tokens.refresh_token.reveal() if tokens.refresh_token else ""
         expires_at = time.time() + tokens.expires_in
-        return cls(username, tokens.access_token.reveal(), expires_at, refresh_token)
+        return cls(username, tokens.access_token.reveal(), expires_at, refresh_token, authority)
 
 
 def _setting(name: str) -> str:
@@ -62,15 +66,22 @@ def folder(variable: str, default: str) -> Path:
     return (Path(base) if base.startswith("/") else Path.home() / default) / "delinkcious"
 
 
-def default_server() -> str:
-    """DELINKCIOUS_SERVER, or the ingress of the local mesh that runs; raises click.UsageError without."""
+def default_server(sessions: SessionFile) -> str:
+    """DELINKCIOUS_SERVER, else Delinkcious of this checkout where it runs, else where one is signed in.
+
+    Raises click.UsageError when that is nowhere, or in several places.
+    """
     if named := _setting("DELINKCIOUS_SERVER"):
         return named
     try:
         return str(importlib.import_module("delinkcious.local").ingress_url())
     except (ImportError, AttributeError, LookupError, OSError) as error:
+        known = sorted(sessions.all())
+        if len(known) == 1:
+            return known[0]
+        several = f"signed in at {', '.join(known)}" if known else "start one with `delinkcious up`"
         raise click.UsageError(
-            "no server: start one with `delinkcious up`, or name it by --server or DELINKCIOUS_SERVER"
+            f"no server: {error}; {several}, or name one by --server or DELINKCIOUS_SERVER"
         ) from error
 
 
@@ -140,11 +151,12 @@ class Server:
     users: UsersClient
     links: LinksClient
     sessions: SessionFile
+    authority: str = ""
 
     async def sign_in(self, username: str, password: Secret) -> None:
         tokens = await self.users.sign_in(username, password)
         with self.sessions.locked():
-            self.sessions.keep(self.url, Stored.of(username, tokens))
+            self.sessions.keep(self.url, Stored.of(username, tokens, self.authority))
 
     async def sign_out(self) -> str:
         """End the session here and there; returns whose it was. Raises NotSignedIn."""
@@ -176,21 +188,30 @@ async def _token(server: str, users: UsersClient, sessions: SessionFile) -> str:
         if stored.expires_at - time.time() > RENEWED_BEFORE_S:
             return stored.access_token
         try:
-            renewed = Stored.of(stored.username, await users.refresh(Secret(stored.refresh_token)))
+            tokens = await users.refresh(Secret(stored.refresh_token))
+            renewed = Stored.of(stored.username, tokens, stored.authority)
         except Unauthenticated as error:
             raise NotSignedIn(f"the session at {server} has ended") from error
         sessions.keep(server, renewed)
         return renewed.access_token
 
 
+def _authorities(server: str, sessions: SessionFile) -> list[Path]:
+    """The certificates to trust for a server on this machine: of this checkout, and of its session."""
+    stored = sessions.all().get(server)
+    found = [local_authority(), Path(stored.authority) if stored and stored.authority else None]
+    return list(dict.fromkeys(file for file in found if file is not None and file.is_file()))
+
+
 @asynccontextmanager
 async def connect(url: str | None, sessions: SessionFile | None = None) -> AsyncIterator[Server]:
     """The server at `url` (None: the default), its certificate verified."""
-    server = checked(url or default_server())
     kept = sessions or SessionFile()
+    server = checked(url or default_server(kept))
     local = _is_loopback(urlsplit(server).hostname or "")
     trust = ssl.create_default_context()
-    if local and (authority := local_authority()):
+    authorities = _authorities(server, kept) if local else []
+    for authority in authorities:
         trust.load_verify_locations(authority)
     timeout = httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S * 5)
     # A proxy cannot reach this machine's loopback addresses.
@@ -198,4 +219,4 @@ async def connect(url: str | None, sessions: SessionFile | None = None) -> Async
         http = HttpClient(client)
         users = UsersClient(http, server)
         links = LinksClient(http, lambda: _token(server, users, kept), server)
-        yield Server(server, users, links, kept)
+        yield Server(server, users, links, kept, str(authorities[0]) if authorities else "")

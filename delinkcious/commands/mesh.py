@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from delinkcious.commands import mesh_show
+from delinkcious.commands import mesh_change, mesh_logs, mesh_options, mesh_show
+from delinkcious.commands.mesh_options import files_option, meant, namespace_option, state_option
 from mesh.local import resources
 from mesh.local.check import validate
-from mesh.local.model import InvalidConfig, Resource
+from mesh.local.model import InvalidConfig
+from mesh.local.runtime import freeing, podcheck, supervise
 from mesh.local.runtime import state as states
-from mesh.local.runtime import supervise
 from mesh.local.runtime.client import Client
-from mesh.local.runtime.errors import MeshError
+from mesh.local.runtime.errors import MeshError, NotFound
+from mesh.local.runtime.manifest import workloads
 from mesh.local.runtime.mesh import Mesh
 from mesh.local.runtime.state import State
-
-files_option = click.option(
-    "-f",
-    "--filename",
-    "filenames",
-    multiple=True,
-    required=True,
-    help="A file or a folder; - is standard input.",
-)
-state_option = click.option(
-    "--state",
-    type=click.Path(path_type=Path),
-    help="The mesh's folder [default: .delinkcious, searched upwards]",
-)
-namespace_option = click.option("-n", "--namespace", help="Only this namespace.")
 
 
 class Verbs(click.Group):
@@ -44,7 +30,7 @@ class Verbs(click.Group):
         try:
             return super().invoke(ctx)
         except (MeshError, InvalidConfig) as error:
-            click.echo(str(error), err=True)
+            click.echo(mesh_show.nearer(str(error)), err=True)
             sys.exit(1)
 
 
@@ -61,14 +47,20 @@ def mesh() -> None:
 @click.option("-d", "--detach", is_flag=True, help="Return when everything is ready; it goes on running.")
 @click.option("--timeout", "timeout_s", default=300.0, show_default=True, help="Seconds -d waits.")
 def up(filenames: tuple[str, ...], state: Path | None, detach: bool, timeout_s: float) -> None:
-    """Start a mesh of these files and keep it like them until SIGTERM or Ctrl-C."""
+    """Start a mesh of these files and keep it like them until SIGTERM or Ctrl-C.
+
+    `command`s of containers run in the current folder, unless they have a `workingDir`.
+    """
     folder = state or Path(states.FOLDER)
     if detach:
         arguments = ["mesh", "up", "--state", str(folder.resolve())]
         for name in filenames:
             arguments += ["-f", str(Path(name).absolute())]
         supervise.detach(arguments, State(folder), timeout_s)
-        mesh_show.show("pods", Client(State(folder)).get("/get/pods"), "table")
+        client = Client(State(folder))
+        mesh_show.show("pods", client.get("/get/pods"), "table")
+        if holding := client.get("/status")["held"]:
+            click.echo(f"\n{holding}")
         return
     began = time.monotonic()
     running = Mesh(folder, [Path(name) for name in filenames], report=click.echo)
@@ -84,62 +76,104 @@ def up(filenames: tuple[str, ...], state: Path | None, detach: bool, timeout_s: 
 @state_option
 def down(state: Path | None) -> None:
     """End the mesh and every process of it, however it was left."""
-    swept = supervise.down(_state(state))
+    where = meant(state)
+    if not where.folder.is_dir():
+        raise NotFound(f"{where.folder} does not exist: no mesh was ever started there")
+    swept = supervise.down(where)
     click.echo(f"The mesh is down; {swept} processes had to be killed." if swept else "The mesh is down.")
 
 
 @mesh.command()
-@files_option
 @state_option
-def apply(filenames: tuple[str, ...], state: Path | None) -> None:
-    """Put objects into force on every sidecar, all or none, above the watched files.
-
-    The last word wins: an applied object holds until its text in a watched file changes.
-    """
-    _say(Client(_state(state)).post("/apply", _documents(filenames)))
-
-
-@mesh.command()
-@files_option
-@state_option
-def delete(filenames: tuple[str, ...], state: Path | None) -> None:
-    """Take objects away, by the names in these files; a watched file's object until its text changes."""
-    _say(Client(_state(state)).post("/delete", _documents(filenames)))
+def status(state: Path | None) -> None:
+    """Show what runs, what is held over the files and what is wrong; exit code 1 when something is."""
+    where = meant(state)
+    client = Client(where)
+    told = client.get("/status")
+    click.echo(
+        f"A mesh runs in {where.folder} (process {told['pid']}), "
+        f"what happens there: {mesh_show.near(str(where.output))}"
+    )
+    if told["up"]:
+        click.echo()
+        mesh_show.show("pods", client.get("/get/pods"), "table")
+    else:
+        click.echo("It is still starting: " + "; ".join(told["waitingFor"]))
+    if told["held"]:
+        click.echo(f"\n{told['held']}")
+    wrong = []
+    if told["refused"]:
+        wrong.append(f"NOT IN FORCE, what was before goes on:\n{mesh_show.nearer(told['refused'])}")
+    wrong += [f"CRASHING: {text}" for text in told["crashing"]]
+    wrong += [f"FAILED: {text}" for text in told["failed"]]
+    for text in wrong:
+        click.echo(f"\n{text}", err=True)
+    sys.exit(1 if wrong else 0)
 
 
 @mesh.command()
 @files_option
 def check(filenames: tuple[str, ...]) -> None:
     """Judge files without a mesh; exit code 1 when something is wrong."""
-    found: list[Resource] = []
-    for document in _documents(filenames)["documents"]:
-        found += resources.parse(document["text"], document["file"])
-    findings = validate(found)[1]
+    found = [
+        resource for name, text in mesh_options.read(filenames) for resource in resources.parse(text, name)
+    ]
+    config, findings = validate(found)
+    if not any(finding.level == "error" for finding in findings):
+        findings += podcheck.offline(workloads(config, {}))
     for finding in findings:
         click.echo(str(finding))
-    errors = sum(finding.level == "error" for finding in findings)
-    if errors:
+    if any(finding.level == "error" for finding in findings):
         sys.exit(1)
-    click.echo(f"{len(found)} objects are right.")
+    click.echo("1 object is right." if len(found) == 1 else f"{len(found)} objects are right.")
 
 
 @mesh.command()
-@click.argument("what", type=click.Choice(mesh_show.KINDS))
-@click.option("-o", "--output", type=click.Choice(["table", "wide", "json", "yaml"]), default="table")
+@click.argument("what", type=click.Choice(mesh_show.KINDS), metavar="KIND")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "wide", "json", "yaml"]),
+    default="table",
+    show_default=True,
+    help="How to print it.",
+)
 @namespace_option
+@click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace, as without -n.")
 @state_option
-def get(what: str, output: str, namespace: str | None, state: Path | None) -> None:
-    """Show what runs and what is in force."""
-    query = {"namespace": namespace} if namespace else {}
-    mesh_show.show(what, Client(_state(state)).get(f"/get/{mesh_show.plural(what)}", **query), output)
+def get(
+    what: str,
+    names: tuple[str, ...],
+    output: str,
+    namespace: str | None,
+    all_namespaces: bool,
+    state: Path | None,
+) -> None:
+    """Show what runs and what is in force: pods, services, routes, clusters, policies, overrides."""
+    kind, where = mesh_show.plural(what), meant(state)
+    space = None if all_namespaces else namespace
+    query = {"namespace": space} if space else {}
+    if kind == "overrides" and where.holder() is None:
+        rows = [row for row in freeing.listed(where) if space in (None, row["namespace"])]
+    else:
+        rows = Client(where).get(f"/get/{kind}", **query)
+    mesh_show.show(kind, mesh_show.picked(kind, rows, names, space), output, space)
 
 
 @mesh.command()
-@click.argument("pod")
+@click.argument("pod", metavar="POD|deployment/NAME")
 @click.argument("method")
 @click.argument("url")
-@click.option("-H", "--header", "headers", multiple=True, help="NAME: VALUE")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of it.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print it.",
+)
 @namespace_option
 @state_option
 def explain(
@@ -160,75 +194,15 @@ def explain(
         "headers": [(name.strip(), value.strip()) for name, _, value in pairs],
         "namespace": namespace,
     }
-    mesh_show.explanation(Client(_state(state)).post("/explain", question), output)
+    mesh_show.explanation(Client(meant(state)).post("/explain", question), output)
 
 
-@mesh.command()
-@click.argument("target", metavar="deployment/NAME")
-@click.option("--replicas", type=click.IntRange(0, 1000), required=True)
-@click.option("-n", "--namespace", default="default", show_default=True)
-@state_option
-def scale(target: str, replicas: int, namespace: str, state: Path | None) -> None:
-    """Change how many pods a Deployment has; returns when they are ready or gone."""
-    body = {"namespace": namespace, "name": _deployment(target), "replicas": replicas}
-    answer = Client(_state(state)).post("/scale", body)
-    click.echo(f"{target} scaled to {replicas} ({answer['ms'] / 1000:.1f} s)")
-
-
-@mesh.command()
-@click.argument("target", metavar="deployment/NAME")
-@click.option("-n", "--namespace", default="default", show_default=True)
-@state_option
-def restart(target: str, namespace: str, state: Path | None) -> None:
-    """Replace a Deployment's pods one by one, losing no request; returns when all are new."""
-    body = {"namespace": namespace, "name": _deployment(target)}
-    answer = Client(_state(state)).post("/restart", body)
-    click.echo(f"{target} restarted ({answer['ms'] / 1000:.1f} s)")
-
-
-@mesh.command()
-@click.argument("pod")
-@click.option("-c", "--container", help="istio-proxy is the sidecar [default: the first]")
-@click.option("-f", "--follow", is_flag=True, help="Go on printing until interrupted.")
-@click.option("--previous", is_flag=True, help="Of the process before the last restart.")
-@namespace_option
-@state_option
-def logs(
-    pod: str, container: str | None, follow: bool, previous: bool, namespace: str | None, state: Path | None
-) -> None:
-    """Print what a pod's process wrote, also when the mesh is down."""
-    file = mesh_show.log_file(_state(state), pod, container, namespace, previous=previous)
-    mesh_show.print_log(file, follow=follow)
-
-
-def _state(explicit: Path | None) -> State:
-    return states.find(Path.cwd(), explicit)
-
-
-def _deployment(target: str) -> str:
-    kind, _, name = target.rpartition("/")
-    if kind not in ("", "deployment", "deployments", "deploy", "deployment.apps"):
-        raise click.BadParameter(f"only a deployment can be: deployment/{name}")
-    return name
-
-
-def _documents(filenames: tuple[str, ...]) -> dict[str, list[dict[str, str]]]:
-    found = []
-    for name in filenames:
-        if name == "-":
-            found.append({"file": "standard input", "text": sys.stdin.read()})
-        else:
-            files = resources.files_of(Path(name))
-            found += [{"file": str(file), "text": resources.read_text(file)} for file in files]
-    return {"documents": found}
-
-
-def _say(outcome: dict[str, Any], echo: Callable[[str], None] = click.echo) -> None:
-    for warning in outcome["warnings"]:
-        click.echo(warning, err=True)
-    for change in outcome["changes"]:
-        echo(change)
-    times = f"effective on every sidecar after {outcome['effectiveMs']:.1f} ms"
-    if outcome["drainedMs"] is not None:
-        times += f", on open connections too after {outcome['drainedMs']:.0f} ms"
-    echo(times)
+for _verb in (
+    mesh_change.apply,
+    mesh_change.delete,
+    mesh_change.reset,
+    mesh_change.scale,
+    mesh_change.restart,
+):
+    mesh.add_command(_verb)
+mesh.add_command(mesh_logs.logs)

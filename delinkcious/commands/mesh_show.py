@@ -1,35 +1,41 @@
-"""How `delinkcious mesh` prints: tables, JSON, YAML, logs, explanations."""
+"""How `delinkcious mesh` prints: tables, JSON, YAML, explanations, places in files."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 import yaml
 
 from mesh.local.runtime.errors import NotFound
-from mesh.local.runtime.manifest import PROXY_CONTAINER
-from mesh.local.runtime.reference import chosen
-from mesh.local.runtime.state import State
 
-FOLLOW_S = 0.1
 _PLURALS = {
     "pod": "pods",
     "service": "services",
     "route": "routes",
     "cluster": "clusters",
     "policy": "policies",
+    "override": "overrides",
 }
+_PLACED = re.compile(r"^(/[^:\n]+)(?=:\d+|: )", re.MULTILINE)
 KINDS = [*_PLURALS.values(), *_PLURALS]
 
 Row = Mapping[str, Any]
 Columns = dict[str, Callable[[Row], object]]
+
+
+def nearer(text: str) -> str:
+    """A text with the files at the begin of its lines as a person in the current folder would name them."""
+    return _PLACED.sub(lambda match: near(match[1]), text)
+
+
+def near(path: str) -> str:
+    """A file's path from the current folder, where that is shorter."""
+    return min(os.path.relpath(path), path, key=len) if path.startswith("/") else path
 
 
 def plural(what: str) -> str:
@@ -66,7 +72,7 @@ _COLUMNS: dict[str, Columns] = {
         "POD": lambda row: f"{row['namespace']}/{row['pod']}",
         "HOST": lambda row: row["virtualHost"],
         "NAME": lambda row: row["name"] or "-",
-        "MATCH": lambda row: json.dumps(row["match"]),
+        "MATCH": lambda row: _match(row["match"]),
         "TO": lambda row: _destination(row["to"]),
     },
     "clusters": {
@@ -81,7 +87,14 @@ _COLUMNS: dict[str, Columns] = {
         "NAME": lambda row: row["name"],
         "ACTION": lambda row: row["action"] or "-",
         "PODS": lambda row: len(row["pods"]),
-        "SOURCE": lambda row: row["source"],
+        "SOURCE": lambda row: near(row["source"]),
+    },
+    "overrides": {
+        "NAMESPACE": lambda row: row["namespace"] or "-",
+        "KIND": lambda row: row["kind"],
+        "NAME": lambda row: row["name"],
+        "HELD": lambda row: row["what"],
+        "SOURCE": lambda row: near(row["source"] or "-"),
     },
 }
 _WIDE: dict[str, Columns] = {
@@ -90,6 +103,14 @@ _WIDE: dict[str, Columns] = {
         "ADMIN": lambda row: row["admin"] or "-",
         "ACCOUNT": lambda row: row["serviceAccount"],
         "CONFIG": lambda row: row["configVersion"] or "-",
+    },
+    "services": {
+        "PUBLIC-IP": lambda row: row["publicIp"] or "-",
+        "TARGETS": lambda row: ",".join(
+            f"{number}->{port['targetPort']}" for number, port in row["ports"].items()
+        ),
+        "PODS": lambda row: ",".join(end["pod"] for end in row["endpoints"]) or "none",
+        "HOST": lambda row: row["hostname"],
     },
     "routes": {"CONFIG": lambda row: row["config"] or "-"},
 }
@@ -101,9 +122,36 @@ def _destination(to: Any) -> str:
     return json.dumps(to)
 
 
-def show(what: str, rows: list[Row], output: str) -> None:
+def _match(match: Row) -> str:
+    """Envoy's match; the one that every proxy has for tunnels in a word."""
+    return "CONNECT (any host:port)" if match == {"connect_matcher": {}} else json.dumps(match)
+
+
+def picked(kind: str, rows: Sequence[Row], names: Sequence[str], namespace: str | None) -> list[Row]:
+    """The rows with these names, `NAMESPACE/NAME` too; all of them without. Raises NotFound."""
+    if not names:
+        return list(rows)
+    found: list[Row] = []
+    for name in names:
+        space, _, short = name.rpartition("/")
+        fits = [
+            row
+            for row in rows
+            if row.get("pod" if kind in ("routes", "clusters") else "name") == short
+            and space in ("", row["namespace"])
+        ]
+        if not fits:
+            where = f" in namespace {namespace}" if namespace else ""
+            raise NotFound(f'{kind} "{name}" not found{where}')
+        found += fits
+    return found
+
+
+def show(what: str, rows: list[Row], output: str, namespace: str | None = None) -> None:
     """Print rows of one kind as `table`, `wide`, `json` or `yaml`."""
-    if output == "json":
+    if not rows and output in ("table", "wide"):
+        click.echo(f"no {plural(what)}{f' in namespace {namespace}' if namespace else ''}", err=True)
+    elif output == "json":
         click.echo(json.dumps(rows, indent=2))
     elif output == "yaml":
         click.echo(yaml.safe_dump(rows, sort_keys=False), nl=False)
@@ -151,45 +199,4 @@ def _lines(value: Row, indent: str) -> Iterator[str]:
 
 
 def _place(place: Row) -> str:
-    return f"{place['resource']} {place['field']} ({place['file']}:{place['line']})"
-
-
-def log_file(state: State, pod: str, container: str | None, namespace: str | None, *, previous: bool) -> Path:
-    """The log that a pod's name means. Raises NotFound, naming what there is."""
-    # Of a Deployment's pods the one that wrote last.
-    written = sorted(state.pods.glob("*/*/logs"), key=lambda logs: logs.stat().st_mtime, reverse=True)
-    found = chosen(pod, namespace, [(logs.parent.parent.name, logs.parent.name) for logs in written])
-    folder = state.pods.joinpath(*found, "logs")
-    logs = sorted(file.name.removesuffix(".log") for file in folder.glob("*.log"))
-    names = [name for name in logs if "." not in name]
-    own = [name for name in names if name != PROXY_CONTAINER]
-    picked = container or (own or names or [PROXY_CONTAINER])[0]
-    file = folder / (f"{picked}.previous.log" if previous else f"{picked}.log")
-    if not file.is_file():
-        what = "has not been restarted" if previous and picked in names else "has no log"
-        raise NotFound(f"container {picked} of {pod} {what}; containers: {', '.join(names) or 'none'}")
-    return file
-
-
-def print_log(file: Path, *, follow: bool) -> None:
-    """Copy a log to standard output; with `follow` also what comes, over restarts of the process."""
-    stream = file.open("rb")
-    try:
-        while True:
-            shutil.copyfileobj(stream, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
-            if not follow:
-                return
-            time.sleep(FOLLOW_S)
-            if file.exists() and file.stat().st_ino != _inode(stream.fileno()):
-                shutil.copyfileobj(stream, sys.stdout.buffer)
-                stream.close()
-                stream = file.open("rb")
-    except (KeyboardInterrupt, BrokenPipeError):
-        return
-    finally:
-        stream.close()
-
-
-def _inode(descriptor: int) -> int:
-    return Path(f"/proc/self/fd/{descriptor}").stat().st_ino
+    return f"{place['resource']} {place['field']} ({near(place['file'])}:{place['line']})"

@@ -16,7 +16,7 @@ from delinkcious.commands import mesh_show
 from mesh.local.model import InvalidConfig
 from mesh.local.runtime import supervise
 from mesh.local.runtime.client import Client
-from mesh.local.runtime.errors import MeshError
+from mesh.local.runtime.errors import MeshBusy, MeshError
 from mesh.local.runtime.state import State
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
@@ -38,26 +38,45 @@ state_option = click.option(
 def up(state: Path | None, foreground: bool, timeout_s: float) -> None:
     """Start everything on this machine: database, services, sidecars, gateway.
 
-    Runs on in the background; `delinkcious down` ends it. What runs already is left alone.
+    Runs on in the background; `delinkcious down` ends it. What runs already is left alone; what another
+    start is just beginning is waited for.
     """
     folder = _plainly(local.state, state)
     if foreground:
         mesh = local.make_mesh(_plainly(local.project), folder.folder, click.echo)
         _plainly(supervise.run, mesh, lambda: _show(folder))
         return
-    if folder.holder() is None:
-        began = time.monotonic()
-        arguments = ["up", "--foreground", "--state", str(folder.folder)]
-        try:
-            with Console(stderr=True).status("Starting the database, the services and their sidecars ..."):
-                _plainly(supervise.detach, arguments, folder, timeout_s)
-        except KeyboardInterrupt:
-            _plainly(supervise.down, folder)
-            _fail("Interrupted; what was started is ended.", INTERRUPTED)
+    began = time.monotonic()
+    if _started(folder, timeout_s):
         click.echo(f"Delinkcious is up after {time.monotonic() - began:.1f} s.\n")
+        _plainly(_show, folder)
+        _show_next()
     else:
-        click.echo("Delinkcious runs already.\n")
-    _plainly(_show, folder)
+        click.echo("Delinkcious runs already; end it with `delinkcious down`.\n")
+        _plainly(_show, folder)
+
+
+def _show_next() -> None:
+    click.echo("\nNext:")
+    for command, effect in NEXT:
+        click.echo(f"  {command:<38}{effect}")
+
+
+def _started(folder: State, timeout_s: float) -> bool:
+    """Start it and wait until it is up; False when it was there already, or another start was faster."""
+    arguments = ["up", "--foreground", "--state", str(folder.folder)]
+    try:
+        with Console(stderr=True).status("Starting the database, the services and their sidecars ..."):
+            supervise.detach(arguments, folder, timeout_s)
+    except MeshBusy:
+        _plainly(supervise.join, folder, timeout_s)
+        return False
+    except KeyboardInterrupt:
+        _plainly(supervise.down, folder)
+        _fail("Interrupted; what was started is ended.", INTERRUPTED)
+    except (MeshError, InvalidConfig) as error:
+        _fail(mesh_show.nearer(str(error)))
+    return True
 
 
 @click.command()
@@ -100,11 +119,12 @@ def _show(folder: State) -> None:
     click.echo(f"\nAPI              {address}/api/v1/")
     click.echo(f"its certificate  {local.relative(local.authority_file(folder.folder))}")
     click.echo(f"what happens     {local.relative(folder.output)}")
-    if refused := Client(folder).get("/status")["refused"]:
-        click.echo(f"\nNOT IN FORCE, what was before goes on:\n{refused}", err=True)
-    click.echo("\nNext:")
-    for command, effect in NEXT:
-        click.echo(f"  {command:<38}{effect}")
+    told = Client(folder).get("/status")
+    if told["held"]:
+        click.echo(f"\n{told['held']}")
+    if told["refused"]:
+        words = mesh_show.nearer(told["refused"])
+        click.echo(f"\nNOT IN FORCE, what was before goes on:\n{words}", err=True)
 
 
 NEXT = (
@@ -122,7 +142,7 @@ def _plainly(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) 
     try:
         return function(*arguments, **options)
     except (MeshError, InvalidConfig, LookupError) as error:
-        _fail(str(error))
+        _fail(mesh_show.nearer(str(error)))
 
 
 def _fail(sentence: str, code: int = 1) -> NoReturn:

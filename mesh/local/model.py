@@ -238,7 +238,8 @@ class Snapshot:
 class Finding:
     """A mistake or a doubt about what somebody wrote, in the words to show them.
 
-    `field` is the path inside the resource (`spec.http[0].route[1].destination.subset`).
+    `field` is the path inside the resource (`spec.http[0].route[1].destination.subset`); `line` is 0 where
+    it is about no line.
     """
 
     level: Literal["error", "warning"]
@@ -250,8 +251,15 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}: {self.level}: {self.kind} {self.name}"
-        return f"{where}: {self.field}: {self.message}" if self.field else f"{where}: {self.message}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        if self.message.startswith("valid ") and f"{self.kind}/{self.name} " in self.message:
+            return f"{place}: {self.level}: {self.message}"
+        words = f"{place}: {self.level}: {self.kind} {self.name}: "
+        return f"{words}{self.field}: {self.message}" if self._names_field else words + self.message
+
+    @property
+    def _names_field(self) -> bool:
+        return bool(self.field) and f'"{self.field}"' not in self.message
 
 
 class InvalidConfig(Exception):

@@ -163,7 +163,7 @@ def _is_configuration(name: str) -> bool:
     return not hidden and name not in _KUSTOMIZATION and Path(name).suffix in _SUFFIXES
 
 
-def _refused(file: Path, message: str, line: int = 1) -> InvalidConfig:
+def _refused(file: Path, message: str, line: int = 0) -> InvalidConfig:
     return InvalidConfig([Finding("error", str(file), line, "File", file.name, "", message)])
 
 

@@ -94,7 +94,7 @@ def _at_gateway(view: View, request: Request) -> Explanation:
 
 def _near(authority: str, domains: Iterable[str]) -> str:
     """The name that was perhaps meant."""
-    close = get_close_matches(authority, sorted(domains), n=1, cutoff=0.8)
+    close = get_close_matches(authority, sorted(domains), n=1)
     return f'; did you mean "{close[0]}"?' if close else ""
 
 

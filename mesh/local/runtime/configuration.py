@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from mesh.local import resources
 from mesh.local.check import validate
 from mesh.local.model import Config, Finding, InvalidConfig, Resource
-from mesh.local.runtime import applied, order, podcheck
+from mesh.local.runtime import applied, held, order, podcheck
 from mesh.local.runtime.applied import Key, Word, digest
 from mesh.local.runtime.manifest import workloads
 
@@ -67,17 +67,22 @@ class Configuration:
         self._parsed = parsed
         return found
 
-    def candidate(self, words: applied.Words, overrides: Mapping[str, Any]) -> Candidate:
-        """The files with `words` over them, judged as a whole. Raises InvalidConfig."""
-        merged, held = applied.merge(self.declared(), words)
+    def candidate(
+        self, words: applied.Words, overrides: Mapping[str, Any], spoken: Collection[Key] = ()
+    ) -> Candidate:
+        """The files with `words` over them, those just `spoken` among them, judged as a whole.
+
+        Raises InvalidConfig.
+        """
+        merged, still = applied.merge(self.declared(), words)
         config, findings = validate(merged)
         if not any(finding.level == "error" for finding in findings):
             everything = workloads(config, overrides)
             findings = [*findings, *order.findings(everything), *podcheck.findings(everything, config)]
         if any(finding.level == "error" for finding in findings):
             errors = [finding for finding in findings if finding.level == "error"]
-            raise InvalidConfig([*errors, *_withheld(held)])
-        return Candidate(config, held, tuple(findings))
+            raise InvalidConfig([*held.explained(errors, held.without(still, spoken))])
+        return Candidate(config, still, tuple(findings))
 
     def said(self, words: applied.Words, spoken: Iterable[Resource], *, delete: bool) -> dict[Key, Word]:
         """`words` after an apply or a delete of the resources `spoken`."""
@@ -85,7 +90,10 @@ class Configuration:
         after = dict(words)
         for resource in spoken:
             over = digest(declared.get(resource.key))
-            after[resource.key] = Word(None if delete else resource, over)
+            if not delete and over == digest(resource):
+                after.pop(resource.key, None)  # the file says so itself
+            else:
+                after[resource.key] = Word(None if delete else resource, over)
         return after
 
     def _files(self, findings: list[Finding]) -> Iterator[Path]:
@@ -94,14 +102,6 @@ class Configuration:
                 yield from resources.files_of(source)
             except InvalidConfig as error:
                 findings += error.findings
-
-
-def _withheld(words: Mapping[Key, Word]) -> Iterator[Finding]:
-    """What was deleted though a file has it: an error elsewhere may come from its absence."""
-    for (kind, namespace, name), word in words.items():
-        if word.resource is None:
-            message = "a file has it, but `mesh delete` took it away; `mesh apply -f` its file brings it back"
-            yield Finding("warning", "the mesh", 0, kind, f"{namespace}/{name}", "", message)
 
 
 def changes(before: Iterable[Resource], after: Iterable[Resource]) -> list[Change]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mesh.local.runtime.backoff import Backoff
+from mesh.local.runtime.hints import hints
 from mesh.local.runtime.probes import EAGER_PERIOD_S, Action, Probe, Probes
 from mesh.local.runtime.process import Command, Process, last_lines, trim
 
@@ -53,6 +54,7 @@ class Container:
         self.reason = "starting"
         self.restarts = 0
         self.exit_code: int | None = None
+        self.last_words: tuple[str, ...] = ()  # of the process that died last, for people
         self._changed = changed
         self._report = report
         self._process: Process | None = None
@@ -201,11 +203,12 @@ class Container:
     def _died(self, code: int, pause_s: float, *, crash_loop: bool) -> None:
         self._become("Waiting", "CrashLoopBackOff" if crash_loop else f"exit code {code}")
         how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
-        lines = [f"{self.definition.name} ended ({how}); starting it again in {pause_s:g} s"]
-        last = last_lines(self.definition.command.log, CRASH_LINES + BACKTRACE_LINES)
-        telling = [line for line in last if not BACKTRACE.search(line)]
-        lines += [f"    {line}" for line in telling[-CRASH_LINES:]]
-        self._report("\n".join(lines))
+        command = self.definition.command
+        last = last_lines(command.log, CRASH_LINES + BACKTRACE_LINES)
+        telling = [line for line in last if not BACKTRACE.search(line)][-CRASH_LINES:]
+        self.last_words = (*telling, *hints(command, telling))
+        lines = [f"{self.definition.name} ended ({how}) in {command.cwd}; starting it again in {pause_s:g} s"]
+        self._report("\n".join([*lines, *(f"    {line}" for line in self.last_words)]))
 
     def _explain(self, reason: str) -> None:
         if not self.ready and self.state == "Running":

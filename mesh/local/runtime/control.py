@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,8 @@ from starlette.routing import Route
 
 from mesh.local import resources
 from mesh.local.model import Finding, InvalidConfig, Resource
-from mesh.local.runtime import explaining, views
+from mesh.local.runtime import explaining, held, rolling, views
+from mesh.local.runtime.applied import Key
 from mesh.local.runtime.errors import DeliveryFailed, MeshError, NotFound, NotReady
 from mesh.local.runtime.transaction import Outcome
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 32 * 2**20
 ROLLED_OUT_WITHIN_S = 300.0
-POLL_S = 0.02
-CRASHES = 3  # of one container before it is called crashing
 
 STATUS: dict[type[MeshError], int] = {NotFound: 404, NotReady: 409, DeliveryFailed: 502}
 
@@ -51,6 +50,13 @@ class Target(msgspec.Struct, forbid_unknown_fields=True):
     namespace: str
     name: str
     replicas: int | None = None
+
+
+class Keys(msgspec.Struct, forbid_unknown_fields=True):
+    """Objects by kind, namespace and name; how long to wait for them, where that is asked for."""
+
+    keys: list[tuple[str, str, str]]
+    within_s: float = ROLLED_OUT_WITHIN_S
 
 
 class _Server(uvicorn.Server):
@@ -93,6 +99,8 @@ class Control:
                 Route("/explain", _answering(self._explain), methods=post),
                 Route("/apply", _answering(self._apply), methods=post),
                 Route("/delete", _answering(self._delete), methods=post),
+                Route("/reset", _answering(self._reset), methods=post),
+                Route("/rollout", _answering(self._rollout), methods=post),
                 Route("/scale", _answering(self._scale), methods=post),
                 Route("/restart", _answering(self._restart), methods=post),
                 Route("/stop", _answering(self._stop), methods=post),
@@ -102,27 +110,25 @@ class Control:
     async def _status(self, _: Request) -> Any:
         mesh = self._mesh
         jobs = [key for key, run in mesh.controller.jobs.items() if run.state == "Failed"]
-        crashing = [
-            f"pod {pod.manifest.key}: {container.definition.name}: {container.reason}"
-            for pod in mesh.controller.pods.values()
-            for container in pod.every_container()
-            if container.restarts >= CRASHES
-        ]
+        crashing = [text for pod in mesh.controller.pods.values() for text in rolling.crashes(pod)]
         return {
             "up": mesh.up.is_set(),
             "pid": os.getpid(),
             "waitingFor": mesh.waiting_for(),
             "refused": mesh.refused,
+            "held": held.told(mesh.held()),
             "failed": [f"job/{name} in {namespace}" for _, namespace, name in jobs],
             "crashing": crashing,
         }
 
     async def _get(self, request: Request) -> Any:
         mesh, what = self._mesh, request.path_params["what"]
+        namespace = request.query_params.get("namespace")
+        if what == "overrides":  # the reason, perhaps, why it does not come up
+            return [views.override(one) for one in mesh.held() if namespace in (None, one.namespace)]
         if not mesh.up.is_set():
             raise NotReady("the mesh is still starting: " + "; ".join(mesh.waiting_for()))
         running = list(mesh.controller.pods.values())
-        namespace = request.query_params.get("namespace")
         shown: dict[str, Callable[[], list[Any]]] = {
             "pods": lambda: views.pods(running, mesh.desired.registry()),
             "services": lambda: views.services(mesh.desired.registry()),
@@ -139,10 +145,31 @@ class Control:
         return explaining.answer(self._mesh, question)
 
     async def _apply(self, request: Request) -> Any:
-        return _outcome(await self._mesh.transactions.apply(await _spoken(request)))
+        spoken = await _spoken(request)
+        return self._told(await self._mesh.transactions.apply(spoken))
 
     async def _delete(self, request: Request) -> Any:
-        return _outcome(await self._mesh.transactions.delete(await _spoken(request)))
+        return self._told(await self._mesh.transactions.delete(await _spoken(request)))
+
+    async def _reset(self, request: Request) -> Any:
+        asked = msgspec.json.decode(await _body(request), type=Keys)
+        return self._told(await self._mesh.transactions.reset(asked.keys), asked.keys)
+
+    async def _rollout(self, request: Request) -> Any:
+        asked = msgspec.json.decode(await _body(request), type=Keys)
+        return {"ms": 1000 * await rolling.rolled_out(self._mesh, asked.keys, asked.within_s)}
+
+    def _told(self, outcome: Outcome, keys: Sequence[Key] = ()) -> Any:
+        """What a change did, and the Deployments among its objects whose pods are still to follow."""
+        changed = {(change.kind, change.namespace, change.name) for change in outcome.changes}
+        moving = rolling.unfinished(self._mesh, {key for key in {*changed, *keys} if key[0] == "Deployment"})
+        return {
+            "changes": [str(change) for change in outcome.changes],
+            "warnings": list(outcome.warnings),
+            "effectiveMs": outcome.effective_ms,
+            "drainedMs": outcome.drained_ms,
+            "rollingOut": rolling.shown(self._mesh, moving),
+        }
 
     async def _scale(self, request: Request) -> Any:
         target = msgspec.json.decode(await _body(request), type=Target)
@@ -160,21 +187,10 @@ class Control:
 
     async def _rolled_out(self, target: Target) -> Any:
         """Make the next moves, and wait until the Deployment is as it should be."""
-        mesh, loop = self._mesh, asyncio.get_running_loop()
-        began = loop.time()
-        controller = mesh.controller
-        controller.want(mesh.desired.config, mesh.overrides.entries)
-        while True:
-            key = ("Deployment", target.namespace, target.name)
-            workload = next((found for found in controller.wanted if found.key == key), None)
-            if workload is None:
-                raise NotFound(f"deployment {target.name} was deleted meanwhile")
-            if controller.done(workload) and len(controller.of(workload)) == workload.replicas:
-                await mesh.desired.deliver()
-                return {"ms": (loop.time() - began) * 1000}
-            if loop.time() - began > ROLLED_OUT_WITHIN_S:
-                raise NotReady(f"not rolled out after {ROLLED_OUT_WITHIN_S:.0f} s: {mesh.waiting_for()}")
-            await asyncio.sleep(POLL_S)
+        mesh = self._mesh
+        mesh.controller.want(mesh.desired.config, mesh.overrides.entries)
+        key = ("Deployment", target.namespace, target.name)
+        return {"ms": 1000 * await rolling.rolled_out(mesh, [key], ROLLED_OUT_WITHIN_S)}
 
     async def _stop(self, _: Request) -> Any:
         self._mesh.stop()
@@ -218,15 +234,6 @@ def _json(status: int, body: Any) -> Response:
 
 def _finding(found: Finding) -> dict[str, Any]:
     return {name: getattr(found, name) for name in found.__dataclass_fields__}
-
-
-def _outcome(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "changes": [str(change) for change in outcome.changes],
-        "warnings": list(outcome.warnings),
-        "effectiveMs": outcome.effective_ms,
-        "drainedMs": outcome.drained_ms,
-    }
 
 
 async def _body(request: Request) -> bytes:

@@ -145,7 +145,7 @@ class Controller:
             await pod.run()
         except (Refused, MeshError, OSError) as error:
             self._report(f"pod {key}: {error}")
-            pod.phase = "Failed"
+            pod.phase, pod.failure = "Failed", str(error)
         run = self.jobs.get(self._owners[key])
         if run is not None and run.hash == pod.manifest.hash and not pod.stopping:
             pause_s = run.ended(pod.phase)

@@ -23,7 +23,7 @@ def main() -> int:
     try:
         os.execvp(program, [program, *arguments])  # noqa: S606 - no shell is the point
     except FileNotFoundError:
-        sys.stderr.write(f"{program}: no such program in PATH or working directory\n")
+        sys.stderr.write(f"{program}: no such program in PATH or in {os.getcwd()}, where it was started\n")
         return NOT_FOUND
     except OSError as error:
         sys.stderr.write(f"{program}: {error.strerror}\n")

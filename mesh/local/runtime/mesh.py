@@ -15,7 +15,7 @@ import aiohttp
 
 from mesh.local import resources
 from mesh.local.model import InvalidConfig, Resource
-from mesh.local.runtime import addresses, applied, settings, sweep
+from mesh.local.runtime import addresses, applied, held, settings, sweep
 from mesh.local.runtime.addresses import Block
 from mesh.local.runtime.ca import LEAF_LIFETIME, Authority
 from mesh.local.runtime.companion import Companion, ProcessSpec, Room
@@ -89,6 +89,10 @@ class Mesh:
             self._service_ips[service] = self._block.take(f"service/{service}").pod
         return self._service_ips[service]
 
+    def held(self) -> list[held.Held]:
+        """What stands over the watched files."""
+        return held.held(self.transactions.words, self.overrides.entries, self.desired.config)
+
     async def run(self) -> None:
         """Run until `stop`.
 
@@ -124,6 +128,8 @@ class Mesh:
         first = configuration.candidate(applied.load(self.state.applied), self.overrides.entries)
         for warning in first.warnings:
             self.report(str(warning))
+        if holding := held.told(held.held(first.words, self.overrides.entries, first.config)):
+            self.report(holding)
         async with self._surrounded(), asyncio.TaskGroup() as tasks:
             self.desired.config = first.config
             self.transactions.words = first.words

@@ -43,6 +43,9 @@ class Overrides:
 
     def _put(self, namespace: str, name: str, changed: dict[str, Any]) -> None:
         key = f"{namespace}/{KIND}/{name}"
-        entries = {**self.entries, key: {**self.entries.get(key, {}), **changed}}
+        self.replace({**self.entries, key: {**self.entries.get(key, {}), **changed}})
+
+    def replace(self, entries: dict[str, dict[str, Any]]) -> None:
+        """Keep these instead. Raises NotWritten, and the old ones stay."""
         write_atomically(self._path, json.dumps(entries))
         self.entries = entries

@@ -55,6 +55,7 @@ class Pod:
         self.manifest = manifest
         self.place = place
         self.phase: Phase = "Pending"
+        self.failure = ""  # why the mesh could not run it
         self.stopping = False
         self.started_at = time.time()
         self.containers: list[Container] = []
@@ -197,8 +198,8 @@ class Pod:
         env = {**inherited, **environment.real(variables, mounted)}
         # The mesh's own folder may lie where a volume is mounted, as below /tmp: only what is written moves.
         written = body.get("workingDir")
-        cwd = volumes.translate(written, mounted) if written else str(around.folder)
-        command = Command(argv, env, Path(cwd), self.log(body["name"]), around.state)
+        cwd = around.folder / (volumes.translate(written, mounted) if written else "")
+        command = Command(argv, env, cwd, self.log(body["name"]), around.state)
 
         async def carry_out(wanted: Action, timeout_s: float) -> str | None:
             return await attempt(around.session, wanted, timeout_s, command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mesh.local.model import Config, Finding
+from mesh.local.model import Config, Finding, Json
 from mesh.local.resources import finding
 from mesh.local.runtime import environment, volumes
 from mesh.local.runtime.addresses import Pair
@@ -28,21 +28,41 @@ def findings(everything: Sequence[Workload], config: Config) -> Iterator[Finding
             yield finding(workload.resource, ("spec", "template", *refused.path), str(refused))
 
 
+def offline(everything: Sequence[Workload]) -> Iterator[Finding]:
+    """As `findings`, as far as that can be said when ConfigMaps and Secrets may come from elsewhere."""
+    for workload in everything:
+        pod = workload.pod(0)
+        try:
+            for index, body, path in _containers(pod):
+                _try_out_alone(pod, index, body, path)
+        except Refused as refused:
+            yield finding(workload.resource, ("spec", "template", *refused.path), str(refused))
+
+
 def _try_out(pod: PodManifest, config: Config) -> None:
     volumes.contents(pod, config, environment.fields(pod, _PLACE))
+    for index, body, path in _containers(pod):
+        _try_out_alone(pod, index, body, path)
+        mounted = volumes.mounts(pod, body, path, _FOLDER)
+        environment.environment(pod, body, path, _PLACE, config, mounted)
+
+
+def _containers(pod: PodManifest) -> Iterator[tuple[int, Json, FieldPath]]:
+    """Every container that is a process of its own, with its place."""
     for word in ("initContainers", "containers"):
-        if pod.gateway and word == "containers":
-            continue
-        for index, body in enumerate(pod.spec.get(word) or []):
-            path: FieldPath = ("spec", word, index)
-            pod.argv(index, word)
-            mounted = volumes.mounts(pod, body, path, _FOLDER)
-            environment.environment(pod, body, path, _PLACE, config, mounted)
-            probes(body, _PLACE.host, path)
-            if hook := (body.get("lifecycle") or {}).get("preStop"):
-                ports = {port.name: port.number for port in pod.ports}
-                action(hook, _PLACE.host, ports, (*path, "lifecycle", "preStop"))
-            _reserved_ports(pod, body.get("ports") or [], path)
+        if not (pod.gateway and word == "containers"):
+            for index, body in enumerate(pod.spec.get(word) or []):
+                yield index, body, ("spec", word, index)
+
+
+def _try_out_alone(pod: PodManifest, index: int, body: Json, path: FieldPath) -> None:
+    """Judge what a container says without what it refers to."""
+    pod.argv(index, str(path[1]))
+    probes(body, _PLACE.host, path)
+    if hook := (body.get("lifecycle") or {}).get("preStop"):
+        ports = {port.name: port.number for port in pod.ports}
+        action(hook, _PLACE.host, ports, (*path, "lifecycle", "preStop"))
+    _reserved_ports(pod, body.get("ports") or [], path)
 
 
 def _reserved_ports(pod: PodManifest, ports: Sequence[dict[str, object]], path: FieldPath) -> None:

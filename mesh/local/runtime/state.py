@@ -67,14 +67,18 @@ class State:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise MeshBusy(
-                    f"a mesh already runs in {self.folder} (process {self.holder() or 'unknown'}); "
-                    "end it with `delinkcious mesh down`"
-                ) from None
+                raise self.busy() from None
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
             yield
+
+    def busy(self) -> MeshBusy:
+        """What to say to a second start."""
+        near = any(self.folder == (folder / FOLDER) for folder in (Path.cwd(), *Path.cwd().parents))
+        command = "delinkcious mesh down" + ("" if near else f" --state {self.folder}")
+        who = f" (process {pid})" if (pid := self.holder()) is not None else ""
+        return MeshBusy(f"a mesh already runs in {self.folder}{who}; end it with `{command}`")
 
     def holder(self) -> int | None:
         """The pid of the supervisor that holds the folder now; None when none does."""

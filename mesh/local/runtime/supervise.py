@@ -64,12 +64,13 @@ def detach(arguments: Sequence[str], state: State, within_s: float) -> None:
     """Start `delinkcious ARGUMENTS` as a process of its own and wait until its mesh is up.
 
     Raises:
+        MeshBusy: another start was faster, or a mesh runs already.
         NotReady: it ended, a container keeps crashing, or it took longer; with the last lines of its
             output. Nothing is left running.
     """
     state.create()
-    if (pid := state.holder()) is not None:
-        raise MeshError(f"a mesh already runs in {state.folder} (process {pid})")
+    if state.holder() is not None:
+        raise state.busy()
     descriptor = os.open(state.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         process = subprocess.Popen(
@@ -88,11 +89,26 @@ def detach(arguments: Sequence[str], state: State, within_s: float) -> None:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(ENDED_WITHIN_S)
-        if (pid := state.holder()) not in (None, process.pid):  # another start was faster
-            raise MeshError(f"a mesh already runs in {state.folder} (process {pid})") from None
+        if state.holder() not in (None, process.pid):  # another start was faster
+            raise state.busy() from None
         down(state)
         lines = "\n".join(last_lines(state.output, LAST_LINES))
         raise NotReady(f"{error}\n{lines}") from None
+
+
+def join(state: State, within_s: float) -> None:
+    """Wait until the mesh that somebody else has started is up. Raises NotReady."""
+    deadline, reasons = time.monotonic() + within_s, ""
+    while state.holder() is not None:
+        with contextlib.suppress(MeshNotRunning):
+            status = Client(state).get("/status")
+            if status["up"]:
+                return
+            reasons = "; ".join(status["waitingFor"])
+        if time.monotonic() > deadline:
+            raise NotReady(f"the mesh that another start began did not come up in time: {reasons}")
+        time.sleep(POLL_S)
+    raise NotReady(f"the mesh that another start began has ended; {state.output} says why")
 
 
 def _until_up(process: subprocess.Popen[bytes], state: State, deadline: float) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mesh.local.model import Config, Resource
-from mesh.local.runtime import applied
+from mesh.local.runtime import applied, held
 from mesh.local.runtime.applied import Key, Word
 from mesh.local.runtime.configuration import Candidate, Change, Configuration, changes
 from mesh.local.runtime.errors import NotFound, NotWritten
@@ -76,17 +76,30 @@ class Transactions:
 
         return await self._change(words, (), _now())
 
+    async def reset(self, keys: Collection[Key]) -> Outcome:
+        """Let the files rule over these objects again. Raises as `reread`."""
+        return await self._change(lambda: held.without(self.words, keys), (), _now(), keys)
+
     async def _change(
-        self, words: Callable[[], applied.Words], spoken: Sequence[Resource], since: float
+        self,
+        words: Callable[[], applied.Words],
+        spoken: Sequence[Resource],
+        since: float,
+        freed: Collection[Key] = (),
     ) -> Outcome:
         mesh = self._mesh
         async with self._lock:
-            candidate = self._configuration.candidate(words(), mesh.overrides.entries)
+            said = words()
+            new = [key for key, word in said.items() if self.words.get(key) != word]
+            entries = held.unscaled(mesh.overrides.entries, freed)
+            candidate = self._configuration.candidate(said, entries, new)
             before = mesh.desired.config
             found = changes(before, candidate.config)
             delivered = await mesh.desired.switch(candidate.config)
             effective_ms = (_now() - since) * 1000
             await self._keep(candidate, before)
+            if freed:
+                mesh.overrides.replace(held.unscaled(mesh.overrides.entries, freed))
             if any(change.kind in ("ConfigMap", "Secret") for change in found):
                 self._refresh_volumes()
             mesh.controller.want(candidate.config, mesh.overrides.entries)

@@ -7,6 +7,7 @@ from typing import Any
 
 from mesh.local.envoy.view import selects
 from mesh.local.model import ROOT_NAMESPACE, Config, Json, Registry
+from mesh.local.runtime.held import Held
 from mesh.local.runtime.pod import Pod
 
 POLICIES = ("PeerAuthentication", "RequestAuthentication", "AuthorizationPolicy")
@@ -184,6 +185,16 @@ def policies(config: Config, running: Iterable[Pod]) -> list[Json]:
                 }
             )
     return found
+
+
+def override(one: Held) -> Json:
+    return {
+        "kind": one.kind,
+        "namespace": one.namespace,
+        "name": one.name,
+        "what": one.what,
+        "source": one.source or None,
+    }
 
 
 def _proxied(running: Iterable[Pod]) -> list[Pod]:

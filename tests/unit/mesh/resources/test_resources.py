@@ -103,7 +103,7 @@ def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     message = refused_files(tmp_path, tmp_path / "gone.yaml")
     assert "a.yaml:1: error: Service default/: apiVersion: is required" in message
     assert "b.yaml:1: error: File b.yaml: not readable as YAML" in message
-    assert "gone.yaml:1: error: File gone.yaml: cannot be read: No such file or directory" in message
+    assert "gone.yaml: error: File gone.yaml: cannot be read: No such file or directory" in message
 
 
 def test_a_resource_in_two_files_names_both_places(tmp_path: Path) -> None:

@@ -1,0 +1,160 @@
+"""`delinkcious mesh apply`, `delete`, `reset`, `scale`, `restart`: what changes a mesh beside its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from delinkcious.commands.mesh_options import (
+    STDIN,
+    files_option,
+    meant,
+    own_namespace_option,
+    read,
+    state_option,
+    timeout_option,
+    wait_option,
+)
+from delinkcious.commands.mesh_show import nearer
+from mesh.local import resources
+from mesh.local.runtime import applied, freeing
+from mesh.local.runtime.client import Client
+
+Json = dict[str, Any]
+
+
+@click.command()
+@files_option
+@timeout_option
+@wait_option
+@state_option
+def apply(filenames: tuple[str, ...], timeout_s: float, no_wait: bool, state: Path | None) -> None:
+    """Put objects into force on every sidecar, all or none, above the watched files.
+
+    Waits for the pods of Deployments that roll out. The last word wins: an applied object holds until its
+    text in a watched file changes, also over restarts; `mesh get overrides` lists such objects, `mesh reset`
+    lets the files rule again.
+    """
+    client = Client(meant(state))
+    _say(client, client.post("/apply", _documents(filenames)), None if no_wait else timeout_s)
+
+
+@click.command()
+@files_option
+@state_option
+def delete(filenames: tuple[str, ...], state: Path | None) -> None:
+    """Take objects away, by the names in these files; a watched file's object until its text changes."""
+    client = Client(meant(state))
+    _say(client, client.post("/delete", _documents(filenames)), None)
+
+
+@click.command()
+@click.argument("targets", nargs=-1, metavar="[KIND/NAME]...")
+@click.option("-f", "--filename", "filenames", multiple=True, help="Every object of a file or a folder.")
+@click.option("--all", "everything", is_flag=True, help="Everything that `mesh get overrides` lists.")
+@own_namespace_option
+@timeout_option
+@wait_option
+@state_option
+def reset(
+    targets: tuple[str, ...],
+    filenames: tuple[str, ...],
+    everything: bool,
+    namespace: str,
+    timeout_s: float,
+    no_wait: bool,
+    state: Path | None,
+) -> None:
+    """Let the watched files rule again over what was applied, deleted or scaled, also while it is down."""
+    if sum(map(bool, (targets, filenames, everything))) != 1:
+        raise click.UsageError("say what is to be reset: KIND/NAME ..., -f FILE, or --all")
+    where = meant(state)
+    running = where.holder() is not None
+    client = Client(where)
+    known = client.get("/get/overrides") if running else freeing.listed(where)
+    keys = [(one["kind"], one["namespace"], one["name"]) for one in known]
+    if targets:
+        keys = [freeing.named(target, namespace, keys) for target in targets]
+    elif filenames:
+        keys = _held_of(filenames, keys)
+    if not keys:
+        click.echo("Nothing is held over the files.")
+    elif running:
+        outcome = client.post("/reset", {"keys": keys})
+        outcome["changes"] = [f"{kind.lower()}/{name} reset in {space}" for kind, space, name in keys]
+        _say(client, outcome, None if no_wait else timeout_s)
+    else:
+        freeing.free(where, keys)
+        for kind, space, name in keys:
+            click.echo(f"{kind.lower()}/{name} reset in {space}: the files rule from the next start on")
+
+
+@click.command()
+@click.argument("target", metavar="deployment/NAME")
+@click.option("--replicas", type=click.IntRange(0, 1000), required=True, help="How many pods it is to have.")
+@own_namespace_option
+@state_option
+def scale(target: str, replicas: int, namespace: str, state: Path | None) -> None:
+    """Change how many pods a Deployment has; returns when they are ready or gone."""
+    body = {"namespace": namespace, "name": _deployment(target), "replicas": replicas}
+    answer = Client(meant(state)).post("/scale", body)
+    click.echo(f"{target} scaled to {replicas} ({answer['ms'] / 1000:.1f} s)")
+
+
+@click.command()
+@click.argument("target", metavar="deployment/NAME")
+@own_namespace_option
+@state_option
+def restart(target: str, namespace: str, state: Path | None) -> None:
+    """Replace a Deployment's pods one by one, losing no request; returns when all are new."""
+    body = {"namespace": namespace, "name": _deployment(target)}
+    answer = Client(meant(state)).post("/restart", body)
+    click.echo(f"{target} restarted ({answer['ms'] / 1000:.1f} s)")
+
+
+def _deployment(target: str) -> str:
+    kind, _, name = target.rpartition("/")
+    if kind not in ("", "deployment", "deployments", "deploy", "deployment.apps"):
+        raise click.BadParameter(f"only a deployment can be: deployment/{name}")
+    return name
+
+
+def _documents(filenames: tuple[str, ...]) -> dict[str, list[dict[str, str]]]:
+    """The files for the mesh, which may run in another folder: named from the root."""
+    pairs = [(name if name == STDIN else str(Path(name).absolute()), text) for name, text in read(filenames)]
+    return {"documents": [{"file": file, "text": text} for file, text in pairs]}
+
+
+def _held_of(filenames: tuple[str, ...], held: list[applied.Key]) -> list[applied.Key]:
+    """Those objects of the files that are held; the others are told. Raises InvalidConfig."""
+    spoken = [resource.key for name, text in read(filenames) for resource in resources.parse(text, name)]
+    for kind, _, name in (key for key in spoken if key not in held):
+        click.echo(f"{kind.lower()}/{name} is not held")
+    return [key for key in spoken if key in held]
+
+
+def _say(client: Client, outcome: Json, timeout_s: float | None) -> None:
+    """Print what a change did, then wait for the pods that follow it, unless `timeout_s` is None."""
+    for warning in outcome["warnings"]:
+        click.echo(nearer(warning), err=True)
+    for change in outcome["changes"]:
+        click.echo(change)
+    times = f"effective on every sidecar after {outcome['effectiveMs']:.1f} ms"
+    if outcome["drainedMs"] is not None:
+        times += f", on open connections too after {outcome['drainedMs']:.0f} ms"
+    click.echo(times)
+    moving = outcome["rollingOut"]
+    for one in moving:
+        pods = f": {', '.join(one['pods'])}" if one["pods"] else ""
+        click.echo(f"{_reference(one)} in {one['namespace']} is rolling out{pods}")
+    if not moving or timeout_s is None:
+        return
+    keys = [(one["kind"], one["namespace"], one["name"]) for one in moving]
+    answer = client.post("/rollout", {"keys": keys, "within_s": timeout_s}, within_s=timeout_s + 30)
+    click.echo(f"{', '.join(_reference(one) for one in moving)} rolled out ({answer['ms'] / 1000:.1f} s)")
+
+
+def _reference(one: Json) -> str:
+    return f"{one['kind'].lower()}/{one['name']}"

@@ -1,0 +1,67 @@
+"""What the verbs of `delinkcious mesh` share: options, the mesh that is meant, the files that are named."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from mesh.local import resources
+from mesh.local.model import Finding, InvalidConfig
+from mesh.local.runtime import state as states
+from mesh.local.runtime.state import State
+
+STDIN = "standard input"
+
+files_option = click.option(
+    "-f",
+    "--filename",
+    "filenames",
+    multiple=True,
+    required=True,
+    help="A file or a folder; - is standard input.",
+)
+state_option = click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="The mesh's folder [default: .delinkcious, searched upwards]",
+)
+namespace_option = click.option("-n", "--namespace", help="Only this namespace.")
+own_namespace_option = click.option(
+    "-n", "--namespace", default="default", show_default=True, help="The namespace it is in."
+)
+timeout_option = click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait for pods that roll out.",
+)
+wait_option = click.option("--no-wait", is_flag=True, help="Do not wait for pods that roll out.")
+
+
+def meant(explicit: Path | None) -> State:
+    """The mesh of `--state`, or of the current folder. Raises MeshNotRunning."""
+    return states.find(Path.cwd(), explicit)
+
+
+def read(filenames: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Name and text of every file that is named, each once. Raises InvalidConfig."""
+    found: dict[Path | str, tuple[str, str]] = {}
+    for name in filenames:
+        if name == "-":
+            found.setdefault(STDIN, (STDIN, _stdin()))
+            continue
+        for file in resources.files_of(Path(name)):
+            if file.absolute() not in found:
+                found[file.absolute()] = (str(file), resources.read_text(file))
+    return list(found.values())
+
+
+def _stdin() -> str:
+    text = sys.stdin.read()
+    if not text.strip():
+        raise InvalidConfig([Finding("error", STDIN, 0, "File", STDIN, "", "is empty")])
+    return text

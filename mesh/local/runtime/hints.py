@@ -1,0 +1,31 @@
+"""What a process's last words mean on the local mesh, where a program from a container is a newcomer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from mesh.local.runtime.process import Command
+
+_IN_USE = re.compile(r"address (?:is )?already in use|EADDRINUSE", re.IGNORECASE)
+_FILE = re.compile(
+    r"[\w./-]+\.\w+|[\w.-]+/[\w./-]+"
+)  # what may be a file of one's own: `app.py`, `bin/serve`
+
+
+def hints(command: Command, lines: Sequence[str]) -> Iterator[str]:
+    """One line for each thing that a newcomer would not guess."""
+    if any(_IN_USE.search(line) for line in lines):
+        host, port = command.env.get("HOST", ""), command.env.get("PORT", "")
+        address = f"{host}:{port}" if port else host
+        yield (
+            "hint: its sidecar owns the port on the pod's address: listen on $HOST:$PORT "
+            f"(here {address}); `command` and `args` may say $(HOST), $(PORT)"
+        )
+    for part in command.argv:
+        written = _FILE.fullmatch(part) and not part.startswith("/") and any(part in line for line in lines)
+        if written and not (command.cwd / part).exists():
+            yield (
+                f"hint: {part} is not in {command.cwd}, where commands run: the folder in which "
+                "the mesh was started, unless the container has a `workingDir`"
+            )
