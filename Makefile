@@ -51,7 +51,10 @@ lock: $(VENV)/dev ## Resolve the dependencies of pyproject.toml into the two loc
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra install --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The certificate of a local installation, as `delinkcious ca` names it, is none for the registry that pip asks.
+OWN_CA := CURL_CA_BUNDLE REQUESTS_CA_BUNDLE SSL_CERT_FILE
+OWN_CA := $(foreach name,$(OWN_CA),$(if $(filter %/edge/ca.pem,$($(name))),-u $(name)))
+PIP_INSTALL := env $(OWN_CA) $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, this is " + sys.version.split()[0] + "; say which by: make PYTHON=python3.12 ...")'

@@ -36,7 +36,14 @@ from services.links.bookmarks.model import Options
 from services.links.search.results import Hit, SearchQuery
 
 LISTED = 10
-_output = click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+_output = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print it.",
+)
 
 
 @click.command("import")
@@ -176,7 +183,14 @@ def _print_report(name: str, report: Import) -> None:
 
 
 @click.command()
-@click.option("--format", "kind", type=click.Choice(get_args(ExportFormat)), default="netscape")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(get_args(ExportFormat)),
+    default="netscape",
+    show_default=True,
+    help="netscape is the HTML that every browser imports.",
+)
 @click.option(
     "-O", "--output-file", type=click.Path(dir_okay=False, path_type=Path), help="Instead of stdout."
 )
@@ -199,14 +213,14 @@ def export(kind: ExportFormat, output_file: Path | None, server: str | None) -> 
             run(work(out))
         return
     # Next to its place, so that it gets there whole or not at all.
-    output_file = output_file.resolve()
-    partial = output_file.with_name(f".{output_file.name}.{os.getpid()}.partial")
+    target = output_file.resolve()
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
             run(work(out))
             os.fsync(out.fileno())
-        partial.replace(output_file)
-        click.echo(f"Written to {os.path.relpath(output_file)}.", err=True)
+        partial.replace(target)
+        click.echo(f"Written to {output_file}.", err=True)
     except OSError as error:
         raise Failed(f"{output_file}: {error.strerror}") from None
     finally:
@@ -216,7 +230,9 @@ def export(kind: ExportFormat, output_file: Path | None, server: str | None) -> 
 # A query may begin with `-tag:old`, which is no option.
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("query", nargs=-1, required=True, type=click.UNPROCESSED)
-@click.option("-n", "--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@click.option(
+    "-n", "--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many at most."
+)
 @_output
 @server_option
 def search(query: tuple[str, ...], limit: int, output: str, server: str | None) -> None:
@@ -234,7 +250,10 @@ def search(query: tuple[str, ...], limit: int, output: str, server: str | None) 
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(hits)))
         return
-    table = Table("title", "address", "tags", "saved", box=None, header_style="bold", pad_edge=False)
+    table = Table("title", box=None, header_style="bold", pad_edge=False)
+    table.add_column("address", overflow="fold")  # wrapped, so that all of it can be copied
+    table.add_column("tags")
+    table.add_column("saved", no_wrap=True)
     for hit in hits:
         link = hit.link
         cells = (link.title, link.url, " ".join(link.tags), f"{link.created_at:%Y-%m-%d}")

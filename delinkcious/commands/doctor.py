@@ -39,7 +39,14 @@ class Check:
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print it.",
+)
 def doctor(output: str) -> None:
     """Say what is present, what is missing and how to mend it.
 

@@ -38,7 +38,9 @@ nats_option = click.option(
 state_option = click.option(
     "--state", type=click.Path(path_type=Path), help="The local mesh's folder [default: .delinkcious]"
 )
-output_option = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+output_option = click.option(
+    "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print it."
+)
 numbers_argument = click.argument("numbers", metavar="NUMBER...", nargs=-1, type=click.IntRange(1))
 all_option = click.option("--all", "every", is_flag=True, help="All of them.")
 

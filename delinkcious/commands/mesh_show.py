@@ -21,7 +21,7 @@ _PLURALS = {
     "policy": "policies",
     "override": "overrides",
 }
-_PLACED = re.compile(r"^(/[^:\n]+)(?=:\d+|: )", re.MULTILINE)
+_PLACED = re.compile(r"^(/[^:\n]+)(?=(?::\d+)?: (?:error|warning): )", re.MULTILINE)
 KINDS = [*_PLURALS.values(), *_PLURALS]
 
 Row = Mapping[str, Any]
