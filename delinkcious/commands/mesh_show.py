@@ -128,7 +128,10 @@ def _match(match: Row) -> str:
 
 
 def picked(kind: str, rows: Sequence[Row], names: Sequence[str], namespace: str | None) -> list[Row]:
-    """The rows with these names, `NAMESPACE/NAME` too; all of them without. Raises NotFound."""
+    """The rows with these names, `NAMESPACE/NAME` too; all of them without. Raises NotFound.
+
+    Pods are also named by their Deployment, routes and clusters by their pod.
+    """
     if not names:
         return list(rows)
     found: list[Row] = []
@@ -137,8 +140,7 @@ def picked(kind: str, rows: Sequence[Row], names: Sequence[str], namespace: str 
         fits = [
             row
             for row in rows
-            if row.get("pod" if kind in ("routes", "clusters") else "name") == short
-            and space in ("", row["namespace"])
+            if short in (row.get("pod", row["name"]), row.get("workload")) and space in ("", row["namespace"])
         ]
         if not fits:
             where = f" in namespace {namespace}" if namespace else ""

@@ -107,7 +107,7 @@ class Running:
         """Exit code and output of `delinkcious mesh ARGUMENTS`."""
         where = ["--state", str(self.state.folder)] if state else []
         command = [sys.executable, "-m", "delinkcious", "mesh", *arguments, *where]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         return done.returncode, done.stdout + done.stderr
 
     def kill(self) -> None:
