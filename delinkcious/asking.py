@@ -27,6 +27,16 @@ server_option = click.option(
 )
 
 
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print it.",
+)
+
+
 class Failed(click.ClickException):
     """Printed as one sentence; ends the program with `exit_code`."""
 

@@ -1,4 +1,4 @@
-"""`delinkcious import`, `export` and `search`: bookmark files in and out, and what is in them."""
+"""`delinkcious import` and `export`: bookmark files in and out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any, BinaryIO, get_args
 
 import click
 import msgspec
-from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -23,27 +22,14 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
-from rich.text import Text
 
-from delinkcious.asking import INTERRUPTED, Failed, failed, run, server_option
+from delinkcious.asking import INTERRUPTED, Failed, output_option, run, server_option
 from delinkcious.importing import UnfinishedImports, send
 from delinkcious.session import connect
-from delinkcious.terminal import shown
-from services.kit.errors import Problem, Unprocessable
 from services.links.bookmarks.messages import ExportFormat, ExportQuery, Import
 from services.links.bookmarks.model import Options
-from services.links.search.results import Hit, SearchQuery
 
 LISTED = 10
-_output = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print it.",
-)
 
 
 @click.command("import")
@@ -52,7 +38,7 @@ _output = click.option(
 )
 @click.option("--no-folders", is_flag=True, help="Do not make tags of the folders' names.")
 @click.option("--private", is_flag=True, help="Make entries private that say nothing about it.")
-@_output
+@output_option
 @server_option
 def import_(files: tuple[str, ...], no_folders: bool, private: bool, output: str, server: str | None) -> None:
     """Import bookmark FILEs of browsers and services; `-` is standard input.
@@ -225,45 +211,3 @@ def export(kind: ExportFormat, output_file: Path | None, server: str | None) -> 
         raise Failed(f"{output_file}: {error.strerror}") from None
     finally:
         partial.unlink(missing_ok=True)
-
-
-# A query may begin with `-tag:old`, which is no option.
-@click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("query", nargs=-1, required=True, type=click.UNPROCESSED)
-@click.option(
-    "-n", "--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many at most."
-)
-@_output
-@server_option
-def search(query: tuple[str, ...], limit: int, output: str, server: str | None) -> None:
-    """Find links: words, "exact phrases", tag:web -tag:old site:example.org before:2024-01-01 is:unread."""
-    text = " ".join(query)
-
-    async def work() -> list[Hit]:
-        async with connect(server) as there:
-            try:
-                return (await there.links.search(SearchQuery(q=text, limit=limit))).items
-            except Unprocessable as problem:
-                raise _malformed(text, problem) from None
-
-    hits = run(work())
-    if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(hits)))
-        return
-    table = Table("title", box=None, header_style="bold", pad_edge=False)
-    table.add_column("address", overflow="fold")  # wrapped, so that all of it can be copied
-    table.add_column("tags")
-    table.add_column("saved", no_wrap=True)
-    for hit in hits:
-        link = hit.link
-        cells = (link.title, link.url, " ".join(link.tags), f"{link.created_at:%Y-%m-%d}")
-        table.add_row(*(Text(shown(cell)) for cell in cells))
-    Console().print(table if hits else "Nothing found.")
-
-
-def _malformed(text: str, problem: Problem) -> Failed:
-    position, length = problem.members.get("position"), problem.members.get("length")
-    if not isinstance(position, int):
-        return failed(problem)
-    carets = "^" * max(1, cell_len(text[position : position + length]) if isinstance(length, int) else 1)
-    return Failed(f"{problem.detail}\n  {text}\n  {' ' * cell_len(text[:position])}{carets}", 2)

@@ -10,17 +10,14 @@ import click
 import msgspec
 from msgspec import UNSET
 
-from delinkcious.asking import run, server_option
-from delinkcious.commands.bookmarks import search
+from delinkcious.asking import output_option, run, server_option
+from delinkcious.commands.search import search
 from delinkcious.session import Server, connect
 from delinkcious.terminal import shown
 from services.kit.errors import NotFound
 from services.links.domain import Link, LinkChange, NewLink
 from services.links.queries import LinkQuery
 
-_output = click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print it."
-)
 _tags = click.option("-t", "--tag", "tags", multiple=True, help="A tag; may be given several times.")
 _private = click.option("--private/--public", default=None, help="Who may see it.")
 _to_read = click.option("--to-read/--read", default=None, help="Whether it is still to be read.")
@@ -39,7 +36,7 @@ def link() -> None:
 @_private
 @_to_read
 @click.option("--strip-tracking", is_flag=True, help="Leave out parameters that only track readers.")
-@_output
+@output_option
 @server_option
 def add(
     url: str,
@@ -65,7 +62,7 @@ def add(
 
 @link.command()
 @click.argument("which", metavar="ID|URL")
-@_output
+@output_option
 @server_option
 def show(which: str, output: str, server: str | None) -> None:
     """Print one link."""
@@ -85,7 +82,7 @@ def show(which: str, output: str, server: str | None) -> None:
 @_tags
 @_private
 @_to_read
-@_output
+@output_option
 @server_option
 def edit(
     which: str,

@@ -145,6 +145,11 @@ def _say(client: Client, outcome: Json, timeout_s: float | None) -> None:
     if outcome["drainedMs"] is not None:
         times += f", on open connections too after {outcome['drainedMs']:.0f} ms"
     click.echo(times)
+    if outcome["heldOver"]:
+        names = ", ".join(outcome["heldOver"])
+        click.echo(
+            f"held over the watched files until their text changes, or `delinkcious mesh reset`: {names}"
+        )
     moving = outcome["rollingOut"]
     for one in moving:
         pods = f": {', '.join(one['pods'])}" if one["pods"] else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -29,6 +30,7 @@ def test_status_names_the_pods_and_the_address(installation: Installation) -> No
     for pod in installation.pods():
         assert pod["name"] in told
     assert installation.url in told
+    assert "Next:" not in told
 
 
 def test_url_and_certificate_are_all_that_a_client_needs(
@@ -76,6 +78,19 @@ def test_what_does_not_run_is_said_in_one_sentence(
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
     assert "no mesh runs in" in done.stderr
+
+
+def test_of_two_starts_at_once_the_later_waits_for_the_other(repository: Path, tmp_path: Path) -> None:
+    made = Installation(repository, tmp_path / "twice")
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            told = sorted(start.result() for start in [pool.submit(made.up) for _ in range(2)])
+    finally:
+        made.run("down", "--state", str(made.state))
+
+    assert ["is up after" in told[0], "runs already" in told[1]] == [True, True]
+    assert ["Next:" in words for words in told] == [True, False]
+    assert all("/api/v1/" in words for words in told)
 
 
 @pytest.fixture

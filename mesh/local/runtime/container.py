@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mesh.local.runtime.backoff import Backoff
-from mesh.local.runtime.hints import hints
+from mesh.local.runtime.hints import astray, hints
 from mesh.local.runtime.probes import EAGER_PERIOD_S, Action, Probe, Probes
 from mesh.local.runtime.process import Command, Process, last_lines, trim
 
@@ -20,6 +20,7 @@ CRASH_LINES = 12
 BACKTRACE_LINES = 60
 BACKTRACE = re.compile(r"\[(envoy_bug|backtrace)\]")  # Envoy's, of addresses that say nothing to anybody
 TRIM_PERIOD_S = 10.0
+LOOK_AFTER_S = 2.0  # of a process that is not ready: by then it listens, perhaps elsewhere
 
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
 Attempt = Callable[[Action, float], Awaitable[str | None]]
@@ -58,6 +59,8 @@ class Container:
         self._changed = changed
         self._report = report
         self._process: Process | None = None
+        self._look_at: float | None = None  # when, if it is not ready, to see where it listens
+        self._astray = ""
         self._stopping = asyncio.Event()
         self.finished = asyncio.Event()
 
@@ -131,6 +134,7 @@ class Container:
         if self._stopping.is_set():  # while it started
             return await self._process.stop(self.definition.grace_s, self.definition.stop_signal)
         self._become("Running", "")
+        self._look_at, self._astray = time.monotonic() + LOOK_AFTER_S, ""
         watching = [asyncio.create_task(self._probe()), asyncio.create_task(self._trim())]
         try:
             return await self._process.wait()
@@ -212,7 +216,10 @@ class Container:
 
     def _explain(self, reason: str) -> None:
         if not self.ready and self.state == "Running":
-            self.reason = reason
+            if self._look_at is not None and time.monotonic() > self._look_at and self.pid is not None:
+                self._look_at = None
+                self._astray = astray(self.definition.command, self.pid)
+            self.reason = reason + self._astray
 
     def _set_ready(self, ready: bool) -> None:
         if ready != self.ready:

@@ -17,9 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mesh.local import resources
-from mesh.local.model import Finding, InvalidConfig, Resource
-from mesh.local.runtime import explaining, held, rolling, views
+from mesh.local.model import Finding, InvalidConfig
+from mesh.local.runtime import asked, explaining, held, rolling, views
 from mesh.local.runtime.applied import Key
 from mesh.local.runtime.errors import DeliveryFailed, MeshError, NotFound, NotReady
 from mesh.local.runtime.transaction import Outcome
@@ -27,36 +26,8 @@ from mesh.local.runtime.transaction import Outcome
 if TYPE_CHECKING:
     from mesh.local.runtime.mesh import Mesh
 
-MAX_BODY_BYTES = 32 * 2**20
-ROLLED_OUT_WITHIN_S = 300.0
 
 STATUS: dict[type[MeshError], int] = {NotFound: 404, NotReady: 409, DeliveryFailed: 502}
-
-
-class Document(msgspec.Struct, forbid_unknown_fields=True):
-    """One file as the user wrote it."""
-
-    file: str
-    text: str
-
-
-class Documents(msgspec.Struct, forbid_unknown_fields=True):
-    documents: list[Document]
-
-
-class Target(msgspec.Struct, forbid_unknown_fields=True):
-    """A Deployment to scale or restart."""
-
-    namespace: str
-    name: str
-    replicas: int | None = None
-
-
-class Keys(msgspec.Struct, forbid_unknown_fields=True):
-    """Objects by kind, namespace and name; how long to wait for them, where that is asked for."""
-
-    keys: list[tuple[str, str, str]]
-    within_s: float = ROLLED_OUT_WITHIN_S
 
 
 class _Server(uvicorn.Server):
@@ -141,23 +112,23 @@ class Control:
         return [item for item in shown[what]() if namespace in (None, item["namespace"])]
 
     async def _explain(self, request: Request) -> Any:
-        question = msgspec.json.decode(await _body(request), type=explaining.Question)
+        question = await asked.read(request, explaining.Question)
         return explaining.answer(self._mesh, question)
 
     async def _apply(self, request: Request) -> Any:
-        spoken = await _spoken(request)
+        spoken = await asked.resources_of(request)
         return self._told(await self._mesh.transactions.apply(spoken))
 
     async def _delete(self, request: Request) -> Any:
-        return self._told(await self._mesh.transactions.delete(await _spoken(request)))
+        return self._told(await self._mesh.transactions.delete(await asked.resources_of(request)))
 
     async def _reset(self, request: Request) -> Any:
-        asked = msgspec.json.decode(await _body(request), type=Keys)
-        return self._told(await self._mesh.transactions.reset(asked.keys), asked.keys)
+        wanted = await asked.read(request, asked.Keys)
+        return self._told(await self._mesh.transactions.reset(wanted.keys), wanted.keys)
 
     async def _rollout(self, request: Request) -> Any:
-        asked = msgspec.json.decode(await _body(request), type=Keys)
-        return {"ms": 1000 * await rolling.rolled_out(self._mesh, asked.keys, asked.within_s)}
+        wanted = await asked.read(request, asked.Keys)
+        return {"ms": 1000 * await rolling.rolled_out(self._mesh, wanted.keys, wanted.within_s)}
 
     def _told(self, outcome: Outcome, keys: Sequence[Key] = ()) -> Any:
         """What a change did, and the Deployments among its objects whose pods are still to follow."""
@@ -168,11 +139,18 @@ class Control:
             "warnings": list(outcome.warnings),
             "effectiveMs": outcome.effective_ms,
             "drainedMs": outcome.drained_ms,
+            "heldOver": [
+                f"{key[0].lower()}/{key[2]}" for key in sorted(changed) if self._is_over_a_file(key)
+            ],
             "rollingOut": rolling.shown(self._mesh, moving),
         }
 
+    def _is_over_a_file(self, key: Key) -> bool:
+        word = self._mesh.transactions.words.get(key)
+        return word is not None and word.over is not None
+
     async def _scale(self, request: Request) -> Any:
-        target = msgspec.json.decode(await _body(request), type=Target)
+        target = await asked.read(request, asked.Target)
         mesh = self._mesh
         if target.replicas is None or not 0 <= target.replicas <= 1000:
             raise MeshError("replicas must be a number from 0 to 1000")
@@ -180,17 +158,17 @@ class Control:
         return await self._rolled_out(target)
 
     async def _restart(self, request: Request) -> Any:
-        target = msgspec.json.decode(await _body(request), type=Target)
+        target = await asked.read(request, asked.Target)
         mesh = self._mesh
         mesh.overrides.restart(mesh.desired.config, target.namespace, target.name)
         return await self._rolled_out(target)
 
-    async def _rolled_out(self, target: Target) -> Any:
+    async def _rolled_out(self, target: asked.Target) -> Any:
         """Make the next moves, and wait until the Deployment is as it should be."""
         mesh = self._mesh
         mesh.controller.want(mesh.desired.config, mesh.overrides.entries)
         key = ("Deployment", target.namespace, target.name)
-        return {"ms": 1000 * await rolling.rolled_out(mesh, [key], ROLLED_OUT_WITHIN_S)}
+        return {"ms": 1000 * await rolling.rolled_out(mesh, [key], asked.ROLLED_OUT_WITHIN_S)}
 
     async def _stop(self, _: Request) -> Any:
         self._mesh.stop()
@@ -234,28 +212,3 @@ def _json(status: int, body: Any) -> Response:
 
 def _finding(found: Finding) -> dict[str, Any]:
     return {name: getattr(found, name) for name in found.__dataclass_fields__}
-
-
-async def _body(request: Request) -> bytes:
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_BODY_BYTES:
-            raise MeshError(f"more than {MAX_BODY_BYTES} bytes")
-    return bytes(data)
-
-
-async def _spoken(request: Request) -> list[Resource]:
-    """The resources of the request, all of them right by themselves. Raises InvalidConfig."""
-    asked = msgspec.json.decode(await _body(request), type=Documents)
-    found: list[Resource] = []
-    findings: list[Finding] = []
-    for document in asked.documents:
-        try:
-            found += resources.parse(document.text, document.file)
-        except InvalidConfig as error:
-            findings += error.findings
-    findings += resources.duplicates(found)
-    if findings:
-        raise InvalidConfig(findings)
-    return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+import psutil
+
 from mesh.local.runtime.process import Command
 
 _IN_USE = re.compile(r"address (?:is )?already in use|EADDRINUSE", re.IGNORECASE)
@@ -29,3 +31,23 @@ def hints(command: Command, lines: Sequence[str]) -> Iterator[str]:
                 f"hint: {part} is not in {command.cwd}, where commands run: the folder in which "
                 "the mesh was started, unless the container has a `workingDir`"
             )
+
+
+def astray(command: Command, pid: int) -> str:
+    """Where a process listens that nobody asks, because it did not look at HOST; "" when it does not."""
+    host, port = command.env.get("HOST", ""), command.env.get("PORT", "")
+    listening = set()
+    try:
+        process = psutil.Process(pid)
+        for member in (process, *process.children(recursive=True)):
+            listening |= {
+                (found.laddr.ip, str(found.laddr.port))
+                for found in member.net_connections(kind="tcp")
+                if found.status == psutil.CONN_LISTEN
+            }
+    except psutil.Error:  # it has just ended
+        return ""
+    elsewhere = sorted(address for address, number in listening if number == port and address != host)
+    if not elsewhere or (host, port) in listening:
+        return ""
+    return f"; it listens on {elsewhere[0]}:{port}: let it listen on $HOST:$PORT (here {host}:{port})"

@@ -1,0 +1,69 @@
+"""What the control socket is asked, as structs, read within bounds."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from mesh.local import resources
+from mesh.local.model import Finding, InvalidConfig, Resource
+from mesh.local.runtime.errors import MeshError
+
+T = TypeVar("T")
+
+MAX_BODY_BYTES = 32 * 2**20
+ROLLED_OUT_WITHIN_S = 300.0
+
+
+class Document(msgspec.Struct, forbid_unknown_fields=True):
+    """One file as the user wrote it."""
+
+    file: str
+    text: str
+
+
+class Documents(msgspec.Struct, forbid_unknown_fields=True):
+    documents: list[Document]
+
+
+class Target(msgspec.Struct, forbid_unknown_fields=True):
+    """A Deployment to scale or restart."""
+
+    namespace: str
+    name: str
+    replicas: int | None = None
+
+
+class Keys(msgspec.Struct, forbid_unknown_fields=True):
+    """Objects by kind, namespace and name; how long to wait for them, where that is asked for."""
+
+    keys: list[tuple[str, str, str]]
+    within_s: float = ROLLED_OUT_WITHIN_S
+
+
+async def read(request: Request, kind: type[T]) -> T:
+    """The body of a request. Raises msgspec.DecodeError, MeshError."""
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MAX_BODY_BYTES:
+            raise MeshError(f"more than {MAX_BODY_BYTES} bytes")
+    return msgspec.json.decode(bytes(data), type=kind)
+
+
+async def resources_of(request: Request) -> list[Resource]:
+    """The resources of the request, all of them right by themselves. Raises InvalidConfig."""
+    asked = await read(request, Documents)
+    found: list[Resource] = []
+    findings: list[Finding] = []
+    for document in asked.documents:
+        try:
+            found += resources.parse(document.text, document.file)
+        except InvalidConfig as error:
+            findings += error.findings
+    findings += resources.duplicates(found)
+    if findings:
+        raise InvalidConfig(findings)
+    return found
