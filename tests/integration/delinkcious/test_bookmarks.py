@@ -47,7 +47,8 @@ async def test_from_an_account_to_a_found_link_and_out_again(program: Program, t
     assert "  python (web\n         ^" in malformed.err
 
     file = tmp_path / "out.csv"
-    assert (await program("export", "--format", "csv", "-O", str(file))).code == 0
+    written = await program("export", "--format", "csv", "-O", str(file))
+    assert (written.code, written.err) == (0, f"Written to {file}.\n")
     assert len(file.read_text().splitlines()) > 13
     assert not [name for name in os.listdir(tmp_path) if "partial" in name]
 

@@ -103,6 +103,16 @@ def held_mesh(tmp_path_factory: pytest.TempPathFactory, manifests: Manifests) ->
     return mesh
 
 
+def test_an_apply_over_a_file_says_that_it_holds(new_mesh: NewMesh, manifests: Manifests) -> None:
+    mesh = new_mesh(manifests.versions() + manifests.split(100))
+    code, output = mesh.command("apply", "-f", _file(mesh, "split.yaml", manifests.split(0)))
+    assert code == 0, output
+    assert "held over the watched files until their text changes" in output
+    assert "virtualservice/reviews" in output.splitlines()[-1]
+    code, output = mesh.command("apply", "-f", _file(mesh, "new.yaml", manifests.denial("/secret")))
+    assert (code, "held over" in output) == (0, False), "no file has it"
+
+
 def test_applying_the_very_text_of_the_file_lets_it_rule(new_mesh: NewMesh, manifests: Manifests) -> None:
     mesh = new_mesh(manifests.versions() + manifests.split(100))
     mesh.apply(manifests.split(0))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.mesh.runtime.conftest import Running
+from tests.mesh.runtime.conftest import Running, until
 from tests.mesh.runtime.manifests import Manifests
 
 NewMesh = Callable[[str], Running]
@@ -65,6 +66,23 @@ def test_a_port_that_the_sidecar_owns_is_explained(new_mesh: NewMesh, manifests:
     code, output = _apply(mesh, manifests.deployment("reviews", container=deaf))
     assert code == 1
     assert "listen on $HOST:$PORT (here 127." in output
+
+
+def test_a_program_that_listens_where_nobody_asks_is_found_there(
+    new_mesh: NewMesh, manifests: Manifests
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mesh = new_mesh(manifests.pair())
+    astray = {
+        "command": ["python3", "-m", "http.server", "$(PORT)", "--bind", "127.0.0.1"],
+        "ports": [{"name": "http", "containerPort": port}],
+    }
+    code, output = _apply(mesh, manifests.deployment("reviews", container=astray), "--no-wait")
+    assert code == 0, output
+    told = until(lambda: [text for text in mesh.client.get("/status")["waitingFor"] if "listens" in text])
+    assert f"it listens on 127.0.0.1:{port}: let it listen on $HOST:$PORT (here 127." in told[0]
 
 
 def test_a_program_that_is_not_there_is_told_with_its_folder(new_mesh: NewMesh, manifests: Manifests) -> None:
