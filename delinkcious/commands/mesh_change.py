@@ -76,7 +76,7 @@ def reset(
     known = client.get("/get/overrides") if running else freeing.listed(where)
     keys = [(one["kind"], one["namespace"], one["name"]) for one in known]
     if targets:
-        keys = [freeing.named(target, namespace, keys) for target in targets]
+        keys = list(dict.fromkeys(freeing.named(target, namespace, keys) for target in targets))
     elif filenames:
         keys = _held_of(filenames, keys)
     if not keys:

@@ -10,9 +10,11 @@ import psutil
 from mesh.local.runtime.process import Command
 
 _IN_USE = re.compile(r"address (?:is )?already in use|EADDRINUSE", re.IGNORECASE)
-_FILE = re.compile(
-    r"[\w./-]+\.\w+|[\w.-]+/[\w./-]+"
-)  # what may be a file of one's own: `app.py`, `bin/serve`
+# What may be a file of one's own: `app.py`, `bin/serve`.
+_FILE = re.compile(r"(?=[\w./-]{3,255}$)(?:.*/.*|.*\.\w+)")
+
+
+WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - who listens there is reached
 
 
 def hints(command: Command, lines: Sequence[str]) -> Iterator[str]:
@@ -47,7 +49,8 @@ def astray(command: Command, pid: int) -> str:
             }
     except psutil.Error:  # it has just ended
         return ""
-    elsewhere = sorted(address for address, number in listening if number == port and address != host)
-    if not elsewhere or (host, port) in listening:
+    there = {address for address, number in listening if number == port}
+    elsewhere = sorted(there - {host, *WILDCARDS})
+    if not elsewhere or there & {host, *WILDCARDS}:
         return ""
     return f"; it listens on {elsewhere[0]}:{port}: let it listen on $HOST:$PORT (here {host}:{port})"

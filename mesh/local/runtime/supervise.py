@@ -124,9 +124,8 @@ def _until_up(process: subprocess.Popen[bytes], state: State, deadline: float) -
                 return
             reasons = "; ".join(status["waitingFor"])
             if ours and (status["failed"] or status["crashing"]):
-                raise NotReady(
-                    "the mesh did not come up: " + "; ".join(status["failed"] + status["crashing"])
-                )
+                crashing = [text.splitlines()[0] for text in status["crashing"]]  # its output has the rest
+                raise NotReady("the mesh did not come up: " + "; ".join(status["failed"] + crashing))
         time.sleep(POLL_S)
     raise NotReady(f"the mesh did not come up in time: {reasons}")
 
