@@ -60,7 +60,7 @@ def up(filenames: tuple[str, ...], state: Path | None, detach: bool, timeout_s: 
         client = Client(State(folder))
         mesh_show.show("pods", client.get("/get/pods"), "table")
         if holding := client.get("/status")["held"]:
-            click.echo(f"\n{holding}")
+            click.echo(f"\n{mesh_show.nearer(holding)}")
         return
     began = time.monotonic()
     running = Mesh(folder, [Path(name) for name in filenames], report=click.echo)
@@ -100,7 +100,7 @@ def status(state: Path | None) -> None:
     else:
         click.echo("It is still starting: " + "; ".join(told["waitingFor"]))
     if told["held"]:
-        click.echo(f"\n{told['held']}")
+        click.echo(f"\n{mesh_show.nearer(told['held'])}")
     wrong = []
     if told["refused"]:
         wrong.append(f"NOT IN FORCE, what was before goes on:\n{mesh_show.nearer(told['refused'])}")

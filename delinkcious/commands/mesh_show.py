@@ -21,7 +21,11 @@ _PLURALS = {
     "policy": "policies",
     "override": "overrides",
 }
-_PLACED = re.compile(r"^(/[^:\n]+)(?=(?::\d+)?: (?:error|warning): )", re.MULTILINE)
+# A file that begins a finding, or that something was applied from.
+_PLACED = re.compile(
+    r"^/[^:\n]+(?=(?::\d+)?: (?:error|warning): )|(?<= from )/[^:\n]+(?=:\d+\))",
+    re.MULTILINE,
+)
 KINDS = [*_PLURALS.values(), *_PLURALS]
 
 Row = Mapping[str, Any]
@@ -29,8 +33,8 @@ Columns = dict[str, Callable[[Row], object]]
 
 
 def nearer(text: str) -> str:
-    """A text with the files at the begin of its lines as a person in the current folder would name them."""
-    return _PLACED.sub(lambda match: near(match[1]), text)
+    """A text with its files as a person in the current folder would name them."""
+    return _PLACED.sub(lambda match: near(match[0]), text)
 
 
 def near(path: str) -> str:

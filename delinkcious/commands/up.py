@@ -121,7 +121,7 @@ def _show(folder: State) -> None:
     click.echo(f"what happens     {local.relative(folder.output)}")
     told = Client(folder).get("/status")
     if told["held"]:
-        click.echo(f"\n{told['held']}")
+        click.echo(f"\n{mesh_show.nearer(told['held'])}")
     if told["refused"]:
         words = mesh_show.nearer(told["refused"])
         click.echo(f"\nNOT IN FORCE, what was before goes on:\n{words}", err=True)
