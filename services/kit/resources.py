@@ -56,6 +56,10 @@ class Resources:
             self._pings[name] = ping
         return opened
 
+    def watch(self, name: str, ping: Ping) -> None:
+        """Be ready only while `ping` does not raise."""
+        self._pings[name] = ping
+
     @property
     def database(self) -> Database:
         """The service's database; InvalidSettings when nobody said where it is."""

@@ -1,4 +1,4 @@
-"""One method at work: in its caller's trace, identified, admitted, in time, counted, its errors in one form."""
+"""One method at work: in its caller's trace, identified, admitted, in time, counted, errors in one form."""
 
 from __future__ import annotations
 
@@ -105,16 +105,15 @@ class Call:
         assert isinstance(method, Stream)  # noqa: S101 - the server's table says so
         async with self._answering(context):
             principal = await self._identify(context)
+            answers = method.handler(self._serving.deps, principal, request)
             with self._serving.stream(principal) as timer:
                 try:
-                    async with (
-                        timer,
-                        aclosing(method.handler(self._serving.deps, principal, request)) as sent,
-                    ):
-                        # The head at once: a client knows that it is heard, not only with the first message.
-                        await context.send_initial_metadata(())
+                    async with timer, aclosing(answers) as sent:
                         async for message in sent:
-                            await self._write(context, message)
+                            if message is None:
+                                await context.send_initial_metadata(())
+                            else:
+                                await self._write(context, message)
                 except TimeoutError:
                     if not timer.expired():
                         raise

@@ -1,7 +1,8 @@
 """The table a gRPC interface is written in: one Method per row.
 
 A handler is `async def handler(deps, principal, request) -> response`; one that streams is an async generator
-with the same arguments. It raises the kit's Problems.
+with the same arguments, which may yield None first: the client then gets the head, and knows that whatever
+happens from then on is told. It raises the kit's Problems.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ async def serving(
     most = settings.max_concurrency + settings.max_queue + settings.max_streams + SPARE_CALLS
     server = grpc.aio.server(options=_options(), maximum_concurrent_rpcs=most)
     checks = health.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(checks, server)  # type: ignore[no-untyped-call]
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     names = _add(server, methods, shared)
     reflection.enable_server_reflection([*names, _HEALTH, _REFLECTION], server)
     try:

@@ -12,8 +12,8 @@ from services.kit.settings import Port, Positive, Seconds, ServiceSettings
 GrpcProxy = Annotated[
     str,
     Meta(
-        description="The sidecar's outbound side (http://host:port), where gRPC calls go through it; empty: they"
-        " go to the service itself."
+        description="The sidecar's outbound side (http://host:port), when gRPC calls go through it; empty:"
+        " they go to the service itself."
     ),
 ]
 

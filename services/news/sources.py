@@ -1,0 +1,54 @@
+"""What the owning services know: all links, an author's newest public ones, who follows whom."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from services.kit.http import SERVICE_TOKEN, HttpClient
+from services.kit.page import Page
+from services.kit.settings import Secret
+from services.news.events import Edge, LinkState
+
+T = TypeVar("T")
+
+PAGE = 1_000
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Internal calls of the owning services; raises the kit's Problems."""
+
+    http: HttpClient
+    service_token: Secret
+    links_url: str
+    social_graph_url: str
+
+    async def links(self) -> AsyncIterator[list[LinkState]]:
+        """Every link, private ones too, in the order of (owner, id), page by page."""
+        async for items in self._pages(f"{self.links_url}/internal/v1/links", Page[LinkState], {}):
+            yield items
+
+    async def public_links(self, owner_id: int) -> AsyncIterator[list[LinkState]]:
+        """An author's public links, newest first, page by page."""
+        url = f"{self.links_url}/internal/v1/public-links"
+        async for items in self._pages(url, Page[LinkState], {"owner": owner_id}):
+            yield items
+
+    async def edges(self) -> AsyncIterator[list[Edge]]:
+        """Who follows whom, everybody, page by page."""
+        async for items in self._pages(f"{self.social_graph_url}/internal/v1/edges", Page[Edge], {}):
+            yield items
+
+    async def _pages(
+        self, url: str, kind: type[Page[T]], parameters: dict[str, Any]
+    ) -> AsyncIterator[list[T]]:
+        headers = {SERVICE_TOKEN: self.service_token.reveal()}
+        asked = {**parameters, "limit": PAGE}
+        while True:
+            page = await self.http.call("GET", url, kind, params=asked, headers=headers)
+            yield page.items
+            if page.next is None:
+                return
+            asked = {**asked, "cursor": page.next}
