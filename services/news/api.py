@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -13,22 +12,13 @@ from services.kit.auth import Principal
 from services.kit.errors import BadRequest
 from services.kit.grpc.method import Stream, Unary
 from services.news import domain
+from services.news.deps import Deps
 from services.news.domain import Cursor, Entry
 from services.news.messages import GET_NEWS, WATCH_NEWS, Position
 from services.news.proto.news_pb2 import GetNewsRequest, NewsItem, NewsPage, WatchNewsRequest
-from services.news.reading import News
-from services.news.watching import Watch
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
-
-
-@dataclass(frozen=True)
-class Deps:
-    """What the methods work with."""
-
-    news: News
-    watch: Watch
 
 
 async def get_news(deps: Deps, principal: Principal, request: GetNewsRequest) -> NewsPage:

@@ -10,31 +10,15 @@ from services.kit.app import create_app
 from services.kit.events.bus import open_bus
 from services.kit.events.consumer import Consumer, ConsumerMetrics
 from services.kit.grpc.server import serving
-from services.kit.http import HttpClient
 from services.kit.resources import Resources
 from services.news import api
-from services.news.api import Deps
-from services.news.author_store import AuthorStore
-from services.news.changes import Changes
-from services.news.connection import Connection, open_redis
-from services.news.epoch_store import EpochStore
-from services.news.reader_store import ReaderStore
-from services.news.reading import News
-from services.news.rebuilding import Builder, Keeper
+from services.news.connection import open_redis
+from services.news.deps import Deps, compose
+from services.news.rebuilding import Keeper
 from services.news.settings import NewsSettings
-from services.news.sources import Sources
 from services.news.watching import Bells, Watch
 
 VERSION = "1"
-
-
-def compose(settings: NewsSettings, redis: Connection, http: HttpClient) -> Builder:
-    """Everything that reads and writes timelines."""
-    authors, readers = AuthorStore(redis, settings.timeline_cap), ReaderStore(redis, settings.timeline_cap)
-    epochs = EpochStore(redis)
-    sources = Sources(http, settings.service_token, settings.links_url, settings.social_graph_url)
-    changes = Changes(authors, readers, epochs, sources, settings.hot_followers)
-    return Builder(changes, News(readers, authors, epochs, settings.timeline_cap), epochs)
 
 
 def create(settings: NewsSettings) -> Starlette:

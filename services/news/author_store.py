@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from services.news import domain, keys, scripts
 from services.news.connection import Connection, translated
-from services.news.domain import Entry
-from services.news.events import LinkState
+from services.news.domain import Entry, LinkState
 
 # Longer than the broker keeps events and dead letters (30 days), so that none comes after its tombstone.
 TOMBSTONE_S = 45 * 24 * 60 * 60

@@ -16,8 +16,9 @@ from services.kit.events.consumer import Subscription
 from services.kit.events.envelope import Event
 from services.news import domain, events
 from services.news.author_store import AuthorStore, Put
+from services.news.domain import LinkState
 from services.news.epoch_store import Epoch, EpochStore
-from services.news.events import Edge, LinkRemoved, LinkState, UserDeleted
+from services.news.events import Edge, LinkRemoved, UserDeleted
 from services.news.reader_store import ReaderStore
 from services.news.reading import TOP
 from services.news.sources import Sources
@@ -53,8 +54,7 @@ class Changes:
     async def link_saved(self, event: Event, link: LinkState) -> None:
         """Show a link to the followers, as it is now; or no longer, when it has become private."""
         for epoch in await self._concerned(event):
-            if not link.private and _age_s(event, epoch) > -SKEW_S:
-                # Tombstones may have been lost since: its owner says whether it is still public.
+            if not link.private and _may_know_less(event, epoch):
                 await self.reload(epoch, link.owner_id)
                 continue
             put = await self.authors.put(epoch.name, link.owner_id, [link])
@@ -69,6 +69,10 @@ class Changes:
     async def followed(self, event: Event, edge: Edge) -> None:
         """Give a reader the news of an author, the recent ones at once."""
         for epoch in await self._concerned(event):
+            if _may_know_less(event, epoch) and not await self.sources.follows(
+                edge.follower_id, edge.followee_id
+            ):
+                continue
             await self.follow(epoch, edge)
 
     async def follow(self, epoch: Epoch, edge: Edge) -> None:
@@ -166,6 +170,11 @@ class Changes:
         if standing.current is None and standing.building is None:
             raise Unavailable("there are no timelines yet")
         return [epoch for epoch in standing.all if ever or _age_s(event, epoch) < SETTLED_S]
+
+
+def _may_know_less(event: Event, epoch: Epoch) -> bool:
+    """Whether what ended since the event may have been forgotten with its tombstone: ask the owner then."""
+    return _age_s(event, epoch) > -SKEW_S
 
 
 def _age_s(event: Event, epoch: Epoch) -> float:

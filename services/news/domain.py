@@ -14,8 +14,6 @@ from itertools import islice
 
 import msgspec
 
-from services.news.events import LinkState
-
 # Followers see the beginning of a note; the whole is behind the link.
 MAX_NOTE_CHARACTERS = 280
 _LAYOUT = struct.Struct(">QQQ")
@@ -26,6 +24,21 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 _OFFSET = 2**63
 # A kept list is this much longer than what is shown of it, so that a removal does not leave a gap at once.
 SLACK_PARTS = 4
+
+
+class LinkState(msgspec.Struct, frozen=True):
+    """A link after a change; private ones are read to know what must not be shown."""
+
+    id: int
+    owner_id: int
+    url: str
+    title: str
+    note: str
+    tags: list[str]
+    private: bool
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    version: int
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True):

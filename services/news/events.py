@@ -1,11 +1,10 @@
 """What the news service listens to, as far as it needs to know; it publishes nothing.
 
 Its own structs, not the publishers': an event that grows is still read, and a rebuild reads the same ones.
+A saved link is read as `domain.LinkState`.
 """
 
 from __future__ import annotations
-
-import datetime as dt
 
 import msgspec
 
@@ -14,21 +13,6 @@ LINK_REMOVED = "delinkcious.link.removed.v1"
 FOLLOWED = "delinkcious.social.followed.v1"
 UNFOLLOWED = "delinkcious.social.unfollowed.v1"
 USER_DELETED = "delinkcious.user.deleted.v1"
-
-
-class LinkState(msgspec.Struct, frozen=True):
-    """A link after a change; private ones are read to know what must not be shown."""
-
-    id: int
-    owner_id: int
-    url: str
-    title: str
-    note: str
-    tags: list[str]
-    private: bool
-    created_at: dt.datetime
-    updated_at: dt.datetime
-    version: int
 
 
 class LinkRemoved(msgspec.Struct, frozen=True):

@@ -18,8 +18,8 @@ from services.kit import settings as settings_
 from services.kit.errors import Problem
 from services.kit.http import open_client
 from services.kit.settings import InvalidSettings
-from services.news.app import compose
 from services.news.connection import open_redis
+from services.news.deps import compose
 from services.news.rebuilding import Built
 from services.news.settings import NewsSettings
 from telemetry import logs

@@ -21,8 +21,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from services.kit.errors import Problem, Unavailable
 from services.news import domain
 from services.news.changes import Changes
+from services.news.domain import LinkState
 from services.news.epoch_store import LEASE_MS, Epoch, EpochStore
-from services.news.events import LinkState
 from services.news.reading import News
 
 LOOK_EVERY_S = 1.0

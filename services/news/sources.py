@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from services.kit.http import SERVICE_TOKEN, HttpClient
 from services.kit.page import Page
 from services.kit.settings import Secret
-from services.news.events import Edge, LinkState
+from services.news.domain import LinkState
+from services.news.events import Edge
 
 T = TypeVar("T")
 
@@ -40,6 +41,14 @@ class Sources:
         """Who follows whom, everybody, page by page."""
         async for items in self._pages(f"{self.social_graph_url}/internal/v1/edges", Page[Edge], {}):
             yield items
+
+    async def follows(self, follower_id: int, followee_id: int) -> bool:
+        """Whether somebody follows somebody now."""
+        url = f"{self.social_graph_url}/internal/v1/following/{follower_id}"
+        async for items in self._pages(url, Page[int], {}):
+            if followee_id in items:
+                return True
+        return False
 
     async def _pages(
         self, url: str, kind: type[Page[T]], parameters: dict[str, Any]
