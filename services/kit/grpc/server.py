@@ -25,6 +25,7 @@ from telemetry.metrics import RpcMetrics
 MAX_MESSAGE_BYTES = 1024 * 1024
 # Beyond what is admitted and waits, grpc itself refuses (RESOURCE_EXHAUSTED); probes need a place, too.
 SPARE_CALLS = 32
+MIN_PING_INTERVAL_MS = 10_000
 _HEALTH, _REFLECTION = "grpc.health.v1.Health", reflection.SERVICE_NAME
 
 _log = structlog.get_logger(__name__)
@@ -106,4 +107,6 @@ def _options() -> list[tuple[str, Any]]:
         # Two processes on one port would share its calls by chance.
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        # Our clients look whether a silent stream is still there; by default that counts as an attack.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", MIN_PING_INTERVAL_MS),
     ]
