@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "export": ("bookmarks", "export", "Write all your links as a bookmark file."),
     "events": ("events", "events", "Look after the events between services."),
     "seed": ("seed", "seed", "Fill an installation with example people, links and follows."),
+    "news": ("news", "news", "Look after the news."),
     "search": ("bookmarks", "search", "Find links."),
 }
 

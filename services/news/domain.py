@@ -16,6 +16,7 @@ import msgspec
 
 # Followers see the beginning of a note; the whole is behind the link.
 MAX_NOTE_CHARACTERS = 280
+MAX_TAGS = 20
 _LAYOUT = struct.Struct(">QQQ")
 _VERSION = struct.Struct(">Q")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -102,7 +103,7 @@ def body(link: LinkState) -> bytes:
     """What is kept of a public link, for its followers."""
     note = link.note[:MAX_NOTE_CHARACTERS]
     return msgspec.msgpack.encode(
-        Item(link.url, link.title, note, link.tags, link.created_at, link.updated_at)
+        Item(link.url, link.title, note, link.tags[:MAX_TAGS], link.created_at, link.updated_at)
     )
 
 

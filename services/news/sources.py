@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from services.kit.errors import BadGateway
 from services.kit.http import SERVICE_TOKEN, HttpClient
 from services.kit.page import Page
 from services.kit.settings import Secret
@@ -15,6 +16,8 @@ from services.news.events import Edge
 T = TypeVar("T")
 
 PAGE = 1_000
+# Of links that are as large as links may be, so many fit into an answer.
+SMALL_PAGE = 50
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,15 @@ class Sources:
         headers = {SERVICE_TOKEN: self.service_token.reveal()}
         asked = {**parameters, "limit": PAGE}
         while True:
-            page = await self.http.call("GET", url, kind, params=asked, headers=headers)
+            try:
+                page = await self.http.call("GET", url, kind, params=asked, headers=headers)
+            except BadGateway:
+                if asked["limit"] == SMALL_PAGE:
+                    raise
+                # Perhaps it was more than is read at once: somebody's links may be that large.
+                asked["limit"] = SMALL_PAGE
+                continue
             yield page.items
             if page.next is None:
                 return
-            asked = {**asked, "cursor": page.next}
+            asked |= {"cursor": page.next, "limit": PAGE}
