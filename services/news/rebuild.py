@@ -1,6 +1,6 @@
 """The command `python -m services.news rebuild`: build all timelines anew, beside those in force.
 
-Readers notice nothing. It may be run at any time and in any pod; while another process builds, it says so.
+Readers notice nothing. It may be run at any time and in any pod; while another process builds, it waits.
 
 Exit codes: 0 done, 1 failed, 2 wrong settings.
 """
@@ -20,9 +20,11 @@ from services.kit.http import open_client
 from services.kit.settings import InvalidSettings
 from services.news.connection import open_redis
 from services.news.deps import compose
-from services.news.rebuilding import Built
+from services.news.rebuilding import Built, LeaseLost
 from services.news.settings import NewsSettings
 from telemetry import logs
+
+WAIT_S = 0.5
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
@@ -46,7 +48,12 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 async def _rebuild(settings: NewsSettings) -> Built:
     async with open_redis(settings.redis_url) as redis, open_client() as http:
-        return await compose(settings, redis, http).rebuild()
+        builder = compose(settings, redis, http)
+        while True:
+            try:
+                return await builder.rebuild()
+            except LeaseLost:
+                await asyncio.sleep(WAIT_S)
 
 
 def _exit(code: int, sentence: str) -> NoReturn:

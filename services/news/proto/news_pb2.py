@@ -4,15 +4,18 @@
 # source: services/news/proto/news.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "services/news/proto/news.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'services/news/proto/news.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -22,23 +25,21 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x1eservices/news/proto/news.proto\x12\x13\x64\x65linkcious.news.v1\x1a\x1fgoogle/protobuf/timestamp.proto"/\n\x0eGetNewsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t"!\n\x10WatchNewsRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\t"F\n\x08NewsPage\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.delinkcious.news.v1.NewsItem\x12\x0c\n\x04next\x18\x02 \x01(\t"\xd2\x01\n\x08NewsItem\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x10\n\x08owner_id\x18\x02 \x01(\x03\x12\x0b\n\x03url\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\t \x01(\t2\xaa\x01\n\x04News\x12M\n\x07GetNews\x12#.delinkcious.news.v1.GetNewsRequest\x1a\x1d.delinkcious.news.v1.NewsPage\x12S\n\tWatchNews\x12%.delinkcious.news.v1.WatchNewsRequest\x1a\x1d.delinkcious.news.v1.NewsItem0\x01\x62\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eservices/news/proto/news.proto\x12\x13\x64\x65linkcious.news.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"/\n\x0eGetNewsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"!\n\x10WatchNewsRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\t\"F\n\x08NewsPage\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.delinkcious.news.v1.NewsItem\x12\x0c\n\x04next\x18\x02 \x01(\t\"\xd2\x01\n\x08NewsItem\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x10\n\x08owner_id\x18\x02 \x01(\x03\x12\x0b\n\x03url\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\t \x01(\t2\xaa\x01\n\x04News\x12M\n\x07GetNews\x12#.delinkcious.news.v1.GetNewsRequest\x1a\x1d.delinkcious.news.v1.NewsPage\x12S\n\tWatchNews\x12%.delinkcious.news.v1.WatchNewsRequest\x1a\x1d.delinkcious.news.v1.NewsItem0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "services.news.proto.news_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'services.news.proto.news_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_GETNEWSREQUEST"]._serialized_start = 88
-    _globals["_GETNEWSREQUEST"]._serialized_end = 135
-    _globals["_WATCHNEWSREQUEST"]._serialized_start = 137
-    _globals["_WATCHNEWSREQUEST"]._serialized_end = 170
-    _globals["_NEWSPAGE"]._serialized_start = 172
-    _globals["_NEWSPAGE"]._serialized_end = 242
-    _globals["_NEWSITEM"]._serialized_start = 245
-    _globals["_NEWSITEM"]._serialized_end = 455
-    _globals["_NEWS"]._serialized_start = 458
-    _globals["_NEWS"]._serialized_end = 628
+  DESCRIPTOR._loaded_options = None
+  _globals['_GETNEWSREQUEST']._serialized_start=88
+  _globals['_GETNEWSREQUEST']._serialized_end=135
+  _globals['_WATCHNEWSREQUEST']._serialized_start=137
+  _globals['_WATCHNEWSREQUEST']._serialized_end=170
+  _globals['_NEWSPAGE']._serialized_start=172
+  _globals['_NEWSPAGE']._serialized_end=242
+  _globals['_NEWSITEM']._serialized_start=245
+  _globals['_NEWSITEM']._serialized_end=455
+  _globals['_NEWS']._serialized_start=458
+  _globals['_NEWS']._serialized_end=628
 # @@protoc_insertion_point(module_scope)

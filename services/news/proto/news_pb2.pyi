@@ -29,9 +29,7 @@ class NewsPage(_message.Message):
     NEXT_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[NewsItem]
     next: str
-    def __init__(
-        self, items: _Optional[_Iterable[_Union[NewsItem, _Mapping]]] = ..., next: _Optional[str] = ...
-    ) -> None: ...
+    def __init__(self, items: _Optional[_Iterable[_Union[NewsItem, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
 
 class NewsItem(_message.Message):
     __slots__ = ("id", "owner_id", "url", "title", "note", "tags", "created_at", "updated_at", "position")
@@ -53,15 +51,4 @@ class NewsItem(_message.Message):
     created_at: _timestamp_pb2.Timestamp
     updated_at: _timestamp_pb2.Timestamp
     position: str
-    def __init__(
-        self,
-        id: _Optional[int] = ...,
-        owner_id: _Optional[int] = ...,
-        url: _Optional[str] = ...,
-        title: _Optional[str] = ...,
-        note: _Optional[str] = ...,
-        tags: _Optional[_Iterable[str]] = ...,
-        created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...,
-        updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...,
-        position: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., owner_id: _Optional[int] = ..., url: _Optional[str] = ..., title: _Optional[str] = ..., note: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., position: _Optional[str] = ...) -> None: ...
