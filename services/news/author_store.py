@@ -124,7 +124,7 @@ class AuthorStore:
             keys.deleted(author_id),
             f"{keys.gone_followers(author_id)}{follower_id}",
         ]
-        arguments = (follower_id, domain.sortable(version), int(follows), TOMBSTONE_S)
+        arguments = (follower_id, domain.sortable(version), int(follows), TOMBSTONE_S, 0)
         state, count, hot = await self.redis.run(scripts.SET_EDGE, names, *arguments)
         return Followers(state.decode(), count, bool(hot))
 
@@ -152,8 +152,8 @@ class AuthorStore:
         with translated():
             return {int(author) for author in await self.redis.client.smembers(keys.hot(epoch))}
 
-    async def announce(self, author_id: int) -> None:
-        """Tell whoever watches that a hot author saved something."""
+    async def announce(self, author_id: int = keys.EVERYBODY) -> None:
+        """Tell whoever watches that a hot author saved something, or that everything may have changed."""
         with translated():
             await self.redis.client.publish(keys.HOT_CHANNEL, author_id)
 

@@ -12,6 +12,8 @@ BUILDER = "news:builder"
 RETIRED = "news:retired"
 # On which a hot author's id is published when she saves something.
 HOT_CHANNEL = "news:hot"
+# Published there instead of an author: whoever watches looks.
+EVERYBODY = 0
 
 
 def _of_epoch(name: str) -> Callable[[str, int], str]:

@@ -45,7 +45,7 @@ class ReaderStore:
             keys.deleted(reader_id),
             f"{keys.gone_following(reader_id)}{author_id}",
         ]
-        arguments = (author_id, domain.sortable(version), int(follows), TOMBSTONE_S)
+        arguments = (author_id, domain.sortable(version), int(follows), TOMBSTONE_S, 1)
         state, _, _ = await self.redis.run(scripts.SET_EDGE, names, *arguments)
         return str(state.decode())
 

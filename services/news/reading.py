@@ -24,6 +24,7 @@ TOP = b"+"
 # More than are wanted are looked at in one round: a few may be void.
 SPARE = 8
 AUTHORS_AT_ONCE = 100
+FEW = 16
 ATTEMPTS = 5
 
 _log = structlog.get_logger(__name__)
@@ -125,13 +126,25 @@ class News:
             following = await self.readers.following(epoch, reader_id)
             hot = await self.authors.hot(epoch)
             cold = [author for author in following.authors if author not in hot]
-            best: list[bytes] = []
-            for begin in range(0, len(cold), AUTHORS_AT_ONCE):
-                batch = cold[begin : begin + AUTHORS_AT_ONCE]
-                lists = await self.authors.newest(epoch, batch, TOP, most)
-                best = domain.newest(chain([best], lists), most + 1)
+            best = await self._best(epoch, cold, most + 1)
             floor = best[most] if len(best) > most else b""
             if await self.readers.replace(epoch, reader_id, following.generation, floor, best[:most]):
                 return
         # It stays as it is, complete down to its floor; the next one who reads that far tries again.
         _log.warning("a timeline changes too fast to be filled", reader=reader_id)
+
+    async def _best(self, epoch: str, authors: Sequence[int], most: int) -> list[bytes]:
+        """The newest positions of all authors: a few of each, and more of those whose few are all new."""
+        best: list[bytes] = []
+        for begin in range(0, len(authors), AUTHORS_AT_ONCE):
+            batch = authors[begin : begin + AUTHORS_AT_ONCE]
+            lists = await self.authors.newest(epoch, batch, TOP, FEW)
+            best = domain.newest(chain([best], lists), most)
+            last = best[-1] if len(best) == most else b""
+            long = [
+                author
+                for author, found in zip(batch, lists, strict=True)
+                if len(found) == FEW and found[-1] >= last
+            ]
+            best = domain.newest(chain([best], await self.authors.newest(epoch, long, TOP, most)), most)
+        return best

@@ -26,6 +26,7 @@ from services.news.epoch_store import LEASE_MS, Epoch, EpochStore
 from services.news.reading import News
 
 LOOK_EVERY_S = 1.0
+RETRY_AT_MOST_S = 15.0
 FILLED_AT_ONCE = 16
 BUILD_BUCKETS_S = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 
@@ -68,6 +69,7 @@ class Builder:
             built = building.result()
             if not await self.epochs.switch(token, name, run_id):
                 raise LeaseLost("the timelines were lost or built by another process meanwhile")
+            await self.changes.authors.announce()
         except BaseException:
             with contextlib.suppress(Problem):
                 await self.epochs.abandon(token)
@@ -166,23 +168,25 @@ class Keeper:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _look(self) -> None:
+        failures = 0
         while True:
             try:
+                await self.builder.epochs.abandon()
+                await self.builder.epochs.sweep()
                 why = await self.reason()
                 if why:
                     await self._build(why)
-                await self.builder.epochs.abandon()
-                await self.builder.epochs.sweep()
+                failures = 0
             except LeaseLost:
                 pass
-            except Problem as error:
+            except Exception as error:
+                # Whatever it is: it must go on looking, or lost timelines would stay lost.
+                failures += 1
                 self._failures.inc()
-                _log.warning("the timelines cannot be looked after", error=str(error))
-            except Exception:
-                # It must go on looking, or lost timelines would stay lost.
-                self._failures.inc()
-                _log.exception("the timelines cannot be looked after")
-            await asyncio.sleep(self.look_every_s)
+                known = isinstance(error, Problem)
+                _log.warning("timelines not looked after", error=repr(error), exc_info=not known)
+            # What was half built takes room until it is swept.
+            await asyncio.sleep(min(self.look_every_s * 2**failures, RETRY_AT_MOST_S))
 
     async def reason(self) -> str:
         """Why everything has to be built anew; empty when it need not."""

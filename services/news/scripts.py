@@ -76,7 +76,7 @@ end
 return answer
 """
 
-# KEYS edges meta deleted gone; ARGV the other's id, version, '1' | '0', tombstone s
+# KEYS edges meta deleted gone; ARGV the other's id, version, '1' | '0', tombstone s, '1' on a reader's side
 # -> state, edges, hot
 SET_EDGE = """
 if redis.call('EXISTS', KEYS[3]) == 1 then return {'deleted', 0, 0} end
@@ -86,7 +86,7 @@ if gone and gone > latest then latest = gone end
 local state = 'late'
 if ARGV[2] >= latest then
   state = 'done'
-  redis.call('HINCRBY', KEYS[2], 'generation', 1)
+  if ARGV[5] == '1' then redis.call('HINCRBY', KEYS[2], 'generation', 1) end
   if ARGV[3] == '1' then
     redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
   else

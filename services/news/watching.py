@@ -16,7 +16,7 @@ from typing import Any
 import redis.exceptions
 import structlog
 
-from services.kit.errors import Problem, Unavailable
+from services.kit.errors import Unavailable
 from services.news import domain, keys
 from services.news.domain import Entry, Unseen
 from services.news.reading import News
@@ -80,10 +80,11 @@ class Bells:
         while True:
             subscription = self.news.readers.redis.client.pubsub()
             try:
-                await subscription.subscribe(
-                    keys.HOT_CHANNEL, *(keys.channel(reader) for reader in self._ringing)
-                )
+                known = set(self._ringing)
+                await subscription.subscribe(keys.HOT_CHANNEL, *map(keys.channel, known))
                 self._subscription = subscription
+                if came := set(self._ringing) - known:
+                    await subscription.subscribe(*map(keys.channel, came))
                 # What came before this moment was not heard.
                 self._ring_all()
                 while True:
@@ -91,7 +92,8 @@ class Bells:
                     message = await subscription.get_message(timeout=UNASKED_S)
                     if message is not None:
                         self._heard(message)
-            except (redis.exceptions.RedisError, OSError) as error:
+            except Exception as error:
+                # Whatever it is: watchers look unasked meanwhile, and it must be tried again.
                 _log.warning("nobody is woken, trying again", error=repr(error))
             finally:
                 self._subscription = None
@@ -105,7 +107,10 @@ class Bells:
             # A confirmed subscription wakes too: what came before it was not heard.
             self._ring(keys.user_of(channel))
         elif message["type"] == "message":
-            self._hot.add(int(message["data"]))
+            author = int(message["data"])
+            if author == keys.EVERYBODY:
+                self._ring_all()
+            self._hot.add(author)
             self._hot_came.set()
 
     async def _hear_hot(self) -> None:
@@ -120,7 +125,8 @@ class Bells:
                     watching = list(self._ringing)
                     for reader in await self.news.readers.following_any(current.name, watching, authors):
                         self._ring(reader)
-            except Problem:
+            except Exception as error:
+                _log.warning("who follows a hot author is not known, all are woken", error=repr(error))
                 self._ring_all()
 
     def _ring(self, reader_id: int) -> None:

@@ -69,8 +69,8 @@ def machine(redis_server: RunningRedis, owners: Owners, address: str) -> type[Ru
 def test_incremental_is_rebuilt_after_any_history(redis_server: RunningRedis) -> None:
     owners = Owners()
     some = settings(
-        max_examples=25,
-        stateful_step_count=40,
+        max_examples=8,
+        stateful_step_count=30,
         deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),
