@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.news import domain, keys, scripts
-from services.news.connection import Connection, translated
+from services.news.connection import Call, Connection, translated
 from services.news.domain import Entry, LinkState
+from services.news.events import Edge
 
 # Longer than the broker keeps events and dead letters (30 days), so that none comes after its tombstone.
 TOMBSTONE_S = 45 * 24 * 60 * 60
@@ -114,19 +115,21 @@ class AuthorStore:
         }
         return [found[at] for at in positions]
 
-    async def set_follower(
-        self, epoch: str, author_id: int, follower_id: int, version: int, *, follows: bool
-    ) -> Followers:
-        """Know that somebody follows, or no longer does, unless something later is known."""
-        names = [
-            keys.followers(epoch, author_id),
-            keys.author(epoch, author_id),
-            keys.deleted(author_id),
-            f"{keys.gone_followers(author_id)}{follower_id}",
-        ]
-        arguments = (follower_id, domain.sortable(version), int(follows), TOMBSTONE_S, 0)
-        state, count, hot = await self.redis.run(scripts.SET_EDGE, names, *arguments)
-        return Followers(state.decode(), count, bool(hot))
+    async def set_follower(self, epoch: str, edges: Sequence[Edge], *, follows: bool) -> list[Followers]:
+        """Know who follows whom, or no longer does, unless something later is known."""
+        calls: list[Call] = []
+        for edge in edges:
+            author = edge.followee_id
+            names = [
+                keys.followers(epoch, author),
+                keys.author(epoch, author),
+                keys.deleted(author),
+                f"{keys.gone_followers(author)}{edge.follower_id}",
+            ]
+            version = domain.sortable(edge.version)
+            calls.append((scripts.SET_EDGE, names, (edge.follower_id, version, int(follows), TOMBSTONE_S, 0)))
+        answers = await self.redis.run_all(calls)
+        return [Followers(state.decode(), count, bool(hot)) for state, count, hot in answers]
 
     async def followers(self, epoch: str, author_id: int) -> AsyncIterator[list[int]]:
         """Who follows, in batches; those who begin meanwhile may be missing."""

@@ -77,28 +77,32 @@ class Changes:
 
     async def follow(self, epoch: Epoch, edge: Edge) -> None:
         """The same in one epoch."""
-        reader, author = edge.follower_id, edge.followee_id
-        state = await self.readers.set_following(epoch.name, reader, author, edge.version, follows=True)
-        if state != "done":
-            return
-        now = await self.authors.set_follower(epoch.name, author, reader, edge.version, follows=True)
-        if now.state == "deleted":
-            await self.readers.forget_following(epoch.name, reader, [author])
-        elif now.state == "done":
-            if now.hot or await self._became_hot(epoch, author, now.count):
+        for author, hot in await self.connect(epoch, [edge]):
+            if hot:
                 return
             (recent,) = await self.authors.newest(epoch.name, [author], TOP, domain.bound(self.authors.cap))
             if recent:
-                await self.readers.add(epoch.name, [reader], author, recent, tell=epoch.current)
+                await self.readers.add(epoch.name, [edge.follower_id], author, recent, tell=epoch.current)
+
+    async def connect(self, epoch: Epoch, edges: Sequence[Edge]) -> list[tuple[int, bool]]:
+        """Know who follows whom; the authors who have a follower by that, and whether they are hot."""
+        states = await self.readers.set_following(epoch.name, edges, follows=True)
+        taken = [edge for edge, state in zip(edges, states, strict=True) if state == "done"]
+        found = await self.authors.set_follower(epoch.name, taken, follows=True)
+        connected = []
+        for edge, now in zip(taken, found, strict=True):
+            if now.state == "deleted":
+                await self.readers.forget_following(epoch.name, edge.follower_id, [edge.followee_id])
+            elif now.state == "done":
+                hot = now.hot or await self._became_hot(epoch, edge.followee_id, now.count)
+                connected.append((edge.followee_id, hot))
+        return connected
 
     async def unfollowed(self, event: Event, edge: Edge) -> None:
         """Take an author's news from a reader: from now on what is on the timeline is void."""
         for epoch in await self._concerned(event):
-            names = (epoch.name, edge.follower_id, edge.followee_id)
-            await self.readers.set_following(*names, edge.version, follows=False)
-            await self.authors.set_follower(
-                epoch.name, edge.followee_id, edge.follower_id, edge.version, follows=False
-            )
+            await self.readers.set_following(epoch.name, [edge], follows=False)
+            await self.authors.set_follower(epoch.name, [edge], follows=False)
 
     async def user_deleted(self, event: Event, user: UserDeleted) -> None:
         """Forget a user: what she saved, at once; then who followed, whom she followed, her news.

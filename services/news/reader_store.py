@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from services.news import domain, keys, scripts
 from services.news.author_store import TOMBSTONE_S
 from services.news.connection import Call, Connection, translated
+from services.news.events import Edge
 
 SCANNED_AT_ONCE = 1_000
 
@@ -35,19 +36,20 @@ class ReaderStore:
     redis: Connection
     cap: int
 
-    async def set_following(
-        self, epoch: str, reader_id: int, author_id: int, version: int, *, follows: bool
-    ) -> str:
-        """Know whom a reader follows, unless something later is known: done, late, or deleted."""
-        names = [
-            keys.following(epoch, reader_id),
-            keys.reader(epoch, reader_id),
-            keys.deleted(reader_id),
-            f"{keys.gone_following(reader_id)}{author_id}",
-        ]
-        arguments = (author_id, domain.sortable(version), int(follows), TOMBSTONE_S, 1)
-        state, _, _ = await self.redis.run(scripts.SET_EDGE, names, *arguments)
-        return str(state.decode())
+    async def set_following(self, epoch: str, edges: Sequence[Edge], *, follows: bool) -> list[str]:
+        """Know who follows whom, or no longer does, unless something later is known; done, late or deleted."""
+        calls: list[Call] = []
+        for edge in edges:
+            reader = edge.follower_id
+            names = [
+                keys.following(epoch, reader),
+                keys.reader(epoch, reader),
+                keys.deleted(reader),
+                f"{keys.gone_following(reader)}{edge.followee_id}",
+            ]
+            version = domain.sortable(edge.version)
+            calls.append((scripts.SET_EDGE, names, (edge.followee_id, version, int(follows), TOMBSTONE_S, 1)))
+        return [state.decode() for state, _, _ in await self.redis.run_all(calls)]
 
     async def add(
         self, epoch: str, readers: Iterable[int], author_id: int, positions: Sequence[bytes], *, tell: bool

@@ -89,10 +89,7 @@ class Builder:
     async def _build(self, epoch: Epoch) -> Built:
         built = Built()
         async for edges in self.changes.sources.edges():
-            # No links are there yet: this is who follows whom, and who is hot.
-            for begin in range(0, len(edges), FILLED_AT_ONCE):
-                some = edges[begin : begin + FILLED_AT_ONCE]
-                await asyncio.gather(*(self.changes.follow(epoch, edge) for edge in some))
+            await self.changes.connect(epoch, edges)
             built.edges += len(edges)
         async for owner, links, floor in self._authors(built):
             # Where an event was before us, what we read may be older than what is known.
