@@ -37,7 +37,7 @@ class ReaderStore:
     cap: int
 
     async def set_following(self, epoch: str, edges: Sequence[Edge], *, follows: bool) -> list[str]:
-        """Know who follows whom, or no longer does, unless something later is known; done, late or deleted."""
+        """Know who follows whom, or no longer does, unless something later is known: done, late, deleted."""
         calls: list[Call] = []
         for edge in edges:
             reader = edge.follower_id
