@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from services.kit.errors import BadGateway
+from services.kit.errors import BadGateway, Problem, Unavailable
 from services.kit.http import SERVICE_TOKEN, HttpClient
 from services.kit.page import Page
 from services.kit.settings import Secret
@@ -22,7 +22,7 @@ SMALL_PAGE = 50
 
 @dataclass(frozen=True)
 class Sources:
-    """Internal calls of the owning services; raises the kit's Problems."""
+    """Internal calls of the owning services; raises Unavailable."""
 
     http: HttpClient
     service_token: Secret
@@ -61,12 +61,15 @@ class Sources:
         while True:
             try:
                 page = await self.http.call("GET", url, kind, params=asked, headers=headers)
-            except BadGateway:
+            except BadGateway as error:
                 if asked["limit"] == SMALL_PAGE:
-                    raise
+                    raise Unavailable(f"{url} cannot be read now") from error
                 # Perhaps it was more than is read at once: somebody's links may be that large.
                 asked["limit"] = SMALL_PAGE
                 continue
+            except Problem as error:
+                # Whatever it is, it is the owner's trouble: an event that needs this is not to blame for it.
+                raise Unavailable(f"{url} cannot be read now") from error
             yield page.items
             if page.next is None:
                 return

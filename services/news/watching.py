@@ -112,6 +112,9 @@ class Bells:
                 self._ring_all()
             self._hot.add(author)
             self._hot_came.set()
+        else:
+            # The connection was made anew on the way.
+            self._ring_all()
 
     async def _hear_hot(self) -> None:
         while True:

@@ -33,7 +33,7 @@ class Owners:
     links: dict[int, LinkState] = field(default_factory=dict)
     edges: dict[tuple[int, int], Edge] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
-    away: bool = False
+    failing: int = 0  # the status of every answer
     _last_link: int = 0
     _last_version: int = 0
 
@@ -106,8 +106,8 @@ def served(owners: Owners) -> Iterator[str]:
             query = parse_qs(parts.query)
             owners.asked.append(parts.path)
             items = owners.answer(parts.path, query)
-            if owners.away or items is None or self.headers[SERVICE_TOKEN] != TOKEN:
-                self._send(503 if owners.away else 404 if items is None else 401, b"{}")
+            if owners.failing or items is None or self.headers[SERVICE_TOKEN] != TOKEN:
+                self._send(owners.failing or (404 if items is None else 401), b"{}")
                 return
             begin = int(query.get("cursor", ["0"])[0])
             more = str(begin + PAGE) if len(items) > begin + PAGE else None

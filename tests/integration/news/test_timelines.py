@@ -182,12 +182,13 @@ async def test_a_deleted_account_leaves_nothing(world: World, owners: Owners) ->
     assert await world.news(READER) == []
 
 
-async def test_events_wait_while_an_owner_is_away(world: World, owners: Owners) -> None:
+@pytest.mark.parametrize("status", [401, 500, 503])
+async def test_events_wait_while_an_owner_is_away(world: World, owners: Owners, status: int) -> None:
     saved = owners.save(ANN)
-    owners.away = True
+    owners.failing = status
     with pytest.raises(Unavailable):
         await world.tell(saved, age=dt.timedelta(seconds=1))
-    owners.away = False
+    owners.failing = 0
     await world.tell(owners.follow(READER, ANN))
     await world.tell(saved, age=dt.timedelta(seconds=1))
     assert await world.news(READER) == [1]
