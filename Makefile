@@ -44,6 +44,10 @@ render: $(VENV)/dev ## Render the chart for the local mesh
 clean: down ## Stop everything and delete the environment and the local data
 	rm -rf $(VENV) .delinkcious
 
+.PHONY: proto
+proto: $(VENV)/dev ## Generate the messages of the gRPC interface
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. services/news/proto/news.proto
+
 .PHONY: lock
 lock: $(VENV)/dev ## Resolve the dependencies of pyproject.toml into the two lock files
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

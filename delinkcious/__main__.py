@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "events": ("events", "events", "Look after the events between services."),
     "seed": ("seed", "seed", "Fill an installation with example people, links and follows."),
     "search": ("search", "search", "Find links."),
+    "news": ("news", "news", "Show your news; build timelines anew."),
 }
 
 

@@ -60,6 +60,29 @@ class HttpMetrics:
         child.observe(duration_s)
 
 
+class RpcMetrics:
+    """The RED metrics of one gRPC server; only methods of its table are counted."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._duration = Histogram(
+            "rpc_server_duration_seconds",
+            "Time from a call's head to its end, by method and status code.",
+            ("method", "code"),
+            buckets=DURATION_BUCKETS_S,
+            registry=registry,
+        )
+        self.shed = Counter(
+            "rpc_server_shed_calls", "Calls answered UNAVAILABLE to stay within capacity.", registry=registry
+        )
+        self._children: dict[tuple[str, str], Histogram] = {}
+
+    def observe(self, method: str, code: str, duration_s: float) -> None:
+        child = self._children.get((method, code))
+        if child is None:
+            child = self._children[method, code] = self._duration.labels(method, code)
+        child.observe(duration_s)
+
+
 KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 

@@ -53,6 +53,26 @@ def continued(traceparent: str) -> Iterator[None]:
         context.detach(token)
 
 
+@contextmanager
+def serving_call(
+    name: str, traceparent: str, provider: TracerProvider | None, ratio: float
+) -> Iterator[None]:
+    """Serve a call that is no HTTP request: as `Tracing`, with a span called `name` when it is sampled."""
+    parent = _read(traceparent.encode())
+    sampled = parent.trace_flags.sampled if parent else _ids.random() < ratio
+    if not sampled or provider is None:
+        token = context.attach(trace.set_span_in_context(NonRecordingSpan(parent or _new(sampled))))
+        try:
+            yield
+        finally:
+            context.detach(token)
+        return
+    caller = trace.set_span_in_context(NonRecordingSpan(parent)) if parent else context.Context()
+    tracer = provider.get_tracer(__name__)
+    with tracer.start_as_current_span(name, caller, kind=trace.SpanKind.SERVER):
+        yield
+
+
 def open_exporter(endpoint: str) -> SpanExporter:
     """An exporter that speaks OTLP over HTTP to `endpoint` (a base URL, as the standard variable has it)."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

@@ -17,7 +17,9 @@ import redis.exceptions
 from delinkcious.secrets import write_private
 
 OLDEST = (6, 2)
-MAX_MEMORY = "512mb"
+MAX_MEMORY = "1gb"
+# A timeline is a sorted set of a few hundred short texts: packed, it takes a quarter of the memory.
+PACKED_ENTRIES = 512
 TIMEOUT_S = 2.0
 _VERSION = re.compile(r"v=(\d+)\.(\d+)")
 
@@ -47,6 +49,7 @@ class Redis:
             "appendfsync": "everysec",
             "save": '""',
             "maxmemory": MAX_MEMORY,
+            "zset-max-ziplist-entries": str(PACKED_ENTRIES),
             # Rather refuse a write, which is tried again, than forget a part of a timeline.
             "maxmemory-policy": "noeviction",
             "daemonize": "no",

@@ -44,8 +44,12 @@ class Kit:
     """What `run` needs of an application, found at `app.state.kit`."""
 
     running: Running
-    registry: CollectorRegistry
+    resources: Resources
     listeners: dict[int, ASGIApp] = field(default_factory=dict)
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        return self.resources.registry
 
 
 def create_app(
@@ -69,19 +73,22 @@ def create_app(
     TypeError for a handler that could not be served.
     """
     _require(endpoints, settings, known_keys=fetch_keys is not None)
-    resources = Resources(make_registry())
+    provider = _provider(service, settings)
+    resources = Resources(make_registry(), provider)
     metrics = HttpMetrics(resources.registry)
     # Half of the places at most are one caller's.
     turns = Turns(most=max(1, settings.max_concurrency // 2))
     running = Running(_admission(settings, metrics), turns, service_token=settings.service_token)
-    provider = _provider(service, settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with _opened(resources, settings, provider):
             running.database = resources.database if settings.database_url else None
+            if fetch_keys is None:
+                running.verifier = resources.verifier = _verifier(settings, resources)
             running.deps = deps = await open_deps(resources)
-            running.verifier = _verifier(settings, resources, fetch_keys, deps)
+            if fetch_keys is not None:
+                running.verifier = _verifier(settings, resources, partial(fetch_keys, deps))
             yield
 
     middleware = _middleware(settings, metrics, provider, running)
@@ -94,7 +101,7 @@ def create_app(
         *pages,
     ]
     app = _starlette(routes, middleware, lifespan)
-    app.state.kit = Kit(running, resources.registry)
+    app.state.kit = Kit(running, resources)
     for port, table in (listeners or {}).items():
         app.state.kit.listeners[port] = _starlette(_routes(table, running), middleware, None)
     return app
@@ -206,8 +213,7 @@ def _require(endpoints: Sequence[Endpoint], settings: ServiceSettings, *, known_
 def _verifier(
     settings: ServiceSettings,
     resources: Resources,
-    fetch_keys: Callable[[Deps], Awaitable[bytes]] | None,
-    deps: Deps,
+    fetch: FetchKeys | None = None,
 ) -> Verifier:
     async def from_url() -> bytes:
         return (await resources.http.request("GET", settings.jwks_url)).content
@@ -217,5 +223,4 @@ def _verifier(
         "Times the keys of access tokens could not be had.",
         registry=resources.registry,
     )
-    fetch: FetchKeys = from_url if fetch_keys is None else partial(fetch_keys, deps)
-    return Verifier(fetch, issuer=settings.issuer, audience=settings.audience, failures=failures)
+    return Verifier(fetch or from_url, issuer=settings.issuer, audience=settings.audience, failures=failures)

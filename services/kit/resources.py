@@ -8,8 +8,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TypeVar
 
 import structlog
+from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry
 
+from services.kit.auth import Verifier
 from services.kit.db import Database
 from services.kit.http import HttpClient
 from services.kit.settings import InvalidSettings
@@ -27,10 +29,14 @@ class Resources:
     """Given to a service's `open_deps`: what the kit has opened, and where the service opens its own.
 
     `http` calls peers; `database` is there when DATABASE_URL is set; `registry` takes the service's metrics.
+    `draining` is set when the process was told to stop; `provider` makes spans, None when they go nowhere.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, provider: TracerProvider | None = None) -> None:
         self.registry = registry
+        self.provider = provider
+        self.draining = asyncio.Event()
+        self._verifier: Verifier | None = None
         self._pings: dict[str, Ping] = {}
         self._stack = AsyncExitStack()
         self._database: Database | None = None
@@ -50,6 +56,10 @@ class Resources:
             self._pings[name] = ping
         return opened
 
+    def watch(self, name: str, ping: Ping) -> None:
+        """Be ready only while `ping` does not raise."""
+        self._pings[name] = ping
+
     @property
     def database(self) -> Database:
         """The service's database; InvalidSettings when nobody said where it is."""
@@ -63,6 +73,17 @@ class Resources:
         if self._http is None:
             raise LookupError("the client is not open yet")
         return self._http
+
+    @property
+    def verifier(self) -> Verifier:
+        """What checks access tokens, by the keys at JWKS_URL."""
+        if self._verifier is None:
+            raise LookupError("this service has the keys of access tokens itself")
+        return self._verifier
+
+    @verifier.setter
+    def verifier(self, verifier: Verifier) -> None:
+        self._verifier = verifier
 
     async def ping(self) -> Mapping[str, str]:
         """Every resource with `ok`, or what is wrong with it (the error's name); all asked at once."""

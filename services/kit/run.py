@@ -97,6 +97,7 @@ async def serve(app: Starlette, settings: ServiceSettings) -> None:
     ):
         await stop.wait()
         kit.running.draining = True
+        kit.resources.draining.set()
         _log.info("draining", delay_s=settings.drain_delay_s)
         await asyncio.sleep(settings.drain_delay_s)
     _log.info("stopped")

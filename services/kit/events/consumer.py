@@ -24,7 +24,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.kit.db import Database
-from services.kit.errors import Problem, Unavailable
+from services.kit.errors import BadGateway, DeadlineExceeded, Problem, Unavailable
 from services.kit.events import bus, dead_letters, envelope
 from services.kit.events.bus import Bus
 from services.kit.events.envelope import PARTITIONS, Event, InvalidEvent
@@ -54,6 +54,9 @@ FORGET = """
         ORDER BY consumed_at LIMIT $2 FOR UPDATE SKIP LOCKED)"""
 
 DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+# What a handler raises when something that it needs is away, a peer or a store.
+AWAY = (Unavailable, BadGateway, DeadlineExceeded, OSError, TimeoutError, asyncpg.PostgresConnectionError)
 
 _log = structlog.get_logger(__name__)
 
@@ -212,7 +215,7 @@ class Consumer:
         except InvalidEvent as error:
             outcome = "dead"
             await self._give_up(message, attempt, error)
-        except (Unavailable, OSError, TimeoutError, asyncpg.PostgresConnectionError, *bus.AWAY) as error:
+        except (*AWAY, *bus.AWAY) as error:
             # What it needs is away: it is not to blame, and is never given up for that.
             outcome = "away"
             _log.warning("event waits", consumer=self.name, type=kind, error=repr(error))

@@ -1,0 +1,192 @@
+"""Streams of news: who watches is woken when something came, and reads what is new as a page is read.
+
+The message that wakes says nothing but that: what is pushed was allowed to be read at that moment, and a
+message that gets lost costs time, not news, since a watcher looks now and then unasked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis.exceptions
+import structlog
+
+from services.kit.errors import Unavailable
+from services.news import domain, keys
+from services.news.domain import Entry, Unseen
+from services.news.reading import News
+
+# Events of different authors overtake each other by less.
+PATIENCE = dt.timedelta(minutes=5)
+UNASKED_S = 15.0
+# After a look, so that a burst is one look and not a hundred.
+PAUSE_S = 0.1
+HOT_PAUSE_S = 0.05
+RETRY_S = 0.25
+LOOK = 50
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Bells:
+    """Wakes the watchers of this process; one connection for all of them."""
+
+    news: News
+    _ringing: dict[int, set[asyncio.Event]] = field(default_factory=dict)
+    _subscription: Any = None
+    _hot: set[int] = field(default_factory=set)
+    _hot_came: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def bell(self, reader_id: int) -> AsyncIterator[asyncio.Event]:
+        """Set when there may be something new for the reader, from the moment on in which that is heard."""
+        bell = asyncio.Event()
+        self._ringing.setdefault(reader_id, set()).add(bell)
+        try:
+            # Until then a watcher looks unasked; all bells ring when the connection is there.
+            with suppress(redis.exceptions.RedisError, OSError):
+                if self._subscription is not None:
+                    await self._subscription.subscribe(keys.channel(reader_id))
+            yield bell
+        finally:
+            self._ringing[reader_id].discard(bell)
+            if not self._ringing[reader_id]:
+                del self._ringing[reader_id]
+                with suppress(redis.exceptions.RedisError, OSError):
+                    if self._subscription is not None:
+                        await self._subscription.unsubscribe(keys.channel(reader_id))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Hear, as long as the block lasts."""
+        tasks = [
+            asyncio.create_task(self._hear(), name="bells"),
+            asyncio.create_task(self._hear_hot(), name="bells of hot authors"),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _hear(self) -> None:
+        while True:
+            subscription = self.news.readers.redis.client.pubsub()
+            try:
+                known = set(self._ringing)
+                await subscription.subscribe(keys.HOT_CHANNEL, *map(keys.channel, known))
+                self._subscription = subscription
+                if came := set(self._ringing) - known:
+                    await subscription.subscribe(*map(keys.channel, came))
+                # What came before this moment was not heard.
+                self._ring_all()
+                while True:
+                    # Bounded, or a connection that died in silence would never be missed.
+                    message = await subscription.get_message(timeout=UNASKED_S)
+                    if message is not None:
+                        self._heard(message)
+            except Exception as error:
+                # Whatever it is: watchers look unasked meanwhile, and it must be tried again.
+                _log.warning("nobody is woken, trying again", error=repr(error))
+            finally:
+                self._subscription = None
+                with suppress(redis.exceptions.RedisError, OSError):
+                    await subscription.aclose()
+            await asyncio.sleep(RETRY_S)
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        channel = message["channel"].decode()
+        if channel != keys.HOT_CHANNEL:
+            # A confirmed subscription wakes too: what came before it was not heard.
+            self._ring(keys.user_of(channel))
+        elif message["type"] == "message":
+            author = int(message["data"])
+            if author == keys.EVERYBODY:
+                self._ring_all()
+            self._hot.add(author)
+            self._hot_came.set()
+        else:
+            # The connection was made anew on the way.
+            self._ring_all()
+
+    async def _hear_hot(self) -> None:
+        while True:
+            await self._hot_came.wait()
+            await asyncio.sleep(HOT_PAUSE_S)
+            self._hot_came.clear()
+            authors, self._hot = self._hot, set()
+            try:
+                current = (await self.news.epochs.standing()).current
+                if current is not None:
+                    watching = list(self._ringing)
+                    for reader in await self.news.readers.following_any(current.name, watching, authors):
+                        self._ring(reader)
+            except Exception as error:
+                _log.warning("who follows a hot author is not known, all are woken", error=repr(error))
+                self._ring_all()
+
+    def _ring(self, reader_id: int) -> None:
+        for bell in self._ringing.get(reader_id, ()):
+            bell.set()
+
+    def _ring_all(self) -> None:
+        for reader in self._ringing:
+            self._ring(reader)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a watcher gets."""
+
+    news: News
+    bells: Bells
+    clock: Callable[[], dt.datetime]
+
+    async def stream(self, reader_id: int, after: bytes | None) -> AsyncGenerator[Entry | None, None]:
+        """None once it listens, then what comes; each once. While Redis is away it waits; it never ends.
+
+        With `after` first what is newer than that, and again what is older by PATIENCE at most.
+        """
+        async with self.bells.bell(reader_id) as bell:
+            unseen = await self._beginning(reader_id, after)
+            yield None
+            if after is not None:
+                bell.set()
+            while True:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(UNASKED_S):
+                        await bell.wait()
+                bell.clear()
+                entries: list[Entry] = []
+                with suppress(Unavailable):
+                    entries = await self._above(reader_id, unseen.horizon)
+                for entry in unseen.of(entries, self._horizon()):
+                    yield entry
+                await asyncio.sleep(PAUSE_S)
+
+    async def _beginning(self, reader_id: int, after: bytes | None) -> Unseen:
+        """What counts as seen: without `after` everything that is there now."""
+        horizon = self._horizon()
+        if after is None:
+            return Unseen(horizon, [each.position for each in await self._above(reader_id, horizon)])
+        return Unseen(min(horizon, domain.earlier(after, PATIENCE)), [])
+
+    async def _above(self, reader_id: int, horizon: bytes) -> list[Entry]:
+        """Everything that is newer than a position."""
+        found = await self.news.newest(reader_id, LOOK)
+        while found and found[-1].position > horizon and len(found) < self.news.cap:
+            more = await self.news.newest(reader_id, LOOK, found[-1].position)
+            if not more:
+                break
+            found += more
+        return [each for each in found if each.position > horizon]
+
+    def _horizon(self) -> bytes:
+        return domain.place(self.clock() - PATIENCE)
