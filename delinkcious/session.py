@@ -24,6 +24,7 @@ from services.kit.errors import Unauthenticated
 from services.kit.http import CONNECT_TIMEOUT_S, TIMEOUT_S, HttpClient
 from services.kit.settings import Secret
 from services.links.client import LinksClient
+from services.social_graph.client import SocialGraphClient
 from services.users.client import UsersClient
 from services.users.messages import Tokens
 
@@ -150,6 +151,8 @@ class Server:
     url: str
     users: UsersClient
     links: LinksClient
+    people: SocialGraphClient
+    http: HttpClient
     sessions: SessionFile
     authority: str = ""
 
@@ -167,6 +170,10 @@ class Server:
         with self.sessions.locked():
             self.sessions.keep(self.url, None)
         return username
+
+    async def token(self) -> str:
+        """An access token that is good for a while. Raises NotSignedIn."""
+        return await _token(self.url, self.users, self.sessions)
 
     def username(self) -> str:
         """Raises NotSignedIn."""
@@ -219,4 +226,6 @@ async def connect(url: str | None, sessions: SessionFile | None = None) -> Async
         http = HttpClient(client)
         users = UsersClient(http, server)
         links = LinksClient(http, lambda: _token(server, users, kept), server)
-        yield Server(server, users, links, kept, str(authorities[0]) if authorities else "")
+        people = SocialGraphClient(http, lambda: _token(server, users, kept), server)
+        trusted = str(authorities[0]) if authorities else ""
+        yield Server(server, users, links, people, http, kept, trusted)
