@@ -19,6 +19,7 @@ from mesh.local.schema.language import (
 from mesh.local.schema.report import At
 from mesh.local.schema.text import (
     HEADER_VALUE,
+    ONE_LINE,
     REGEX,
     header_to_change,
     header_to_write,
@@ -47,9 +48,9 @@ def _redirect_scheme(text: str) -> str | None:
 
 REDIRECT = Message(
     {
-        "uri": ANY_TEXT,
-        "prefixRewrite": ANY_TEXT,
-        "authority": ANY_TEXT,
+        "uri": ONE_LINE,
+        "prefixRewrite": ONE_LINE,
+        "authority": ONE_LINE,
         "scheme": Text(_redirect_scheme),
         "port": PORT,
         "derivePort": Enum("FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"),
@@ -97,9 +98,9 @@ def _both_halves(regex_rewrite: Json, at: At) -> None:
 
 REWRITE = Message(
     {
-        "uri": ANY_TEXT,
-        "authority": ANY_TEXT,
-        "uriRegexRewrite": Message({"match": REGEX, "rewrite": ANY_TEXT}, rules=[_both_halves]),
+        "uri": ONE_LINE,
+        "authority": ONE_LINE,
+        "uriRegexRewrite": Message({"match": REGEX, "rewrite": ONE_LINE}, rules=[_both_halves]),
     },
     rules=[_rewrites_something],
 )

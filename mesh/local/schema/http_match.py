@@ -15,6 +15,7 @@ CLAIM_PREFIX = "@request.auth.claims"
 PSEUDO_HEADERS = frozenset({":method", ":scheme", ":authority", ":path", ":status"})
 PORT = Int(1, 65535, "port number {} must be in the range 1..65535")
 _CLAIM = re.compile(r"@request\.auth\.claims(?:\.[^.\[\]]+(?:\.[^.\[\]]+)*|(?:\[[^\[\]]+\])+)")
+MAX_PARAMETER_BYTES = 1024  # Envoy's bound of a query parameter's name
 _FORMS = ("exact", "prefix", "regex")
 
 
@@ -27,6 +28,13 @@ def header_or_claim(text: str) -> str | None:
     if is_claim(text):
         return None if _CLAIM.fullmatch(text) else f"{text} is not a valid claim: write {CLAIM_PREFIX}.NAME"
     return None if text in PSEUDO_HEADERS else header_name(text)
+
+
+def query_parameter(text: str) -> str | None:
+    if not text:
+        return "query parameter name cannot be empty"
+    too_long = len(text.encode(errors="replace")) > MAX_PARAMETER_BYTES
+    return f"query parameter name has more than {MAX_PARAMETER_BYTES} bytes" if too_long else None
 
 
 class StringMatch:
@@ -64,7 +72,7 @@ HTTP_MATCH = Message(
         "authority": STRING_MATCH,
         "headers": MapOf(STRING_MATCH, key=header_or_claim),
         "withoutHeaders": MapOf(StringMatch(star_regex=True), key=header_or_claim),
-        "queryParams": MapOf(STRING_MATCH),
+        "queryParams": MapOf(STRING_MATCH, key=query_parameter),
         "ignoreUriCase": BOOL,
         "port": PORT,
         "sourceLabels": LABELS,

@@ -16,6 +16,8 @@ from mesh.local.schema.language import ANY_TEXT, UINT32, Int, ListOf, Message, T
 from mesh.local.schema.report import At
 from mesh.local.schema.text import DNS_LABEL, NOT_EMPTY, is_authority, subset_name, wildcard_host
 
+MAX_WEIGHTS = 2**32 - 1  # Envoy's bound of their sum
+
 
 def _destination_host(text: str) -> str | None:
     return "invalid destination host *" if text == "*" else wildcard_host(text)
@@ -55,8 +57,11 @@ def _conflicts(route: Json, at: At) -> None:
 
 def _weights(route: Json, at: At) -> None:
     destinations = route.get("route") or []
-    if len(destinations) > 1 and not sum(entry.get("weight", 0) for entry in destinations):
+    total = sum(entry.get("weight", 0) for entry in destinations)
+    if len(destinations) > 1 and not total:
         (at / "route").error("total destination weight = 0")
+    elif len(destinations) > 1 and total > MAX_WEIGHTS:
+        (at / "route").error(f"total destination weight = {total}; Envoy takes {MAX_WEIGHTS}")
 
 
 def _one_authority(route: Json, at: At) -> None:

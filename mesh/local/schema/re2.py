@@ -6,10 +6,14 @@ Facts: https://github.com/google/re2/wiki/Syntax and Go's regexp/syntax, whose w
 from __future__ import annotations
 
 import re
-import unicodedata
+from dataclasses import dataclass
 
-MAX_REPEAT = 1000
+from mesh.local.schema.unicode_classes import CATEGORIES, SCRIPTS
+
+MAX_REPEAT = 1000  # also of repetitions in repetitions
+MAX_PROGRAM = 32_768  # steps of the compiled expression that Istio's proxy takes
 MAX_NESTING = 200
+MAX_ESCAPED = 0xFF  # Envoy compares bytes; a character above stands as itself
 
 _ESCAPES = frozenset("pPdDsSwWaftnrvAbBCzQE")
 _CLASS_ESCAPES = frozenset("pPdDsSwWaftnrv")
@@ -38,7 +42,6 @@ _NAME = re.compile(r"\(\?P?<([A-Za-z0-9_]+)>", re.ASCII)
 _UNICODE = re.compile(r"\\[pP](?:\{\^?([A-Za-z_]+)\}|([A-Z]))", re.ASCII)
 _HEX = re.compile(r"\\x(?:[0-9A-Fa-f]{2}|\{([0-9A-Fa-f]{1,8})\})", re.ASCII)
 _OCTAL = re.compile(r"\\(?:0[0-7]{0,2}|[1-7][0-7]{1,2})", re.ASCII)
-_CATEGORIES = frozenset({unicodedata.category(chr(code)) for code in range(0x3000)} | set("CLMNPSZ"))
 
 
 class _Wrong(Exception):
@@ -54,6 +57,26 @@ def syntax_error(pattern: str) -> str | None:
     return None
 
 
+@dataclass
+class _Group:
+    """What was read of one: the steps that it takes at least, and how often repetitions multiply in it.
+
+    `last` are the steps of the last thing, which may still be repeated; `factor` its repetitions.
+    """
+
+    steps: int = 0
+    factors: int = 1
+    last: int = 0
+    factor: int = 1
+
+    def add(self, steps: int, factor: int = 1) -> None:
+        self.steps, self.factors = self.steps + self.last, max(self.factors, self.factor)
+        self.last, self.factor = steps, factor
+
+    def close(self) -> tuple[int, int]:
+        return self.steps + self.last, max(self.factors, self.factor)
+
+
 class _Parser:
     """Reads a pattern from left to right; `repeatable` says whether the last thing may be repeated."""
 
@@ -64,12 +87,15 @@ class _Parser:
         self.repeatable = False
         self.repeated = False
         self.names: set[str] = set()
+        self.groups = [_Group()]
 
     def parse(self) -> None:
         while self.position < len(self.pattern):
             self._step(self.pattern[self.position])
         if self.depth:
             raise _Wrong(f"missing closing ): `{self.pattern}`")
+        if self.groups[0].close()[0] > MAX_PROGRAM:
+            raise _Wrong(f"expression is too large: more than {MAX_PROGRAM} steps")
 
     def _step(self, character: str) -> None:
         if character == "(":
@@ -78,7 +104,7 @@ class _Parser:
             if not self.depth:
                 raise _Wrong(f"unexpected ): `{self.pattern}`")
             self.depth -= 1
-            self._take(1)
+            self._take(1, *self.groups.pop().close())
         elif character == "|":
             self.position += 1
             self.repeatable = self.repeated = False
@@ -93,8 +119,9 @@ class _Parser:
         else:
             self._take(1)
 
-    def _take(self, length: int) -> None:
+    def _take(self, length: int, steps: int = 1, factor: int = 1) -> None:
         """Something that may be repeated was read."""
+        self.groups[-1].add(steps, factor)
         self.position += length
         self.repeatable, self.repeated = True, False
 
@@ -115,6 +142,7 @@ class _Parser:
         else:
             raise _Wrong(f"invalid or unsupported Perl syntax: `{rest[:4]}`")
         self.depth += 1
+        self.groups.append(_Group())
         if self.depth > MAX_NESTING:
             raise _Wrong("expression nests too deeply")
         self.position += length
@@ -127,6 +155,10 @@ class _Parser:
         low = int(count[1])
         high = int(count[3]) if count[3] else low
         if max(low, high) > MAX_REPEAT or high < low:
+            raise _Wrong(f"invalid repeat count: `{count[0]}`")
+        group = self.groups[-1]
+        group.last, group.factor = group.last * high, group.factor * max(high, 1)
+        if group.factor > MAX_REPEAT:
             raise _Wrong(f"invalid repeat count: `{count[0]}`")
         self._repeated(count[0], len(count[0]))
 
@@ -156,7 +188,7 @@ class _Parser:
         if following in letters or (following.isascii() and not following.isalnum()):
             return 2
         if hexadecimal := _HEX.match(self.pattern, self.position):
-            if hexadecimal[1] and int(hexadecimal[1], 16) > 0x10FFFF:
+            if hexadecimal[1] and int(hexadecimal[1], 16) > MAX_ESCAPED:
                 raise _Wrong(f"invalid escape sequence: `{hexadecimal[0]}`")
             return len(hexadecimal[0])
         if octal := _OCTAL.match(self.pattern, self.position):
@@ -166,8 +198,7 @@ class _Parser:
     def _unicode_length(self) -> int:
         match = _UNICODE.match(self.pattern, self.position)
         name = (match[1] or match[2]) if match else ""
-        script = len(name) > 2 and name[0].isupper()  # scripts are many; Envoy knows them all
-        if match is None or not (name in _CATEGORIES or script):
+        if match is None or not (name in CATEGORIES or name in SCRIPTS):
             raise _Wrong(f"invalid character class range: `{self.pattern[self.position :][:10]}`")
         return match.end() - match.start()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from mesh.local.schema.header_value import MAX_BYTES, header_value
 from mesh.local.schema.language import Text
 from mesh.local.schema.re2 import syntax_error
 
@@ -14,8 +15,6 @@ _LABEL_NAME = re.compile(r"[a-zA-Z0-9](?:[-_.a-zA-Z0-9]{0,61}[a-zA-Z0-9])?", re.
 _HEADER = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+", re.ASCII)
 _STRICT_HEADER = re.compile(r"[-_A-Za-z0-9]+", re.ASCII)
 _NUMERIC = re.compile(r"[+-]?[0-9]+", re.ASCII)
-_FORMAT = re.compile(r"(?:[^%]|%%|%[^%(]+(?:\((?:[^)\\]|\\.)*\) *)?%)*", re.DOTALL)
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _MAX_LABEL = 63
 _OBJECT = re.compile(r"[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?", re.ASCII)
 _MAX_HOST = 255
@@ -150,6 +149,8 @@ def selector_key(text: str) -> str | None:
 def header_name(text: str) -> str | None:
     if not text:
         return "header name cannot be empty"
+    if len(text) > MAX_BYTES:
+        return f"header name has {len(text)} bytes; Envoy takes {MAX_BYTES}"
     return None if _HEADER.fullmatch(text) else f"header name {text} is not a valid header name"
 
 
@@ -178,15 +179,6 @@ def header_to_change(text: str) -> str | None:
     return header_name(text)
 
 
-def header_value(text: str) -> str | None:
-    """Text with Envoy's %OPERATORS%; a plain percent sign is written twice."""
-    if _CONTROL.search(text):
-        return "header value has a control character"
-    if not _FORMAT.fullmatch(text):
-        return f"header value {text!r} has an un-escaped % (write %%) or an un-terminated variable expression"
-    return None
-
-
 def regex(text: str) -> str | None:
     if not text:
         return "regex string match should not be empty"
@@ -195,6 +187,10 @@ def regex(text: str) -> str | None:
     if (reason := syntax_error(text)) is not None:
         return f"error parsing regexp: {reason}; Istio uses RE2 style regex"
     return None
+
+
+def one_line(text: str) -> str | None:
+    return "has a line break, which no header may have" if "\n" in text or "\r" in text else None
 
 
 def ip_block(text: str) -> str | None:
@@ -224,4 +220,5 @@ GATEWAY_NAME = Text(gateway_name)
 EXPORT_TO = Text(export_to)
 LABEL_VALUE = Text(label_value)
 HEADER_VALUE = Text(header_value)
+ONE_LINE = Text(one_line)
 REGEX = Text(regex)
