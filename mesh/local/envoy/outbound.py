@@ -13,6 +13,7 @@ from mesh.local import files
 from mesh.local.envoy import durations, names
 from mesh.local.envoy.delegates import VirtualService
 from mesh.local.envoy.destination_rule import traffic_policy
+from mesh.local.envoy.fence import fence
 from mesh.local.envoy.http import connection_manager, filter_, plain_filters
 from mesh.local.envoy.matches import Listener
 from mesh.local.envoy.view import View
@@ -20,6 +21,7 @@ from mesh.local.envoy.virtual_service import MESH, Owners, Route, default_route,
 from mesh.local.model import Json, Service, ServicePort
 
 _DNS_CACHE: Json = {"name": "egress", "dns_lookup_family": "V4_PREFERRED"}
+_FORWARD: Json = {"dns_cache_config": _DNS_CACHE, "save_upstream_address": True}
 _LOOPBACK = "EgressLoopback"
 _MAX_DIRECT_RESPONSE_BYTES = 1024 * 1024
 _HTTP_PORT = 80  # of a host that no service declares
@@ -45,8 +47,8 @@ def listeners(view: View) -> dict[str, Json]:
     filters = plain_filters()
     if not view.mesh.registry_only:
         proto = "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig"
-        forward = filter_("envoy.filters.http.dynamic_forward_proxy", proto, dns_cache_config=_DNS_CACHE)
-        filters.append(forward)
+        forward = filter_("envoy.filters.http.dynamic_forward_proxy", proto, **_FORWARD)
+        filters += [forward, fence(view.proxy)]
     manager = connection_manager("outbound", f"outbound_{name};", view.mesh, filters, rds=rds)
     manager["typed_config"]["upgrade_configs"].append({"upgrade_type": "CONNECT"})
     # many clients say CONNECT in HTTP/1.0

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from pathlib import Path
 
+from mesh.local import block
 from mesh.local.runtime import settings
 from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.state import State, write_atomically
@@ -19,7 +19,6 @@ from mesh.local.runtime.state import State, write_atomically
 CLAIM_PORT = 15999
 FIRST = 20  # 127.20.0.0/16; 127.0 is everybody's
 BLOCKS = (*range(FIRST, 255), *range(1, FIRST))
-PODS = 2**15 - 2  # of two addresses each in a /16, without the claim's
 REMEMBERED = 2_000  # addresses kept for pods that are gone
 
 
@@ -47,8 +46,7 @@ class Block:
         self._numbers[owner] = number
         self._used.add(owner)
         write_atomically(self._file, json.dumps(self._numbers))
-        base = int(IPv4Address(f"127.{self.number}.0.0"))
-        return Pair(str(IPv4Address(base + 2 * number)), str(IPv4Address(base + 2 * number + 1)))
+        return Pair(block.pod(self.number, number), block.application(self.number, number))
 
     def give_back(self, owner: str) -> None:
         """The owner is gone; its addresses stay remembered for its return."""
@@ -60,7 +58,7 @@ class Block:
     def _free(self) -> int:
         taken = set(self._numbers.values())
         if len(taken) < REMEMBERED or len(self._used) >= REMEMBERED:
-            fresh = next((number for number in range(1, PODS + 1) if number not in taken), None)
+            fresh = next((number for number in range(1, block.PODS + 1) if number not in taken), None)
             if fresh is not None:
                 return fresh
         unused = next((owner for owner in self._numbers if owner not in self._used), None)

@@ -287,7 +287,7 @@ def _endpoint(running: _Running) -> Endpoint:
 def _claim_block() -> tuple[socket.socket, str]:
     """A loopback /24 that nobody else uses, with the socket that holds it."""
     while True:
-        block = f"127.{200 + secrets.randbelow(50)}.{secrets.randbelow(256)}"
+        block = f"127.{200 + secrets.randbelow(50)}.{secrets.randbelow(128)}"  # pods are in the lower half
         claim = socket.socket()
         try:
             claim.bind((f"{block}.1", 65000))
