@@ -56,9 +56,11 @@ class Container:
         self.restarts = 0
         self.exit_code: int | None = None
         self.last_words: tuple[str, ...] = ()  # of the process that died last, for people
+        self.pause_s = 0.0  # until the next start of what died; 0 while it runs
         self._changed = changed
         self._report = report
         self._process: Process | None = None
+        self._ended: Process | None = None  # was not alive, and is to end
         self._look_at: float | None = None  # when, if it is not ready, to see where it listens
         self._astray = ""
         self._stopping = asyncio.Event()
@@ -67,6 +69,16 @@ class Container:
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None and self._process.running else None
+
+    @property
+    def stopping(self) -> bool:
+        """It ends, or has ended, and does not start again."""
+        return self._stopping.is_set() or self.finished.is_set()
+
+    @property
+    def ending(self) -> bool:
+        """Its process is not there, or was told to end."""
+        return self.pid is None or self._stopping.is_set() or self._process is self._ended
 
     async def run(self) -> int:
         """Run until finished; the last exit code."""
@@ -88,12 +100,14 @@ class Container:
                 self._become("Terminated", "Completed" if code == 0 else f"exit code {code}")
                 return code
             pause_s = backoff.next_s(time.monotonic() - started)
+            self.pause_s = pause_s
             self._died(code, pause_s, crash_loop=backoff.deaths > 1)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause_s)
             if self._stopping.is_set():
                 self._become("Terminated", f"exit code {code}")
                 return code
+            self.pause_s = 0.0
             self.restarts += 1
 
     async def stop(self, grace_s: float | None = None) -> None:
@@ -197,6 +211,8 @@ class Container:
     async def _end(self, why: str) -> None:
         if self._process is not None and not self._stopping.is_set():
             self._report(f"{self.definition.name} {why}; starting it again")
+            self._ended = self._process
+            self._set_ready(False)
             await self._process.stop(self.definition.grace_s, self.definition.stop_signal)
 
     async def _trim(self) -> None:

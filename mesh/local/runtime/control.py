@@ -20,14 +20,14 @@ from starlette.routing import Route
 from mesh.local.model import Finding, InvalidConfig
 from mesh.local.runtime import asked, explaining, held, rolling, views
 from mesh.local.runtime.applied import Key
-from mesh.local.runtime.errors import DeliveryFailed, MeshError, NotFound, NotReady
+from mesh.local.runtime.errors import DeliveryFailed, MeshError, NotFound, NotReady, Unanswered
 from mesh.local.runtime.transaction import Outcome
 
 if TYPE_CHECKING:
     from mesh.local.runtime.mesh import Mesh
 
 
-STATUS: dict[type[MeshError], int] = {NotFound: 404, NotReady: 409, DeliveryFailed: 502}
+STATUS: dict[type[MeshError], int] = {NotFound: 404, NotReady: 409, DeliveryFailed: 502, Unanswered: 504}
 
 
 class _Server(uvicorn.Server):

@@ -3,24 +3,59 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mesh.local.model import Config, Registry
 from mesh.local.runtime import credentials
-from mesh.local.runtime.errors import DeliveryFailed, MeshError
+from mesh.local.runtime.deliver import Effect
+from mesh.local.runtime.errors import DeliveryFailed, MeshError, NotWritten, Unanswered
 from mesh.local.runtime.jwks import KeySets
 from mesh.local.runtime.pod import Pod
 from mesh.local.runtime.registry import PublicIp, registry
 from mesh.local.snapshot import Ground
 
+# A hung Envoy is replaced after three missed answers, 12 s at most.
+ANSWERED_WITHIN_S = 20.0
+AGAIN_AFTER_S = 0.1
 
-@dataclass(frozen=True)
+
+@dataclass
 class Delivered:
-    """How a delivery went: proxies that changed, and those whose older connections still have to end."""
+    """How a delivery went, by pods.
 
-    changed: int
-    draining: tuple[Pod, ...]
+    `draining`: older connections still have to end. `unread`: the Envoy is not started yet. `unanswered`: it
+    neither answers nor ends, and why this is thought. `refused`: what else went wrong.
+    """
+
+    draining: dict[str, Pod] = field(default_factory=dict)
+    unread: dict[str, Pod] = field(default_factory=dict)
+    unanswered: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def add(self, pod: Pod, result: Effect | BaseException) -> None:
+        key = pod.manifest.key
+        if pod.stopping and isinstance(result, Unanswered | NotWritten):
+            return  # it ends, with its folder
+        if isinstance(result, Unanswered):
+            self.unanswered[key] = str(result)
+        elif isinstance(result, MeshError | OSError):
+            self.refused[key] = str(result)
+        elif isinstance(result, BaseException):
+            raise result
+        elif result is Effect.DRAINING:
+            self.draining[key] = pod
+        elif result is Effect.UNREAD:
+            self.unread[key] = pod
+
+    def judge(self) -> None:
+        """Raises DeliveryFailed when something was refused, Unanswered when the rest is worth a try."""
+        failures = "; ".join(f"{key}: {why}" for key, why in {**self.refused, **self.unanswered}.items())
+        if self.refused:
+            raise DeliveryFailed(failures)
+        if self.unanswered:
+            raise Unanswered(failures)
 
 
 class Desired:
@@ -46,32 +81,29 @@ class Desired:
             snapshot = pod.sidecar.builder.build(self._ground_now(), self.config)
             pod.sidecar.prepare(snapshot, credentials.secrets(pod.sidecar.proxy, self.config))
 
-    async def deliver(self) -> Delivered:
-        """Bring what is wanted now into force everywhere.
+    async def deliver(self) -> None:
+        """Bring what is wanted now into force everywhere; an Envoy that starts is not waited for.
 
         Raises:
             DeliveryFailed: some proxies refused or stayed silent, named in the text; the others have it.
         """
+        (await self._round()).judge()
+
+    async def _round(self) -> Delivered:
+        """Deliver what is wanted now to every proxy once."""
         config, ground = self.config, self._ground_now()
-        jobs: list[tuple[Pod, asyncio.Task[bool]]] = []
+        jobs: list[tuple[Pod, asyncio.Task[Effect]]] = []
         for pod in list(self._pods()):
-            if pod.sidecar is not None:
+            if pod.sidecar is not None and not pod.sidecar.leaving:
                 secrets = credentials.secrets(pod.sidecar.proxy, config)
                 snapshot = pod.sidecar.builder.build(ground, config)
                 jobs.append((pod, asyncio.create_task(pod.sidecar.deliver(snapshot, secrets))))
                 await asyncio.sleep(0)  # this Envoy reads its files while the next ones are made
         results = await asyncio.gather(*(task for _, task in jobs), return_exceptions=True)
-        failures, draining = [], []
+        delivered = Delivered()
         for (pod, _), result in zip(jobs, results, strict=True):
-            if isinstance(result, MeshError | OSError):
-                failures.append(f"{pod.manifest.key}: {result}")
-            elif isinstance(result, BaseException):
-                raise result
-            elif result:
-                draining.append(pod)
-        if failures:
-            raise DeliveryFailed("; ".join(failures))
-        return Delivered(len(draining), tuple(draining))
+            delivered.add(pod, result)
+        return delivered
 
     def _ground_now(self) -> Ground:
         """The ground of what is wanted; the same object for as long as it is equal."""
@@ -81,11 +113,18 @@ class Desired:
         return self._ground
 
     async def switch(self, config: Config) -> Delivered:
-        """Make a valid configuration effective on every proxy, or on none. Raises DeliveryFailed."""
+        """Make a valid configuration effective on every proxy, or on none.
+
+        Envoys that start are waited for, and those that hang until they are replaced.
+
+        Raises:
+            Unanswered: one hangs, and was not replaced.
+            DeliveryFailed: one refused it, or did not take it.
+        """
         before = self.config
         self.config = config
         try:
-            delivered = await self.deliver()
+            delivered = await self.everywhere()
         except DeliveryFailed:
             self.config = before
             self.dirty.set()
@@ -94,9 +133,33 @@ class Desired:
         self.keys.want(config)
         return delivered
 
+    async def everywhere(self) -> Delivered:
+        """Deliver until every proxy has answered and all that start have read it. Raises as `switch`."""
+        delivered = await self._round()
+        deadline = time.monotonic() + ANSWERED_WITHIN_S
+        while delivered.unanswered and not delivered.refused and time.monotonic() < deadline:
+            await asyncio.sleep(AGAIN_AFTER_S)
+            again = await self._round()
+            again.draining |= delivered.draining
+            again.unread |= delivered.unread
+            delivered = again
+        delivered.judge()
+        pods = list(delivered.unread.values())
+        results = await asyncio.gather(
+            *(pod.sidecar.settled() for pod in pods if pod.sidecar is not None), return_exceptions=True
+        )
+        for pod, result in zip(pods, results, strict=True):
+            if result is True or pod.stopping:
+                del delivered.unread[pod.manifest.key]
+            elif isinstance(result, BaseException):
+                delivered.add(pod, result)
+        delivered.judge()
+        return delivered
+
     async def drained(self, delivered: Delivered) -> None:
         """Wait until the connections that were open before the change are gone, too."""
-        waits = [pod.sidecar.delivery.drained() for pod in delivered.draining if pod.sidecar is not None]
+        pods = delivered.draining.values()
+        waits = [pod.sidecar.delivery.drained() for pod in pods if pod.sidecar is not None]
         await asyncio.gather(*waits)
 
     async def keep(self, delivered: Callable[[], None], report: Callable[[str], None]) -> None:

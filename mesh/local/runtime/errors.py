@@ -7,6 +7,7 @@ MeshError
 ├── NotFound          no such pod, container or workload
 ├── NotWritten        the state folder takes no file: its disk is full or read-only
 └── DeliveryFailed    a sidecar refused or did not acknowledge; the previous state is in force again
+    └── Unanswered    a sidecar neither answers nor ends, so it is worth another try
 """
 
 from __future__ import annotations
@@ -37,4 +38,8 @@ class NotWritten(MeshError):
 
 
 class DeliveryFailed(MeshError):
+    pass
+
+
+class Unanswered(DeliveryFailed):
     pass

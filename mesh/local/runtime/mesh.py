@@ -24,7 +24,7 @@ from mesh.local.runtime.control import Control
 from mesh.local.runtime.controller import Controller
 from mesh.local.runtime.desired import Desired
 from mesh.local.runtime.environment import Place
-from mesh.local.runtime.errors import MeshError
+from mesh.local.runtime.errors import MeshError, Unanswered
 from mesh.local.runtime.manifest import PodManifest
 from mesh.local.runtime.overrides import Overrides
 from mesh.local.runtime.pod import EGRESS_PORT, Pod, Surroundings
@@ -33,6 +33,7 @@ from mesh.local.runtime.state import State
 from mesh.local.runtime.transaction import Transactions
 from mesh.local.runtime.watch import Watch
 
+RETRY_S = 0.5
 Report = Callable[[str], None]
 T = TypeVar("T")
 
@@ -71,6 +72,7 @@ class Mesh:
         self._specs = tuple(processes)
         self._options = options or Options()
         self.refused = ""  # why the watched files as they are now are not in force
+        self._read = 0  # how often the watched files have changed
         self._stopping = asyncio.Event()
         self._noticing = False
         self._declared = False  # companions are noticed before anything is
@@ -210,8 +212,13 @@ class Mesh:
             watch.close()
 
     async def _reread(self, first: float) -> None:
+        """Take the files over; again by itself for as long as a sidecar that does not answer prevents it."""
+        self._read = number = self._read + 1
         try:
-            await self.transactions.reread(first)
+            while not await self._taken_over(first):
+                await asyncio.sleep(RETRY_S)
+                if number != self._read:
+                    return  # a later change takes all over
         except (InvalidConfig, MeshError) as error:
             self.refused = str(error)
             self.report(f"{error}\nnothing was changed")
@@ -219,6 +226,16 @@ class Mesh:
         if self.refused:
             self.refused = ""
             self.report("the watched files are in force again")
+
+    async def _taken_over(self, first: float) -> bool:
+        """False when another try may do it. Raises as `Transactions.reread`, but for that."""
+        try:
+            await self.transactions.reread(first)
+        except Unanswered as error:
+            self.refused = f"{error}; trying again"
+            self.report(f"{self.refused}\nnothing was changed yet")
+            return False
+        return True
 
     def _make(self, manifest: PodManifest) -> Pod:
         pair = self._block.take(manifest.key)

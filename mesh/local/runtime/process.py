@@ -153,12 +153,12 @@ class Guardian:
         return process
 
 
-def last_lines(log: Path, count: int) -> list[str]:
-    """The last lines of a log, without reading all of it."""
+def last_lines(log: Path, count: int, size_bytes: int = LAST_LINES_BYTES) -> list[str]:
+    """The last lines of a log, without reading more of it than its last `size_bytes`."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - LAST_LINES_BYTES))
+            file.seek(max(0, size - size_bytes))
             return file.read().decode(errors="replace").splitlines()[-count:]
     except FileNotFoundError:
         return []

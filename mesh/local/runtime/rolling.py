@@ -54,7 +54,7 @@ async def rolled_out(mesh: Mesh, keys: Collection[Key], within_s: float) -> floa
     while rest := _declared(mesh, keys):
         rest = [workload for workload in rest if _moves(mesh, workload)]
         if not rest:
-            await mesh.desired.deliver()
+            await mesh.desired.everywhere()
             break
         for workload in rest:
             if reasons := [text for pod in _new(mesh, workload) for text in crashes(pod)]:

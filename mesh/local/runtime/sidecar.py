@@ -16,7 +16,7 @@ from mesh.local.model import Proxy, Snapshot
 from mesh.local.runtime.admin import Admin
 from mesh.local.runtime.ca import Authority, identity_secret, root_secret
 from mesh.local.runtime.container import Container, Definition, Report
-from mesh.local.runtime.deliver import Delivery
+from mesh.local.runtime.deliver import Delivery, Effect
 from mesh.local.runtime.errors import NotWritten
 from mesh.local.runtime.manifest import PROXY_CONTAINER
 from mesh.local.runtime.probes import Action, Probe, Probes
@@ -28,6 +28,7 @@ from mesh.local.snapshot import Builder
 READY = Probe(Action(), period_s=1, failure_threshold=30)
 ALIVE = Probe(Action(), period_s=2, timeout_s=2, failure_threshold=3)
 STOP_GRACE_S = 2.0
+SOON_S = 5.0  # a start that is further away is not waited for
 RENEWAL_RETRY = timedelta(seconds=5)
 
 
@@ -75,10 +76,19 @@ class Sidecar:
         self.renew_at = self._renew()
         self.set_credentials(credentials)
 
-    async def deliver(self, snapshot: Snapshot, credentials: Mapping[str, bytes]) -> bool:
+    async def deliver(self, snapshot: Snapshot, credentials: Mapping[str, bytes]) -> Effect:
         """Bring both into force; as `Delivery.deliver`."""
         self.set_credentials(credentials)
         return await self.delivery.deliver(snapshot)
+
+    async def settled(self) -> bool:
+        """Whether an Envoy that starts now or soon serves by its files; as `Delivery.settled`."""
+        return await self.delivery.settled(lambda: not self.leaving and self.container.pause_s <= SOON_S)
+
+    @property
+    def leaving(self) -> bool:
+        """Its Envoy is to end for good, or has ended."""
+        return self.container.stopping
 
     def set_credentials(self, credentials: Mapping[str, bytes]) -> None:
         """The SDS files of certificates that Secrets hold, by secret name; only what differs is written."""
@@ -99,11 +109,10 @@ class Sidecar:
         await self.container.stop()
 
     def _noticed(self) -> None:
-        alive = self.delivery.live
-        if self.container.ready and not alive.is_set():
-            alive.set()
-        elif self.container.pid is None:
-            alive.clear()
+        if self.container.ending:
+            self.delivery.ended()
+        elif self.container.ready:
+            self.delivery.began()
         self._changed()
 
     def _renew(self) -> datetime:
@@ -131,7 +140,5 @@ class Sidecar:
             async with asyncio.timeout(timeout_s):
                 if not await self.admin.live():
                     return "Envoy's admin does not say LIVE"
-                if self.delivery.live.is_set() or await self.delivery.synced():
-                    return None
-                return "Envoy has not read its configuration yet"
+                return None if self.delivery.live.is_set() else await self.delivery.unread()
         return "Envoy's admin does not answer"

@@ -51,7 +51,8 @@ class Transactions:
 
         Raises:
             InvalidConfig: they are wrong, and nothing has changed.
-            DeliveryFailed: a sidecar refused or stayed silent, and nothing has changed.
+            Unanswered: a sidecar neither answers nor ends; nothing has changed, another try may do it.
+            DeliveryFailed: a sidecar refused it or did not take it, and nothing has changed.
             NotWritten: the disk takes no more, and nothing has changed.
         """
         return await self._change(lambda: self.words, (), since)
@@ -109,9 +110,9 @@ class Transactions:
             drained_ms = (_now() - since) * 1000
         changed = {(change.kind, change.namespace, change.name) for change in found}
         found += [Change(*resource.key, "unchanged") for resource in spoken if resource.key not in changed]
-        outcome = Outcome(
-            tuple(found), tuple(str(warning) for warning in candidate.warnings), effective_ms, drained_ms
-        )
+        warnings = [str(warning) for warning in candidate.warnings]
+        warnings += [f"pod {key} is still starting, and has not read it" for key in delivered.unread]
+        outcome = Outcome(tuple(found), tuple(warnings), effective_ms, drained_ms)
         if any(change.verb != "unchanged" for change in found):
             mesh.report(str(outcome))
         return outcome
