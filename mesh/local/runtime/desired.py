@@ -12,6 +12,7 @@ from mesh.local.runtime import credentials
 from mesh.local.runtime.deliver import Effect
 from mesh.local.runtime.errors import DeliveryFailed, MeshError, NotWritten, Unanswered
 from mesh.local.runtime.jwks import KeySets
+from mesh.local.runtime.kept_keys import KeptKeys
 from mesh.local.runtime.pod import Pod
 from mesh.local.runtime.registry import PublicIp, registry
 from mesh.local.snapshot import Ground
@@ -62,11 +63,15 @@ class Desired:
     """Builds the snapshot of every proxy out of what is wanted now, and delivers those that differ."""
 
     def __init__(
-        self, pods: Callable[[], Iterable[Pod]], public_ip: PublicIp, report: Callable[[str], None]
+        self,
+        pods: Callable[[], Iterable[Pod]],
+        public_ip: PublicIp,
+        report: Callable[[str], None],
+        kept: KeptKeys,
     ) -> None:
         self.config = Config([])
         self.dirty = asyncio.Event()
-        self.keys = KeySets(self.registry, self.dirty.set, report)
+        self.keys = KeySets(self.registry, self.dirty.set, report, kept)
         self._pods = pods
         self._public_ip = public_ip
         self._ground = Ground((), Registry((), ()), {})

@@ -1,6 +1,7 @@
 """Keys of token issuers, fetched from `jwksUri` as istiod does: from outside the mesh, in plain text.
 
-Until the first answer an issuer has no keys, so every token of it fails. The last good answer stays.
+Until the first answer an issuer has no keys, so every token of it fails. The last good answer stays, for an
+hour over a restart of the mesh, too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import import_key
 
 from mesh.local.model import CLUSTER_DOMAIN, Config, Registry
+from mesh.local.runtime.kept_keys import KeptKeys
 
 TIMEOUT_S = 5.0
 REFRESH_S = 20 * 60.0  # istiod's default
@@ -40,12 +42,17 @@ class KeySets:
     """Keeps the key sets of all `jwksUri`s of a configuration; `changed` is called when one differs."""
 
     def __init__(
-        self, registry: Callable[[], Registry], changed: Callable[[], None], report: Callable[[str], None]
+        self,
+        registry: Callable[[], Registry],
+        changed: Callable[[], None],
+        report: Callable[[str], None],
+        kept: KeptKeys,
     ) -> None:
         self.texts: dict[str, str] = {}
         self._registry = registry
         self._changed = changed
         self._report = report
+        self._kept = kept
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wake: dict[str, asyncio.Event] = {}
         self._seen: dict[str, tuple[str, int] | None] = {}
@@ -60,11 +67,17 @@ class KeySets:
         for uri in wanted:
             place = located(uri, self._registry())
             if uri not in self._tasks:
+                self._recall(uri)
                 self._wake[uri] = asyncio.Event()
                 self._tasks[uri] = asyncio.create_task(self._keep(uri), name=f"jwks {uri}")
             elif place != self._seen.get(uri):
                 self._wake[uri].set()
             self._seen[uri] = place
+
+    def _recall(self, uri: str) -> None:
+        with contextlib.suppress(Unfetched):  # it was good for another version of the mesh
+            if (text := self._kept.get(uri)) is not None:
+                self.texts[uri] = checked(text.encode())
 
     def unasked(self) -> list[str]:
         """Key sets of services of the mesh that were not asked for yet with a pod there to answer."""
@@ -94,6 +107,7 @@ class KeySets:
                 pause_s, retry_s = retry_s, min(retry_s * 2, RETRY_LIMIT_S)
             else:
                 pause_s, retry_s, said = REFRESH_S * random.uniform(0.9, 1.0), RETRY_FIRST_S, ""  # noqa: S311
+                self._kept.put(uri, text)
                 if self.texts.get(uri) != text:
                     self.texts[uri] = text
                     self._changed()

@@ -25,6 +25,7 @@ from mesh.local.runtime.controller import Controller
 from mesh.local.runtime.desired import Desired
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.errors import MeshError, Unanswered
+from mesh.local.runtime.kept_keys import KeptKeys
 from mesh.local.runtime.manifest import PodManifest
 from mesh.local.runtime.overrides import Overrides
 from mesh.local.runtime.pod import EGRESS_PORT, Pod, Surroundings
@@ -68,7 +69,8 @@ class Mesh:
         self.report = report
         self.companions: list[Companion] = []
         self.controller = Controller(self._make, self._release, self._leave, report)
-        self.desired = Desired(lambda: self.controller.pods.values(), self.service_ip, report)
+        kept = KeptKeys(self.state.keys)
+        self.desired = Desired(lambda: self.controller.pods.values(), self.service_ip, report, kept)
         self._specs = tuple(processes)
         self._options = options or Options()
         self.refused = ""  # why the watched files as they are now are not in force

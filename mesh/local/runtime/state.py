@@ -28,6 +28,7 @@ class State:
         self.applied = self.folder / "applied.json"
         self.overrides = self.folder / "overrides.json"
         self.addresses = self.folder / "addresses.json"
+        self.keys = self.folder / "keys.json"
         self.block = self.folder / "block"
         self.output = self.folder / "mesh.log"
         self._lock = self.folder / "lock"
