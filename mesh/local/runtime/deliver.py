@@ -32,6 +32,10 @@ SURE_AFTER = 3  # looks; Envoy reads files and answers in turn, so the third com
 EMPTY = Snapshot({}, {}, {}, {})
 
 
+class _Refused(DeliveryFailed):
+    """Envoy said no."""
+
+
 class Effect(Enum):
     """What a delivery did to a proxy."""
 
@@ -91,6 +95,9 @@ class Delivery:
                 if not await self._serves() or not await self._taken(todo):
                     self._lay_out(new)
                     return Effect.UNREAD
+            except _Refused:
+                await self._take_back(new)
+                raise
             except (DeliveryFailed, NotWritten):
                 self._restore()
                 raise
@@ -204,13 +211,20 @@ class Delivery:
             if versions <= status.versions and status.warming == 0:
                 return
             if refused and self.live.is_set():
-                raise DeliveryFailed(f"Envoy refused it: {refusal.reason(self._log)}")
+                raise _Refused(f"Envoy refused it: {refusal.reason(self._log)}")
             if time.monotonic() > deadline:
                 missing = len(versions - status.versions)
                 raise DeliveryFailed(
                     f"not acknowledged within {ACKNOWLEDGED_WITHIN_S:.0f} s: {missing} of "
                     f"{len(versions)} resources missing, {status.warming} warming"
                 )
+
+    async def _take_back(self, refused: Rendered) -> None:
+        """Put back what was in force, in the safe order if that goes: the rest of it is live."""
+        self._doubtful = True
+        with contextlib.suppress(DeliveryFailed, AdminUnreachable, NotWritten):
+            await self._run(steps(refused, self.in_force))
+        self._restore()
 
     def _restore(self) -> None:
         """Put back what was in force; what the disk does not take now, the next delivery puts back."""

@@ -32,6 +32,7 @@ class Scripted(Admin):
         self.seen: dict[str, bytes] = {}
         self.rejected = 0
         self.warming: list[int] = []  # at the next looks
+        self.on_taken: Callable[[str], None] = lambda _: None
         self.on_refusal: Callable[[], None] = lambda: None
         self.answers = True
         self.on_silence: Callable[[], object] = lambda: None
@@ -49,12 +50,13 @@ class Scripted(Admin):
         if not self.answers:
             self.on_silence()
             raise AdminUnreachable("does not answer")
-        for file in self.folder.rglob("*.json"):
+        for file in sorted(self.folder.rglob("*.json")):  # clusters come first
             name, content = str(file.relative_to(self.folder)), file.read_bytes()
             if self.seen.get(name) != content:
                 self.seen[name] = content
                 if b"broken" not in content:
                     self.taken[name] = content
+                    self.on_taken(name)
                 else:
                     self.rejected += 1
                     self.on_refusal()
@@ -103,6 +105,24 @@ async def test_a_refusal_that_was_counted_late_is_not_held_against_the_next_edit
     await bench.delivery.deliver(_snapshot(a="next"))  # routes are taken without a look at the counters
     bench.envoy.warming = [1, 1]
     assert await bench.delivery.deliver(_with_cluster(_snapshot(a="next"))) is Effect.EFFECTIVE
+
+
+async def test_a_cluster_outlives_the_routes_to_it_when_an_edit_is_taken_back(bench: Bench) -> None:
+    refused = _with_cluster(_snapshot(a="to the cluster", b="broken"))
+    gaps = []
+
+    def watch(name: str) -> None:
+        if b"to the cluster" in bench.envoy.taken.get(files.routes("a"), b""):
+            gaps.append(b'"c"' not in bench.envoy.taken[files.CLUSTERS])
+
+    bench.envoy.on_taken = watch
+    with pytest.raises(DeliveryFailed, match="refused it"):
+        await bench.delivery.deliver(refused)
+    await bench.envoy.versions()
+    assert gaps
+    assert not any(gaps)
+    assert b'"c"' not in bench.content(files.CLUSTERS)
+    assert b"good" in bench.envoy.taken[files.routes("a")]
 
 
 async def test_what_a_full_disk_left_behind_goes_with_the_next_edit(
