@@ -77,8 +77,8 @@ class Container:
 
     @property
     def ending(self) -> bool:
-        """Its process is not there, or was told to end."""
-        return self.pid is None or self._stopping.is_set() or self._process is self._ended
+        """Its process was told to end."""
+        return self._stopping.is_set() or (self._process is not None and self._process is self._ended)
 
     async def run(self) -> int:
         """Run until finished; the last exit code."""

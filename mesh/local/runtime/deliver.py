@@ -67,9 +67,13 @@ class Delivery:
         self.live.set()
 
     def ended(self) -> None:
-        """Its Envoy has died, or was told to end."""
+        """Its Envoy was told to end."""
         self.live.clear()
         self._gone.set()
+
+    def died(self) -> None:
+        """Its Envoy is not there; the next one counts anew."""
+        self.ended()
         self._rejected = 0
 
     def prepare(self, snapshot: Snapshot) -> None:

@@ -109,7 +109,9 @@ class Sidecar:
         await self.container.stop()
 
     def _noticed(self) -> None:
-        if self.container.ending:
+        if self.container.pid is None:
+            self.delivery.died()
+        elif self.container.ending:
             self.delivery.ended()
         elif self.container.ready:
             self.delivery.began()

@@ -157,7 +157,7 @@ async def test_an_envoy_that_ends_meanwhile_leaves_the_files_to_the_next(
 ) -> None:
     monkeypatch.setattr(deliver, "ENDED_WITHIN_S", 60.0)
     bench.envoy.answers = False
-    bench.envoy.on_silence = lambda: asyncio.get_running_loop().call_soon(bench.delivery.ended)
+    bench.envoy.on_silence = lambda: asyncio.get_running_loop().call_soon(bench.delivery.died)
     assert await bench.delivery.deliver(_snapshot(a="next")) is Effect.UNREAD
     assert b"next" in bench.content(files.routes("a"))
     bench.envoy.answers = True
@@ -176,6 +176,17 @@ async def test_a_starting_envoy_that_refused_before_is_judged_by_what_comes_now(
     with pytest.raises(DeliveryFailed, match="refused it"):
         await bench.delivery.settled(lambda: True)
     assert await bench.delivery.deliver(_snapshot()) is Effect.UNREAD
+    assert await bench.delivery.settled(lambda: True)
+
+
+async def test_what_an_envoy_refused_before_it_was_told_to_end_is_not_held_against_an_edit(
+    bench: Bench,
+) -> None:
+    bench.envoy.rejected = 1
+    bench.delivery.ended()
+    await bench.delivery.deliver(_snapshot(a="next"))
+    bench.delivery.ended()  # is told again and again
+    bench.envoy.warming = [1] * (2 * deliver.SURE_AFTER)
     assert await bench.delivery.settled(lambda: True)
 
 
