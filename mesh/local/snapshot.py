@@ -25,6 +25,20 @@ class Ground:
         )
 
 
+class Alike:
+    """What proxies have alike in one delivery (one configuration on one ground): made once for all."""
+
+    def __init__(self) -> None:
+        self._routes: dict[tuple[object, ...], Mapping[str, Json]] = {}
+
+    def routes(self, view: View) -> Mapping[str, Json]:
+        """The routes of a sidecar."""
+        audience = outbound.audience(view)
+        if audience not in self._routes:
+            self._routes[audience] = outbound.route_configurations(view)
+        return self._routes[audience]
+
+
 class Builder:
     """Builds the snapshots of one proxy, one after the other.
 
@@ -37,8 +51,8 @@ class Builder:
         self._ground: Ground | None = None
         self._before = Snapshot({}, {}, {}, {})
 
-    def build(self, ground: Ground, config: Config) -> Snapshot:
-        """As `build`; `ground` is `Ground.of` the same configuration."""
+    def build(self, ground: Ground, config: Config, alike: Alike | None = None) -> Snapshot:
+        """As `build`; `ground` is `Ground.of` the same configuration, `alike` belongs to both."""
         if ground is not self._ground and ground != self._ground:
             self._before = build(self._proxy, config, ground.registry, ground.jwks)
         else:
@@ -47,7 +61,7 @@ class Builder:
                 routes = gateway.route_configurations(view)
                 self._before = replace(self._before, listeners=gateway.listeners(view), routes=routes)
             else:
-                self._before = replace(self._before, routes=outbound.route_configurations(view))
+                self._before = replace(self._before, routes=(alike or Alike()).routes(view))
         self._ground = ground
         return self._before
 

@@ -6,7 +6,7 @@ CONNECT. One RouteConfiguration holds a virtual host per service port, as Istio'
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mesh.local import files
@@ -16,7 +16,7 @@ from mesh.local.envoy.destination_rule import traffic_policy
 from mesh.local.envoy.fence import fence
 from mesh.local.envoy.http import connection_manager, filter_, plain_filters
 from mesh.local.envoy.matches import Listener
-from mesh.local.envoy.view import View
+from mesh.local.envoy.view import View, selects
 from mesh.local.envoy.virtual_service import MESH, Owners, Route, default_route, routes, visible
 from mesh.local.model import Json, Service, ServicePort
 
@@ -98,6 +98,26 @@ def route_configurations(view: View) -> dict[str, Json]:
         "max_direct_response_body_size_bytes": _MAX_DIRECT_RESPONSE_BYTES,
     }
     return {names.EGRESS_ROUTES: config}
+
+
+def audience(view: View) -> tuple[object, ...]:
+    """What the routes have of this very proxy: its namespace, and which selectors of others pick it.
+
+    Proxies of one audience have equal routes.
+    """
+    picked = tuple(selects(labels, view.proxy.labels) for labels in _client_selectors(view))
+    return view.proxy.namespace, picked
+
+
+def _client_selectors(view: View) -> Iterator[Mapping[str, str]]:
+    """The labels by which VirtualServices and DestinationRules choose the clients they are for."""
+    for resource in view.config.of("VirtualService"):
+        for kind in ("http", "tcp", "tls"):
+            for route in resource.spec.get(kind) or []:
+                for match in route.get("match") or []:
+                    yield match.get("sourceLabels") or {}
+    for resource in view.config.of("DestinationRule"):
+        yield (resource.spec.get("workloadSelector") or {}).get("matchLabels") or {}
 
 
 def virtual_hosts(view: View) -> Iterator[VirtualHost]:

@@ -15,7 +15,7 @@ from mesh.local.runtime.jwks import KeySets
 from mesh.local.runtime.kept_keys import KeptKeys
 from mesh.local.runtime.pod import Pod
 from mesh.local.runtime.registry import PublicIp, registry
-from mesh.local.snapshot import Ground
+from mesh.local.snapshot import Alike, Ground
 
 # A hung Envoy is replaced after three missed answers, 12 s at most.
 ANSWERED_WITHIN_S = 20.0
@@ -97,11 +97,12 @@ class Desired:
     async def _round(self) -> Delivered:
         """Deliver what is wanted now to every proxy once."""
         config, ground = self.config, self._ground_now()
+        alike = Alike()
         jobs: list[tuple[Pod, asyncio.Task[Effect]]] = []
         for pod in list(self._pods()):
             if pod.sidecar is not None and not pod.sidecar.leaving:
                 secrets = credentials.secrets(pod.sidecar.proxy, config)
-                snapshot = pod.sidecar.builder.build(ground, config)
+                snapshot = pod.sidecar.builder.build(ground, config, alike)
                 jobs.append((pod, asyncio.create_task(pod.sidecar.deliver(snapshot, secrets))))
                 await asyncio.sleep(0)  # this Envoy reads its files while the next ones are made
         results = await asyncio.gather(*(task for _, task in jobs), return_exceptions=True)

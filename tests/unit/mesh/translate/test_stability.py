@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mesh.local import files, resources, snapshot
+from mesh.local.envoy import outbound
+from mesh.local.envoy.view import View
 from mesh.local.model import Config, Registry
 from tests.unit.mesh.translate.world import PROXIES, REGISTRY
 
@@ -109,3 +111,41 @@ def test_a_builder_makes_clusters_anew_only_when_they_may_differ() -> None:
     assert weights.listeners is first.listeners
     assert weights.routes != first.routes
     assert subset.clusters != first.clusters
+
+
+CHOOSY = """
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: choosy, namespace: default }
+spec:
+  hosts: [reviews]
+  http:
+    - match: [{ sourceLabels: { app: client } }]
+      route: [{ destination: { host: reviews, subset: v1 } }]
+    - match: [{ sourceNamespace: other }]
+      route: [{ destination: { host: reviews, subset: v2 } }]
+    - route: [{ destination: { host: reviews } }]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: choosy, namespace: default }
+spec:
+  host: reviews
+  workloadSelector: { matchLabels: { app: client } }
+  trafficPolicy: { loadBalancer: { consistentHash: { httpHeaderName: x-user } } }
+"""
+
+
+def test_proxies_of_one_audience_have_equal_routes_and_what_tells_them_apart_makes_two() -> None:
+    labels = ({"app": "client"}, {"app": "client", "version": "v9"}, {"app": "web"})
+    for text, audiences in ((SPLIT, 2), (SPLIT + CHOOSY, 4)):
+        config = Config(resources.parse(text, "split.yaml"))
+        made: dict[tuple[object, ...], object] = {}
+        for namespace in ("default", "other"):
+            for number, chosen in enumerate(labels):
+                proxy = replace(PROXIES["client"], name=f"p{number}", namespace=namespace, labels=chosen)
+                view = View(proxy, config, REGISTRY, {})
+                routes = outbound.route_configurations(view)
+                assert made.setdefault(outbound.audience(view), routes) == routes
+        assert len(made) == audiences
