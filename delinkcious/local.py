@@ -30,7 +30,7 @@ PUBLISHERS = {
     "social-graph": ["events.*.delinkcious.social.>"],
     "link-checker": ["events.*.delinkcious.check.>"],
 }
-BROKER_USERS = (*PUBLISHERS, "news", OPERATOR)
+BROKER_USERS = (*PUBLISHERS, "news", "web", OPERATOR)
 WITH_REDIS = ("news",)
 MANIFESTS = Path("helm") / "local.yaml"
 POLICY = Path("mesh") / "istio"

@@ -61,6 +61,7 @@ def create_app(
     settings: ServiceSettings,
     listeners: Mapping[int, Sequence[Endpoint]] | None = None,
     pages: Sequence[BaseRoute] = (),
+    described_at: str = openapi.PATH,
     fetch_keys: Callable[[Deps], Awaitable[bytes]] | None = None,
 ) -> Starlette:
     """The application of a service.
@@ -68,9 +69,9 @@ def create_app(
     `version` is the interface's. `open_deps` builds the one object that handlers get first, from resources
     that are open already (`resources.database`, `resources.http`) and those it opens itself.
     `listeners`: further ports of this process with tables of their own. `pages`: routes that are no typed
-    endpoints (HTML, streams); they find the deps at `request.app.state.kit.running.deps`. `fetch_keys`: where
-    the keys of access tokens come from when not from JWKS_URL. Raises InvalidSettings for what is missing,
-    TypeError for a handler that could not be served.
+    endpoints (HTML, streams); they find the deps at `request.app.state.kit.running.deps`. `described_at`: the
+    path of the OpenAPI description. `fetch_keys`: where the keys of access tokens come from when not from
+    JWKS_URL. Raises InvalidSettings for what is missing, TypeError for a handler that could not be served.
     """
     _require(endpoints, settings, known_keys=fetch_keys is not None)
     provider = _provider(service, settings)
@@ -96,7 +97,7 @@ def create_app(
     description = msgspec.json.encode(openapi.describe(service, version, public))
     routes = [
         *health_routes(running, resources),
-        openapi.route(description),
+        openapi.route(description, described_at),
         *_routes(endpoints, running),
         *pages,
     ]

@@ -14,10 +14,17 @@ import msgspec
 from services.kit.errors import Unavailable
 from services.kit.http import CONNECT_TIMEOUT_S, HttpClient, problem_of
 from services.kit.page import Page
-from services.links.bookmarks.messages import IMPORT_DEADLINE_S, STALLED_S, ExportQuery, Import
+from services.links.bookmarks.messages import (
+    EXPORT_DEADLINE_S,
+    IMPORT_DEADLINE_S,
+    STALLED_S,
+    ExportFormat,
+    ExportQuery,
+    Import,
+)
 from services.links.bookmarks.model import Options
-from services.links.bulk import Bulk, BulkReport
-from services.links.domain import Counts, Link, LinkChange, NewLink
+from services.links.bulk import AddTags, Bulk, BulkReport, Delete, Filter, Operation, RemoveTags, SetFlags
+from services.links.domain import Counts, Health, Link, LinkChange, NewLink
 from services.links.events import (
     CHECK_FINISHED,
     LINK_REMOVED,
@@ -27,17 +34,49 @@ from services.links.events import (
     LinkSaved,
 )
 from services.links.queries import LinkQuery, SuggestionQuery, TagQuery, TagsToDelete
+from services.links.search.highlight import Highlights
 from services.links.search.results import Hit, SearchQuery
 from services.links.tags import Merge, Rename, Suggestion, Suggestions, TagCount, TagsChanged
 
 __all__ = [
     "CHECK_FINISHED",
+    "EXPORT_DEADLINE_S",
+    "IMPORT_DEADLINE_S",
     "LINK_REMOVED",
     "LINK_SAVED",
+    "AddTags",
+    "Bulk",
+    "BulkReport",
     "CheckFinished",
+    "Counts",
+    "Delete",
+    "ExportFormat",
+    "ExportQuery",
+    "Filter",
+    "Health",
+    "Highlights",
+    "Hit",
+    "Import",
+    "Link",
+    "LinkChange",
+    "LinkQuery",
     "LinkRemoved",
     "LinkSaved",
     "LinksClient",
+    "Merge",
+    "NewLink",
+    "Operation",
+    "Options",
+    "RemoveTags",
+    "Rename",
+    "SearchQuery",
+    "SetFlags",
+    "Suggestion",
+    "SuggestionQuery",
+    "TagCount",
+    "TagQuery",
+    "TagsChanged",
+    "Token",
 ]
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from services.kit.http import SERVICE_TOKEN, HttpClient
 from services.kit.page import Page
 from services.kit.settings import Secret
 from services.users.audit import AuditEntry
-from services.users.domain import ApiToken, NewApiToken, PublicUser, Session, User
+from services.users.domain import ApiToken, NewApiToken, PublicUser, Scope, Session, User
 from services.users.events import USER_DELETED, USER_REGISTERED, UserDeleted, UserRegistered
 from services.users.export import Export
 from services.users.messages import (
@@ -44,14 +44,21 @@ from services.users.oidc.messages import (
 __all__ = [
     "USER_DELETED",
     "USER_REGISTERED",
+    "ApiToken",
     "AuditEntry",
+    "CreatedApiToken",
     "Export",
     "FinishSignIn",
     "Identity",
     "IdentityProvider",
+    "NewApiToken",
     "PublicUser",
+    "Scope",
+    "Session",
     "SignInBegun",
     "SignInFinished",
+    "Tokens",
+    "User",
     "UserDeleted",
     "UserRegistered",
     "UsersClient",
@@ -95,13 +102,15 @@ class UsersClient:
         """An access token with the scopes of a personal API token; there is no refresh token with it."""
         return await self._call("POST", "/sessions", Tokens, body=SignIn(api_token=api_token))
 
-    async def refresh(self, refresh_token: Secret) -> Tokens:
+    async def refresh(self, refresh_token: Secret, *, key: str | None = None) -> Tokens:
         """The next tokens of a session. One caller at a time: a second use of a token ends the session.
 
-        An answer that is lost on the way is asked for again with the same Idempotency-Key.
+        An answer that is lost on the way is asked for again with the same Idempotency-Key. Who may die
+        between the answer and keeping it gives a `key` that it will know again, and tries within a minute.
         """
         body = Refresh(refresh_token=refresh_token)
-        return await self._call("POST", "/sessions/refresh", Tokens, body=body, headers=_once())
+        headers = _once() if key is None else {"idempotency-key": key}
+        return await self._call("POST", "/sessions/refresh", Tokens, body=body, headers=headers)
 
     async def sign_out(self, access_token: Secret) -> None:
         await self._call("DELETE", "/sessions/current", type(None), access_token, headers=_once())

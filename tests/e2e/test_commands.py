@@ -136,7 +136,7 @@ def test_two_installations_live_side_by_side_and_down_ends_only_one(
 REQUESTS = {
     "allowed at the edge": ("ingressgateway", "{url}/api/v1/links", True),
     "without a token": ("ingressgateway", "{url}/api/v1/links", False),
-    "without a route": ("ingressgateway", "{url}/elsewhere", True),
+    "left to the pages": ("ingressgateway", "{url}/sign-in", False),
     "denied by policy": ("links-v1", "http://users/api/v1/users/me", True),
     "allowed to a peer": ("links-v1", "http://users:8081/.well-known/jwks.json", False),
     "forbidden path": ("links-v1", "http://users:8081/elsewhere", False),

@@ -19,6 +19,7 @@ from services.kit.serving.arguments import Signature
 from services.kit.settings import Secret
 
 _PATH_PARAMETER = re.compile(r"{(\w+)(?::(\w+))?}")
+PATH = "/openapi.json"
 _REF = "#/components/schemas/{name}"
 
 PROBLEM_SCHEMA = {
@@ -73,13 +74,13 @@ def _schema_of(kind: type) -> dict[str, Any]:
     raise NotImplementedError(f"no schema for {kind}")
 
 
-def route(document: bytes) -> Route:
+def route(document: bytes, path: str = PATH) -> Route:
     """Where the description is served."""
 
     async def openapi(_: Request) -> Response:
         return Response(document, media_type="application/json")
 
-    return Route("/openapi.json", openapi)
+    return Route(path, openapi)
 
 
 def _kinds(signature: Signature) -> list[Any]:

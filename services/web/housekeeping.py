@@ -1,0 +1,39 @@
+"""What happens by itself: sessions that have expired are deleted, a bounded number at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from services.kit.errors import Problem
+from services.web.session_store import SessionStore
+
+EVERY_S = 60.0
+ROWS = 1_000
+
+_log = structlog.get_logger(__name__)
+_jitter = random.Random()  # noqa: S311 - spreads the replicas, guards nothing
+
+
+@asynccontextmanager
+async def cleaning(store: SessionStore) -> AsyncIterator[None]:
+    """Rounds in the background as long as the block lasts."""
+    task = asyncio.create_task(_rounds(store), name="housekeeping")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _rounds(store: SessionStore) -> None:
+    while True:
+        await asyncio.sleep(EVERY_S * _jitter.uniform(0.8, 1.2))
+        try:
+            await store.clean(ROWS)
+        except Problem as error:
+            _log.warning("cleaning failed, next round in a minute", error=str(error))

@@ -1,0 +1,7 @@
+"""The interface of pinboard for programs that speak it."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+ROUTES: list[BaseRoute] = []
