@@ -19,6 +19,7 @@ from services.links.bulk import Bulk, BulkReport
 from services.links.bulk_store import BulkStore
 from services.links.domain import Counts, Link, LinkChange, NewLink
 from services.links.feed_store import FeedStore
+from services.links.listing_store import ListingStore
 from services.links.paging import OrderName, Position, is_place_in
 from services.links.problems import InvalidField, QuotaExceeded, fields_checked
 from services.links.queries import LinkQuery
@@ -41,6 +42,7 @@ class Deps:
     tags: TagStore
     bulk: BulkStore
     search: SearchStore
+    listing: ListingStore
     imports: Imports
     exports: Exports
     feeds: FeedStore
@@ -92,8 +94,8 @@ async def list_links(deps: Deps, principal: Principal, query: LinkQuery) -> Page
     """The caller's links, or with `owner` the public links of somebody else."""
     owner_id = principal.user_id if query.owner is None else query.owner
     is_own = owner_id == principal.user_id
-    if not is_own and (query.private or query.to_read is not None):
-        raise BadRequest("only an owner can ask for private links or by to_read", parameter="owner")
+    if not is_own and (query.private or query.to_read is not None or query.archived is not None):
+        raise BadRequest("only an owner can ask for what is private, to_read or archived", parameter="owner")
     after = position_in(query.order, query.cursor)
     read = deps.links.page if is_own else deps.links.public_page
     links, end = await read(owner_id, selection_of(query), query.order, after, query.limit)
@@ -120,6 +122,7 @@ def selection_of(query: LinkQuery) -> Selection:
             url=None if query.url is None else domain.checked_url(query.url),
             private=query.private,
             to_read=query.to_read,
+            archived=query.archived,
             health=query.health,
             since=query.since and domain.checked_time(query.since),
             until=query.until and domain.checked_time(query.until),

@@ -8,7 +8,7 @@ from services.kit.app import create_app
 from services.kit.events.consumer import Consumer, ConsumerMetrics
 from services.kit.events.outbox import publish_from
 from services.kit.resources import Resources
-from services.links import api, consuming, internal_api, tag_api
+from services.links import api, consuming, internal_api, listing_api, tag_api
 from services.links.api import Deps
 from services.links.bookmarks import api as bookmarks_api
 from services.links.bookmarks.exports import Exports
@@ -17,6 +17,7 @@ from services.links.bookmarks.store import ExportStore, ImportStore
 from services.links.bulk_store import BulkStore
 from services.links.events_store import EventStore
 from services.links.feed_store import FeedStore
+from services.links.listing_store import ListingStore
 from services.links.search import api as search_api
 from services.links.search.store import SearchStore
 from services.links.settings import LinksSettings
@@ -26,6 +27,7 @@ from services.links.tag_store import TagStore
 VERSION = "1"
 ENDPOINTS = (
     *api.ENDPOINTS,
+    *listing_api.ENDPOINTS,
     *tag_api.ENDPOINTS,
     *search_api.ENDPOINTS,
     *bookmarks_api.ENDPOINTS,
@@ -49,6 +51,7 @@ def create(settings: LinksSettings) -> Starlette:
             tags=TagStore(database),
             bulk=BulkStore(database),
             search=SearchStore(database),
+            listing=ListingStore(database),
             imports=Imports(
                 ImportStore(database, max_links=settings.max_links_per_user),
                 places=settings.max_imports,

@@ -48,6 +48,7 @@ class SetFlags(_Operation, frozen=True, kw_only=True, tag="set"):
 
     private: bool | None = None
     to_read: bool | None = None
+    archived: bool | None = None
 
 
 class Delete(_Operation, frozen=True, kw_only=True, tag="delete"):
@@ -119,8 +120,8 @@ def prepare(sent: Bulk) -> list[Prepared]:
 
 def _tags_of(operation: Operation, position: int) -> list[str]:
     place = f"/operations/{position}"
-    if isinstance(operation, SetFlags) and operation.private is None and operation.to_read is None:
-        raise Invalid(place, "needs private or to_read")
+    if isinstance(operation, SetFlags) and operation == SetFlags(ids=operation.ids, where=operation.where):
+        raise Invalid(place, "needs private, to_read or archived")
     if not isinstance(operation, AddTags | RemoveTags):
         return []
     tags = domain.normalise_tags(operation.tags, f"{place}/tags")

@@ -104,7 +104,7 @@ def _statement(
             assignments = f"tags = {WITHOUT.format(tags=these)}"
             differs = f"l.tags && {these}::text[]"
     else:
-        flags = {"private": operation.private, "to_read": operation.to_read}
+        flags = {name: getattr(operation, name) for name in ("private", "to_read", "archived")}
         changes = {name: str(value).lower() for name, value in flags.items() if value is not None}
         assignments = ", ".join(f"{name} = {value}" for name, value in changes.items())
         differs = " OR ".join(f"l.{name} <> {value}" for name, value in changes.items())

@@ -24,7 +24,7 @@ from services.links.bookmarks.messages import (
 )
 from services.links.bookmarks.model import Options
 from services.links.bulk import AddTags, Bulk, BulkReport, Delete, Filter, Operation, RemoveTags, SetFlags
-from services.links.domain import Counts, Health, Link, LinkChange, NewLink
+from services.links.domain import Counts, Health, Link, LinkChange, NewLink, tag_name
 from services.links.events import (
     CHECK_FINISHED,
     LINK_REMOVED,
@@ -33,10 +33,31 @@ from services.links.events import (
     LinkRemoved,
     LinkSaved,
 )
-from services.links.queries import LinkQuery, SuggestionQuery, TagQuery, TagsToDelete
+from services.links.listing import Day, Days, Listed, Listing
+from services.links.queries import (
+    DaysQuery,
+    LinkQuery,
+    ListingOrder,
+    ListingQuery,
+    SuggestionQuery,
+    TagEntryQuery,
+    TagQuery,
+    TagsToDelete,
+)
 from services.links.search.highlight import Highlights
 from services.links.search.results import Hit, SearchQuery
-from services.links.tags import Merge, Rename, Suggestion, Suggestions, TagCount, TagsChanged
+from services.links.tags import (
+    Merge,
+    NewTag,
+    Rename,
+    Suggestion,
+    Suggestions,
+    TagCount,
+    TagEntries,
+    TagEntry,
+    TagsChanged,
+)
+from services.links.urls import InvalidUrl, normalise_url
 
 __all__ = [
     "CHECK_FINISHED",
@@ -49,6 +70,8 @@ __all__ = [
     "BulkReport",
     "CheckFinished",
     "Counts",
+    "Day",
+    "DaysQuery",
     "Delete",
     "ExportFormat",
     "ExportQuery",
@@ -57,14 +80,20 @@ __all__ = [
     "Highlights",
     "Hit",
     "Import",
+    "InvalidUrl",
     "Link",
     "LinkChange",
     "LinkQuery",
     "LinkRemoved",
     "LinkSaved",
     "LinksClient",
+    "Listed",
+    "Listing",
+    "ListingOrder",
+    "ListingQuery",
     "Merge",
     "NewLink",
+    "NewTag",
     "Operation",
     "Options",
     "RemoveTags",
@@ -74,9 +103,14 @@ __all__ = [
     "Suggestion",
     "SuggestionQuery",
     "TagCount",
+    "TagEntries",
+    "TagEntry",
+    "TagEntryQuery",
     "TagQuery",
     "TagsChanged",
     "Token",
+    "normalise_url",
+    "tag_name",
 ]
 
 T = TypeVar("T")
@@ -142,6 +176,23 @@ class LinksClient:
 
     async def tags(self, query: TagQuery) -> Page[TagCount]:
         return await self._call("GET", "/tags", Page[TagCount], query=query)
+
+    async def listing(self, query: ListingQuery) -> Listing:
+        """A numbered part of a list, and how many links the whole list has."""
+        return await self._call("GET", "/links/listing", Listing, query=query)
+
+    async def days(self, query: DaysQuery) -> list[Day]:
+        return (await self._call("GET", "/links/days", Days, query=query)).items
+
+    async def tag_entries(self, query: TagEntryQuery) -> TagEntries:
+        return await self._call("GET", "/tags/entries", TagEntries, query=query)
+
+    async def tag_entry(self, tag_id: int) -> TagEntry:
+        return await self._call("GET", f"/tags/{tag_id}", TagEntry)
+
+    async def keep_tag(self, name: str) -> TagEntry:
+        """The tag of this name, made if there is none; it stays without any link."""
+        return await self._call("POST", "/tags", TagEntry, body=NewTag(name))
 
     async def suggest_tags(self, query: SuggestionQuery) -> list[Suggestion]:
         found = await self._call("GET", "/tags/suggestions", Suggestions, query=query)

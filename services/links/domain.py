@@ -30,8 +30,10 @@ _BEFORE_ALL, _AFTER_ALL = dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.ma
 class Link(msgspec.Struct, frozen=True):
     """A saved link as its owner sees it; times are UTC, `tags` is sorted by code point.
 
-    `health_reason` says why a dead link is dead; `suggested_url` is where a link has moved to for good, to be
-    taken over or not. The fields stand in the order in which the store selects them.
+    `note` describes the link; `notes` is a second text that programs with two of them keep apart. An archived
+    link is one that its owner is done with. `health_reason` says why a dead link is dead; `suggested_url` is
+    where a link has moved to for good, to be taken over or not. The fields stand in the order in which the
+    store selects them.
     """
 
     id: int
@@ -49,6 +51,8 @@ class Link(msgspec.Struct, frozen=True):
     created_at: dt.datetime
     updated_at: dt.datetime
     version: int
+    notes: str = ""
+    archived: bool = False
 
 
 class Moment(msgspec.Struct, frozen=True, array_like=True):
@@ -59,7 +63,10 @@ class Moment(msgspec.Struct, frozen=True, array_like=True):
 
 
 class NewLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A link to save. A field left out keeps its value when the URL is saved already."""
+    """A link to save. A field left out keeps its value when the URL is saved already.
+
+    `updated_at` counts for a new link only: one that is saved already changes now.
+    """
 
     url: str
     title: str | UnsetType = UNSET
@@ -68,6 +75,9 @@ class NewLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     private: bool | UnsetType = UNSET
     to_read: bool | UnsetType = UNSET
     created_at: dt.datetime | UnsetType = UNSET
+    notes: str | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    updated_at: dt.datetime | UnsetType = UNSET
     strip_tracking: bool = False
 
 
@@ -81,6 +91,8 @@ class LinkChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     private: bool | UnsetType = UNSET
     to_read: bool | UnsetType = UNSET
     created_at: dt.datetime | UnsetType = UNSET
+    notes: str | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
 
 
 class Invalid(ValueError):
@@ -93,7 +105,7 @@ class Invalid(ValueError):
 
 
 class Values(msgspec.Struct, frozen=True, kw_only=True):
-    """The stored form of what a caller set; None means: not set."""
+    """The stored form of what a caller set; None means: not set. `tag_names`: see `spelt_otherwise`."""
 
     url: str | None = None
     host: str | None = None
@@ -103,6 +115,10 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
     private: bool | None = None
     to_read: bool | None = None
     created_at: dt.datetime | None = None
+    notes: str | None = None
+    archived: bool | None = None
+    updated_at: dt.datetime | None = None
+    tag_names: dict[str, str] = {}
 
 
 def normalise(sent: NewLink | LinkChange) -> Values:
@@ -119,7 +135,17 @@ def normalise(sent: NewLink | LinkChange) -> Values:
         private=None if sent.private is UNSET else sent.private,
         to_read=None if sent.to_read is UNSET else sent.to_read,
         created_at=None if sent.created_at is UNSET else checked_time(sent.created_at),
+        notes=None if sent.notes is UNSET else checked_note(sent.notes, "/notes"),
+        archived=None if sent.archived is UNSET else sent.archived,
+        updated_at=_updated_at(sent),
+        tag_names={} if sent.tags is UNSET else spelt_otherwise(sent.tags),
     )
+
+
+def _updated_at(sent: NewLink | LinkChange) -> dt.datetime | None:
+    if not isinstance(sent, NewLink) or sent.updated_at is UNSET:
+        return None
+    return checked_time(sent.updated_at, "/updated_at")
 
 
 def checked_url(text: str, *, strip_tracking: bool = False) -> str:
@@ -143,27 +169,41 @@ def checked_title(text: str) -> str:
     return title
 
 
-def checked_note(text: str) -> str:
+def checked_note(text: str, pointer: str = "/note") -> str:
     note = text.replace("\0", "")
     if len(note) > MAX_NOTE_CHARACTERS:
-        raise Invalid("/note", f"longer than {MAX_NOTE_CHARACTERS} characters")
+        raise Invalid(pointer, f"longer than {MAX_NOTE_CHARACTERS} characters")
     return note
 
 
-def checked_time(when: dt.datetime) -> dt.datetime:
+def checked_time(when: dt.datetime, pointer: str = "/created_at") -> dt.datetime:
     """In UTC; a time without an offset is taken as UTC."""
     try:
         utc = when.replace(tzinfo=dt.UTC) if when.tzinfo is None else when.astimezone(dt.UTC)
     except OverflowError as error:
-        raise Invalid("/created_at", "outside the years 1 to 9999") from error
+        raise Invalid(pointer, "outside the years 1 to 9999") from error
     if not _BEFORE_ALL < utc < _AFTER_ALL:
-        raise Invalid("/created_at", "outside the years 1 to 9999")
+        raise Invalid(pointer, "outside the years 1 to 9999")
     return utc
 
 
 def normalise_tag(text: str) -> str:
     """Blanks and commas trimmed, runs of them inside made one `-`, lower case; may come out empty."""
-    return _TAG_GAP.sub("-", _TAG_EDGES.sub("", text.replace("\0", ""))).lower()
+    return tag_name(text).lower()
+
+
+def tag_name(text: str) -> str:
+    """A tag as it is shown: as it was written, without what no tag contains."""
+    return _TAG_GAP.sub("-", _TAG_EDGES.sub("", text.replace("\0", "")))
+
+
+def spelt_otherwise(tags: Iterable[str]) -> dict[str, str]:
+    """Of tags whose spelling is not their stored form: the first spelling of each, by its stored form."""
+    names: dict[str, str] = {}
+    for text in tags:
+        name = tag_name(text)
+        names.setdefault(name.lower(), name)
+    return {tag: name for tag, name in names.items() if tag and tag != name}
 
 
 def normalise_tags(tags: Iterable[str], pointer: str = "/tags") -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +13,9 @@ from services.links.paging import OrderName
 from services.links.tags import TagOrder
 
 MAX_LIMIT = 1_000
+# Of lists that are paged by number: programs load all their tags at once.
+MAX_LISTED = 5_000
+MAX_OFFSET = 2**31 - 1
 
 
 class LinkQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,6 +28,7 @@ class LinkQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     url: str | None = None
     private: bool | None = None
     to_read: bool | None = None
+    archived: bool | None = None
     health: Health | None = None
     since: dt.datetime | None = None
     until: dt.datetime | None = None
@@ -38,6 +42,54 @@ class TagQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     order: TagOrder = "tag"
     limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] = 100
     cursor: str | None = None
+
+
+class TagEntryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`unused`: also tags that were made on their own and no link has."""
+
+    limit: Annotated[int, Meta(ge=0, le=MAX_LISTED)] = 100
+    offset: Annotated[int, Meta(ge=0, le=MAX_OFFSET)] = 0
+    unused: bool = True
+
+
+ListingOrder = Literal["newest", "oldest", "updated", "least-updated", "title", "title-descending", "posted"]
+
+
+class ListingQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Filters of a numbered list; all must hold.
+
+    `q` is of the search language. `first` is an address: its link comes first, and comes even when it does
+    not match `q`. `since` and `updated_since` are included, `until` is not. The order `posted` is newest
+    first by whole seconds, equal ones by address; `after_time` and `after_url` begin behind a link in it.
+    `counted` false leaves the count 0, which saves the counting.
+    """
+
+    limit: Annotated[int, Meta(ge=0, le=MAX_LISTED)] = 100
+    offset: Annotated[int, Meta(ge=0, le=MAX_OFFSET)] = 0
+    order: ListingOrder = "newest"
+    id: list[Id] = []
+    q: str | None = None
+    first: str | None = None
+    tag: list[str] = []
+    any_tag: list[str] = []
+    without_tag: list[str] = []
+    url: str | None = None
+    private: bool | None = None
+    to_read: bool | None = None
+    archived: bool | None = None
+    with_notes: bool | None = None
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    updated_since: dt.datetime | None = None
+    after_time: dt.datetime | None = None
+    after_url: str | None = None
+    counted: bool = True
+
+
+class DaysQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`tag`: only links with all of these."""
+
+    tag: list[str] = []
 
 
 class SuggestionQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,16 +11,21 @@ from services.links.domain import Health
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is set must hold; `tags` all at once; `since` included, `until` not."""
+    """All that is set must hold; `tags` all at once; `since` and `updated_since` included, `until` not."""
 
     ids: Sequence[int] | None = None
     tags: Sequence[str] = ()
     url: str | None = None
     private: bool | None = None
     to_read: bool | None = None
+    archived: bool | None = None
+    with_notes: bool | None = None
     health: Health | None = None
     since: dt.datetime | None = None
     until: dt.datetime | None = None
+    updated_since: dt.datetime | None = None
+    any_tag: Sequence[str] = ()
+    without_tag: Sequence[str] = ()
 
 
 def condition(selection: Selection, arguments: list[object]) -> str:
@@ -44,6 +49,16 @@ def condition(selection: Selection, arguments: list[object]) -> str:
         parts.append("private" if selection.private else "NOT private")
     if selection.to_read is not None:
         parts.append("to_read" if selection.to_read else "NOT to_read")
+    if selection.archived is not None:
+        parts.append("archived" if selection.archived else "NOT archived")
+    if selection.with_notes is not None:
+        parts.append("notes <> ''" if selection.with_notes else "notes = ''")
+    if selection.any_tag:
+        compare("owned_tags(owner_id, tags) && owned_tags($1, {}::text[])", selection.any_tag)
+    if selection.without_tag:
+        compare("NOT tags && {}::text[]", selection.without_tag)
+    if selection.updated_since is not None:
+        compare("updated_at >= {}", selection.updated_since)
     if selection.health is not None:
         compare("health = {}", selection.health)
     if selection.since is not None:

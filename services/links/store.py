@@ -19,8 +19,11 @@ from telemetry.traces import current_traceparent
 
 COLUMNS = ", ".join(Link.__struct_fields__)
 EDITED = ", ".join(f"l.{name}" for name in Link.__struct_fields__)
-# What others may see of a public link: not whether its owner has read it.
-PUBLIC_COLUMNS = COLUMNS.replace("to_read", "false AS to_read")
+# What others may see of a public link: not whether its owner has read it or is done with it, and no tag that
+# begins with a dot, which is how programs write one that is for its owner only.
+_OPEN_TAGS = "ARRAY(SELECT tag FROM unnest(tags) AS tag WHERE NOT starts_with(tag, '.')) AS tags"
+_PUBLIC = {"to_read": "false AS to_read", "archived": "false AS archived", "tags": _OPEN_TAGS}
+PUBLIC_COLUMNS = ", ".join(_PUBLIC.get(name, name) for name in Link.__struct_fields__)
 WIDTH = len(Link.__struct_fields__)
 
 
@@ -29,23 +32,35 @@ WIDTH = len(Link.__struct_fields__)
 LOCK_OWNER = f"""
     SELECT links, {SET_TRACE.format(parameter="$2")} FROM link_owners WHERE owner_id = $1 FOR UPDATE"""  # noqa: S608 - constants
 
+# The spelling of tags that are new, when it is not their stored form; the others are named by a trigger.
+NAME = """
+        INSERT INTO tag_names (owner_id, tag, name)
+        SELECT w.owner_id, t.tag, t.name
+        FROM {written} AS w, unnest({tags}::text[], {names}::text[]) AS t(tag, name)
+        WHERE NOT EXISTS (SELECT FROM tag_names AS n WHERE n.owner_id = w.owner_id AND n.tag = t.tag)
+        ON CONFLICT DO NOTHING"""
+
 SAVE = f"""
     WITH owner AS (
         INSERT INTO link_owners AS o (owner_id) VALUES ($1)
         ON CONFLICT (owner_id) DO UPDATE SET owner_id = o.owner_id
         RETURNING links, {SET_TRACE.format(parameter="$11")}),
     saved AS (
-        INSERT INTO links AS l (owner_id, url, host, title, note, tags, private, to_read, created_at)
+        INSERT INTO links AS l (owner_id, url, host, title, note, tags, private, to_read, created_at, notes,
+                                archived, updated_at)
         SELECT $1, $2, $3, coalesce($4, ''), coalesce($5, ''), coalesce($6::text[], '{{}}'),
-               coalesce($7, false), coalesce($8, false), coalesce($9, now())
+               coalesce($7, false), coalesce($8, false), coalesce($9, now()), coalesce($12, ''),
+               coalesce($13, false), coalesce($14, now())
         WHERE ((SELECT links FROM owner) < $10
                OR EXISTS (SELECT FROM links WHERE owner_id = $1 AND url_hash = url_digest($2)))
           AND NOT EXISTS (SELECT FROM deleted_owners WHERE owner_id = $1)
         ON CONFLICT ON CONSTRAINT links_owner_url_key DO UPDATE SET
             title = coalesce($4, l.title), note = coalesce($5, l.note), tags = coalesce($6::text[], l.tags),
             private = coalesce($7, l.private), to_read = coalesce($8, l.to_read),
-            created_at = coalesce($9, l.created_at), updated_at = now(), version = l.version + 1
-        RETURNING {EDITED})
+            created_at = coalesce($9, l.created_at), notes = coalesce($12, l.notes),
+            archived = coalesce($13, l.archived), updated_at = now(), version = l.version + 1
+        RETURNING {EDITED}),
+    named AS ({NAME.format(written="saved", tags="$15", names="$16")})
     SELECT * FROM saved"""  # noqa: S608 - constants
 
 EDIT = f"""
@@ -56,14 +71,16 @@ EDIT = f"""
             url = coalesce($4, l.url), host = coalesce($5, l.host), title = coalesce($6, l.title),
             note = coalesce($7, l.note), tags = coalesce($8::text[], l.tags),
             private = coalesce($9, l.private), to_read = coalesce($10, l.to_read),
-            created_at = coalesce($11, l.created_at), updated_at = now(), version = l.version + 1,
+            created_at = coalesce($11, l.created_at), notes = coalesce($13, l.notes),
+            archived = coalesce($14, l.archived), updated_at = now(), version = l.version + 1,
             health = CASE WHEN $4 <> l.url THEN 'unknown' ELSE l.health END,
             health_reason = CASE WHEN $4 <> l.url THEN '' ELSE l.health_reason END,
             suggested_url = CASE WHEN $4 <> l.url THEN NULL ELSE l.suggested_url END,
             checked_at = CASE WHEN $4 <> l.url THEN NULL ELSE l.checked_at END
         FROM owner
         WHERE l.owner_id = owner.owner_id AND l.id = $2 AND ($3::bigint[] IS NULL OR l.version = ANY($3))
-        RETURNING {EDITED})
+        RETURNING {EDITED}),
+    named AS ({NAME.format(written="edited", tags="$15", names="$16")})
     SELECT * FROM edited"""  # noqa: S608 - constants
 
 DELETE = f"""
@@ -96,7 +113,16 @@ class LinkStore:
     async def save(self, owner_id: int, values: Values) -> tuple[Link, bool]:
         """Save, or update what has the same URL; the link and whether it is new. Raises QuotaExceeded."""
         row = await self._database.fetchrow(
-            SAVE, owner_id, *_arguments(values), self._max_links, current_traceparent()
+            SAVE,
+            owner_id,
+            *_arguments(values),
+            self._max_links,
+            current_traceparent(),
+            values.notes,
+            values.archived,
+            values.updated_at,
+            list(values.tag_names),
+            list(values.tag_names.values()),
         )
         if row is None and await self._database.fetchval(IS_GONE, owner_id):
             raise Unauthenticated("the account was deleted", error="invalid_token")
@@ -117,8 +143,18 @@ class LinkStore:
         Raises NotFound, PreconditionFailed, and Conflict when another link has the new URL.
         """
         with constraints({"links_owner_url_key": lambda: Conflict("another link has this URL")}):
-            arguments = (*_arguments(values), current_traceparent())
-            row = await self._database.fetchrow(EDIT, owner_id, link_id, versions, *arguments)
+            row = await self._database.fetchrow(
+                EDIT,
+                owner_id,
+                link_id,
+                versions,
+                *_arguments(values),
+                current_traceparent(),
+                values.notes,
+                values.archived,
+                list(values.tag_names),
+                list(values.tag_names.values()),
+            )
         if row is None:
             raise await self._why_not(owner_id, link_id)
         return Link(*row)
@@ -138,7 +174,12 @@ class LinkStore:
     async def public_page(
         self, owner_id: int, selection: Selection, order_name: OrderName, after: Position | None, limit: int
     ) -> tuple[list[Link], Position | None]:
-        """The same for somebody else's eyes: private links are not among them, whatever was selected."""
+        """The same for somebody else's eyes: private links are not among them, whatever was selected.
+
+        A private tag finds nothing.
+        """
+        if any(tag.startswith(".") for tag in selection.tags):
+            return [], None
         public = msgspec.structs.replace(selection, private=False)
         return await self._page(PUBLIC_COLUMNS, owner_id, public, order_name, after, limit)
 

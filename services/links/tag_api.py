@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from services.kit import page
 from services.kit.auth import Principal
-from services.kit.endpoint import Access, Endpoint
+from services.kit.endpoint import Access, Created, Endpoint, Reply
 from services.kit.errors import BadRequest, Conflict, NotFound
 from services.kit.page import Page
 from services.links import domain, tags, urls
 from services.links.api import BULK_DEADLINE_S, Deps
 from services.links.problems import InvalidField, fields_checked
-from services.links.queries import SuggestionQuery, TagQuery, TagsToDelete
-from services.links.tags import Merge, Rename, Suggestions, TagCount, TagPosition, TagsChanged
+from services.links.queries import SuggestionQuery, TagEntryQuery, TagQuery, TagsToDelete
+from services.links.tags import (
+    Merge,
+    NewTag,
+    Rename,
+    Suggestions,
+    TagCount,
+    TagEntries,
+    TagEntry,
+    TagPosition,
+    TagsChanged,
+)
 
 
 async def list_tags(deps: Deps, principal: Principal, query: TagQuery) -> Page[TagCount]:
@@ -43,17 +53,21 @@ async def suggest_tags(deps: Deps, principal: Principal, query: SuggestionQuery)
 
 
 async def rename_tag(deps: Deps, principal: Principal, body: Rename) -> TagsChanged:
-    """Rename a tag on all links; a name that exists is a conflict (merge says what is meant then)."""
+    """Rename a tag on all links; a name that exists is a conflict (merge says what is meant then).
+
+    The same tag in another case is another spelling of it.
+    """
     with fields_checked():
         tag, to = tags.renaming(body)
-    return TagsChanged(await deps.tags.rename(principal.user_id, tag, to), to)
+    return TagsChanged(await deps.tags.rename(principal.user_id, tag, to, domain.tag_name(body.to)), to)
 
 
 async def merge_tags(deps: Deps, principal: Principal, body: Merge) -> TagsChanged:
     """Replace several tags by one; a link that has both keeps it once."""
     with fields_checked():
         gone, into = tags.merging(body)
-    return TagsChanged(await deps.tags.replace(principal.user_id, gone, into), into)
+    name = domain.tag_name(body.into)
+    return TagsChanged(await deps.tags.replace(principal.user_id, gone, into, name), into)
 
 
 async def delete_tags(deps: Deps, principal: Principal, query: TagsToDelete) -> TagsChanged:
@@ -63,7 +77,47 @@ async def delete_tags(deps: Deps, principal: Principal, query: TagsToDelete) -> 
     return TagsChanged(await deps.tags.replace(principal.user_id, gone, None), None)
 
 
+async def list_entries(deps: Deps, principal: Principal, query: TagEntryQuery) -> TagEntries:
+    """The caller's tags by id, with the spelling of each; paged by number, as other programs do."""
+    count, found = await deps.tags.entries(
+        principal.user_id, unused=query.unused, limit=query.limit, offset=query.offset
+    )
+    return TagEntries(count, found)
+
+
+async def get_entry(deps: Deps, principal: Principal, tag_id: int) -> TagEntry:
+    """One of the caller's tags by its id."""
+    return await deps.tags.entry(principal.user_id, tag_id)
+
+
+async def keep_tag(deps: Deps, principal: Principal, body: NewTag) -> Created[TagEntry] | Reply[TagEntry]:
+    """Make a tag that no link needs to have; one that exists already is answered as it is (200)."""
+    with fields_checked():
+        tag = domain.one_tag(body.name, "/name")
+    entry, is_new = await deps.tags.keep(principal.user_id, tag, domain.tag_name(body.name))
+    if is_new:
+        return Created(entry, f"/api/v1/tags/{entry.id}")
+    return Reply(entry, status=200)
+
+
 ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/api/v1/tags",
+        handler=keep_tag,
+        access=Access.WRITE,
+        raises=(InvalidField,),
+        tag="tags",
+    ),
+    Endpoint(method="GET", path="/api/v1/tags/entries", handler=list_entries, access=Access.READ, tag="tags"),
+    Endpoint(
+        method="GET",
+        path="/api/v1/tags/{tag_id:int}",
+        handler=get_entry,
+        access=Access.READ,
+        raises=(NotFound,),
+        tag="tags",
+    ),
     Endpoint(method="GET", path="/api/v1/tags", handler=list_tags, access=Access.READ, tag="tags"),
     Endpoint(
         method="GET",

@@ -9,13 +9,42 @@ from typing import Any
 from services.kit.db import Database
 from services.kit.errors import Conflict, NotFound
 from services.links.store import LOCK_OWNER
-from services.links.tags import Suggestion, TagCount, TagOrder, TagPosition
+from services.links.tags import Suggestion, TagCount, TagEntry, TagOrder, TagPosition
 from telemetry.traces import current_traceparent
 
 # How many of an owner's links a suggestion looks at, so that a site or tag with many stays cheap.
 SAMPLE = 200
 
-KNOWN = "SELECT tag FROM link_tags WHERE owner_id = $1 AND tag = ANY($2::text[])"
+KNOWN = "SELECT tag FROM tag_names WHERE owner_id = $1 AND tag = ANY($2::text[])"
+
+# A tag keeps its id under another name. The trigger that names new tags then finds it named.
+RENAME = "UPDATE tag_names SET tag = $3, name = $4 WHERE owner_id = $1 AND tag = $2"
+RESPELL = "UPDATE tag_names SET name = $3 WHERE owner_id = $1 AND tag = $2 AND name <> $3"
+# Its links show the new spelling: they have changed.
+TOUCH = """
+    WITH changed AS (
+        UPDATE links AS l SET updated_at = now(), version = l.version + 1
+        WHERE owner_id = $1 AND owned_tags(owner_id, tags) @> owned_tags($1, $2::text[])
+        RETURNING l.owner_id, l.id)
+    SELECT count(*) FROM changed"""
+FORGET = "DELETE FROM tag_names WHERE owner_id = $1 AND tag = ANY($2::text[])"
+NAMED = """
+    INSERT INTO tag_names (owner_id, tag, name) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"""
+
+KEEP = """
+    INSERT INTO tag_names AS n (owner_id, tag, name, kept) VALUES ($1, $2, $3, true)
+    ON CONFLICT ON CONSTRAINT tag_names_pkey DO UPDATE SET kept = true
+    RETURNING n.id, old.id IS NULL AS is_new"""
+
+_ENTRY = """
+    SELECT n.id, n.tag, n.name, coalesce(t.links, 0) AS links, n.created_at
+    FROM tag_names AS n LEFT JOIN link_tags AS t USING (owner_id, tag)
+    WHERE n.owner_id = $1"""
+ENTRY = f"{_ENTRY} AND n.id = $2"
+ENTRIES = f"{_ENTRY} AND ($2 OR t.links > 0) ORDER BY n.id LIMIT $3 OFFSET $4"
+COUNT_ENTRIES = """
+    SELECT count(*) FROM tag_names AS n LEFT JOIN link_tags AS t USING (owner_id, tag)
+    WHERE n.owner_id = $1 AND ($2 OR t.links > 0)"""
 
 # $2 goes, $3 (one tag or none) comes in its place.
 REPLACE = """
@@ -40,7 +69,10 @@ SUGGEST = """
     beside AS (
         SELECT tags FROM links WHERE owner_id = $1 AND owned_tags(owner_id, tags) && (SELECT tags FROM seeds)
         ORDER BY created_at DESC LIMIT $5)
-    SELECT tag, round(sum(score), 4)::float8 AS score FROM (
+    SELECT tag, round(sum(score), 4)::float8 AS score,
+           coalesce((SELECT n.name FROM tag_names AS n WHERE n.owner_id = $1 AND n.tag = candidate.tag),
+                    tag) AS name
+    FROM (
         SELECT tag, 1.0 AS score FROM named
         UNION ALL
         SELECT tag, count(*)::numeric / (SELECT count(*) FROM same_site)
@@ -85,28 +117,62 @@ class TagStore:
         more = len(rows) > limit
         return tags, TagPosition(order, tags[-1].links, tags[-1].tag) if more else None
 
-    async def rename(self, owner_id: int, tag: str, to: str) -> int:
-        """How many links were changed; raises NotFound, and Conflict when `to` exists already."""
-        if tag == to:
-            return 0
+    async def rename(self, owner_id: int, tag: str, to: str, name: str) -> int:
+        """How many links were changed; raises NotFound, and Conflict when `to` exists already.
+
+        A tag that only changes its spelling shows the new one (`name`) from now on.
+        """
         async with self._database.transaction() as connection:
             await connection.execute(LOCK_OWNER, owner_id, current_traceparent())
             known = {row["tag"] for row in await connection.fetch(KNOWN, owner_id, [tag, to])}
             if tag not in known:
                 raise NotFound(f"tag {tag}")
+            if tag == to:
+                respelt = await connection.execute(RESPELL, owner_id, tag, name)
+                return int(await connection.fetchval(TOUCH, owner_id, [tag])) if respelt == "UPDATE 1" else 0
             if to in known:
                 raise Conflict(f"the tag {to} exists; merge {tag} into it instead")
+            await connection.execute(RENAME, owner_id, tag, to, name)
             return int(await connection.fetchval(REPLACE, owner_id, [tag], [to]))
 
-    async def replace(self, owner_id: int, gone: Sequence[str], by: str | None) -> int:
-        """Put `by`, or nothing, in the place of each of `gone`; how many links changed. Raises NotFound."""
+    async def replace(self, owner_id: int, gone: Sequence[str], by: str | None, name: str = "") -> int:
+        """Put `by`, or nothing, in the place of each of `gone`; how many links changed. Raises NotFound.
+
+        `name` is how `by` is shown if it is new.
+        """
         async with self._database.transaction() as connection:
             await connection.execute(LOCK_OWNER, owner_id, current_traceparent())
             known = {row["tag"] for row in await connection.fetch(KNOWN, owner_id, gone)}
             missing = [tag for tag in gone if tag not in known]
             if missing:
                 raise NotFound(f"tag {missing[0]}", missing=missing)
-            return int(await connection.fetchval(REPLACE, owner_id, gone, [by] if by else []))
+            if by is not None:
+                await connection.execute(NAMED, owner_id, by, name or by)
+            changed = int(await connection.fetchval(REPLACE, owner_id, gone, [by] if by else []))
+            # Tags without a link are not forgotten by the trigger.
+            await connection.execute(FORGET, owner_id, gone)
+            return changed
+
+    async def keep(self, owner_id: int, tag: str, name: str) -> tuple[TagEntry, bool]:
+        """A tag that stays without any link, and whether it is new; one that exists keeps its spelling."""
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(KEEP, owner_id, tag, name)
+            assert row is not None  # noqa: S101 - an upsert without a condition
+            return await self.entry(owner_id, row["id"]), row["is_new"]
+
+    async def entry(self, owner_id: int, tag_id: int) -> TagEntry:
+        row = await self._database.fetchrow(ENTRY, owner_id, tag_id)
+        if row is None:
+            raise NotFound(f"tag {tag_id}")
+        return TagEntry(*row)
+
+    async def entries(
+        self, owner_id: int, *, unused: bool, limit: int, offset: int
+    ) -> tuple[int, list[TagEntry]]:
+        """How many tags there are, and those from `offset` on, by id; `unused`: also tags without a link."""
+        count = await self._database.fetchval(COUNT_ENTRIES, owner_id, unused)
+        rows = await self._database.fetch(ENTRIES, owner_id, unused, limit, offset)
+        return count, list(starmap(TagEntry, rows))
 
     async def suggest(
         self, owner_id: int, *, words: Sequence[str], host: str | None, chosen: Sequence[str], limit: int

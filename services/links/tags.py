@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -25,6 +26,29 @@ class TagCount(msgspec.Struct, frozen=True):
     links: int
 
 
+class TagEntry(msgspec.Struct, frozen=True):
+    """A tag with a number that outlives a renaming, and `name`, its spelling when first written."""
+
+    id: int
+    tag: str
+    name: str
+    links: int
+    created_at: dt.datetime
+
+
+class TagEntries(msgspec.Struct, frozen=True):
+    """`count` is of all, not only those here."""
+
+    count: int
+    items: list[TagEntry]
+
+
+class NewTag(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A tag to keep, whether or not a link has it."""
+
+    name: str
+
+
 class TagPosition(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The last tag of a page."""
 
@@ -34,7 +58,7 @@ class TagPosition(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
 
 
 class Rename(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Give `tag` the name `to`, which no tag has yet."""
+    """Give `tag` the name `to`, which no tag has yet, or another spelling."""
 
     tag: str
     to: str
@@ -55,10 +79,11 @@ class TagsChanged(msgspec.Struct, frozen=True):
 
 
 class Suggestion(msgspec.Struct, frozen=True):
-    """A tag of the owner's own that may fit; `score` orders suggestions and means nothing else."""
+    """A tag of the owner's own that may fit, and how it is spelt; `score` orders suggestions, no more."""
 
     tag: str
     score: float
+    name: str
 
 
 class Suggestions(msgspec.Struct, frozen=True):

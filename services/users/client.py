@@ -140,9 +140,15 @@ class UsersClient:
     async def end_other_sessions(self, access_token: Secret) -> None:
         await self._call("DELETE", "/sessions", type(None), access_token, headers=_once())
 
-    async def create_token(self, access_token: Secret, new: NewApiToken) -> CreatedApiToken:
-        """A personal API token; its text is in this answer only."""
-        return await self._call("POST", "/tokens", CreatedApiToken, access_token, body=new, headers=_once())
+    async def create_token(
+        self, access_token: Secret, new: NewApiToken, *, key: str | None = None
+    ) -> CreatedApiToken:
+        """A personal API token; its text is in this answer only.
+
+        Who gives a `key` of its own is answered the same token again, as long as that is not revoked.
+        """
+        headers = _once() if key is None else {"idempotency-key": key}
+        return await self._call("POST", "/tokens", CreatedApiToken, access_token, body=new, headers=headers)
 
     async def list_tokens(self, access_token: Secret) -> list[ApiToken]:
         return (await self._call("GET", "/tokens", Page[ApiToken], access_token)).items

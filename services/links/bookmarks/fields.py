@@ -59,6 +59,8 @@ def entry(
     private: bool,
     to_read: bool,
     date: str,
+    notes: str = "",
+    archived: bool = False,
 ) -> Entry:
     """The entry as a link would hold it: fields as the file has them in, normalised out."""
     try:
@@ -70,8 +72,10 @@ def entry(
     whole_title, whole_note, whole_tags = one_line(storable(title)), note_text(storable(note)), tag_set(tags)
     kept_title = whole_title[:MAX_TITLE_CHARACTERS].rstrip()
     kept_note = whole_note[:MAX_NOTE_CHARACTERS].rstrip()
+    whole_notes = note_text(storable(notes))
+    kept_notes = whole_notes[:MAX_NOTE_CHARACTERS].rstrip()
     kept_tags = {tag[:MAX_TAG_CHARACTERS] for tag in whole_tags}
-    cut = (kept_title, kept_note, kept_tags) != (whole_title, whole_note, whole_tags)
+    cut = (kept_title, kept_note, kept_notes, kept_tags) != (whole_title, whole_note, whole_notes, whole_tags)
     return Bookmark(
         place,
         address,
@@ -82,6 +86,8 @@ def entry(
         to_read,
         seconds(date),
         cut,
+        kept_notes,
+        archived,
     )
 
 

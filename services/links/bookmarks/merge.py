@@ -31,11 +31,11 @@ _SCHEMA = """
     CREATE TABLE bookmarks (
         place INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, url TEXT NOT NULL, title TEXT NOT NULL,
         note TEXT NOT NULL, tags TEXT NOT NULL, private INTEGER NOT NULL, to_read INTEGER NOT NULL,
-        created_at INTEGER, cut INTEGER NOT NULL)"""
+        created_at INTEGER, cut INTEGER NOT NULL, notes TEXT NOT NULL, archived INTEGER NOT NULL)"""
 # One entry, at the place of the first: tags united, the earliest date, the first title and the first note
-# that are not empty, private if any is, to read if any is.
+# that are not empty, private if any is, to read if any is, archived if all are.
 _MERGE = """
-    INSERT INTO bookmarks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO bookmarks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (digest) DO UPDATE SET
         title = CASE WHEN title = '' THEN excluded.title ELSE title END,
         note = CASE WHEN note = '' THEN excluded.note ELSE note END,
@@ -44,11 +44,13 @@ _MERGE = """
         to_read = max(to_read, excluded.to_read),
         created_at = min(
             coalesce(created_at, excluded.created_at), coalesce(excluded.created_at, created_at)),
-        cut = max(cut, excluded.cut)"""
+        cut = max(cut, excluded.cut),
+        notes = CASE WHEN notes = '' THEN excluded.notes ELSE notes END,
+        archived = min(archived, excluded.archived)"""
 _COUNT_TAGS = "length(tags) - length(replace(tags, ' ', '')) + 1"
 _SHORTENED = f"FROM bookmarks WHERE cut OR {_COUNT_TAGS} > {MAX_TAGS}"
 _IN_ORDER = """
-    SELECT place, url, title, note, tags, private, to_read, created_at
+    SELECT place, url, title, note, tags, private, to_read, created_at, notes, archived
     FROM bookmarks WHERE place > ? ORDER BY place"""
 
 
@@ -64,6 +66,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     private: bool
     to_read: bool
     created_at: int | None
+    notes: str
+    archived: bool
 
 
 class Merged:
@@ -121,9 +125,8 @@ class Merged:
         """The links in file order, those of a place after `after`, in lists of bounded size."""
         batch: list[Row] = []
         characters = 0
-        for place, url, title, note, tags, private, to_read, created_at in self._db.execute(
-            _IN_ORDER, (after,)
-        ):
+        for entry in self._db.execute(_IN_ORDER, (after,)):
+            place, url, title, note, tags, private, to_read, created_at, notes, archived = entry
             kept = " ".join(tags.split(" ")[:MAX_TAGS])
             row = Row(
                 place,
@@ -135,9 +138,11 @@ class Merged:
                 bool(private),
                 bool(to_read),
                 created_at,
+                notes,
+                bool(archived),
             )
             batch.append(row)
-            characters += len(url) + len(title) + len(note) + len(tags)
+            characters += len(url) + len(title) + len(note) + len(tags) + len(notes)
             if len(batch) == BATCH_ROWS or characters > BATCH_CHARACTERS:
                 yield batch
                 batch, characters = [], 0
@@ -157,6 +162,8 @@ def _stored(bookmark: Bookmark) -> tuple[object, ...]:
         bookmark.to_read,
         bookmark.created_at,
         bookmark.cut,
+        bookmark.notes,
+        bookmark.archived,
     )
 
 

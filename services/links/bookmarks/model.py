@@ -26,7 +26,8 @@ class Bookmark(msgspec.Struct, frozen=True):
 
     `place` counts the file's entries from 1, skipped ones too; `url` is in its one form; `title` is empty
     where the file has none; `tags` are normalised, each once, sorted; `created_at` is in seconds since
-    1970; `cut` tells that something was longer than a link may hold.
+    1970; `cut` tells that something was longer than a link may hold. `notes` and `archived` stand in files of
+    our own only.
     """
 
     place: int
@@ -38,6 +39,8 @@ class Bookmark(msgspec.Struct, frozen=True):
     to_read: bool
     created_at: int | None
     cut: bool = False
+    notes: str = ""
+    archived: bool = False
 
 
 class Skipped(msgspec.Struct, frozen=True):

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from . import fields, markup
 from .model import MAX_TEXT_CHARACTERS, Entry, Options
 
-_WANTED = frozenset(["href", "add_date", "time_added", "tags", "private", "toread"])
+_WANTED = frozenset(["href", "add_date", "time_added", "tags", "private", "toread", "archived", "notes"])
 _WANTED_OF_FOLDER = frozenset(["personal_toolbar_folder", "unfiled_bookmarks_folder", "id"])
 _READING_LIST = "com.apple.ReadingList"
 # Deeper folders are passed through, but give no tag: a link has at most a hundred.
 MAX_DEPTH = 200
+# In files of our own the second text of a note is to stay apart; in others it becomes a part of the first.
+NOTES_APART = "apart"
 _NOTES_BEGIN, _NOTES_END = "[linkding-notes]", "[/linkding-notes]"
 # Marks for the two above, made before references are decoded, so that an escaped one stays text. NUL cannot
 # be in a text: it is removed when bytes become text.
@@ -107,15 +109,21 @@ class _Reader:
         self.link = None
         self.place += 1
         private = link.get("private")
+        note, notes = self.note, ""
+        if link.get("notes") == NOTES_APART:
+            note, _, notes = note.partition(_BEGIN)
+            notes = notes.partition(_END)[0]
         self.ready = fields.entry(
             self.place,
             url=link.get("href", ""),
             title=self.title,
-            note=_with_linkding_notes(self.note),
+            note=_with_linkding_notes(note),
             tags=(*folder.tags, *link.get("tags", "").split(",")),
             private=self.options.private if private is None else fields.flag(private),
             to_read=folder.to_read or self.unread_section or fields.flag(link.get("toread")),
             date=link.get("add_date", link.get("time_added", "")),
+            notes=notes,
+            archived=fields.flag(link.get("archived")),
         )
 
     def open_link(self, attributes: str) -> None:

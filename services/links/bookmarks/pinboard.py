@@ -102,4 +102,6 @@ def _entry(place: int, element: object, options: Options) -> Entry:
         private=text("shared").strip().lower() == "no" if text("shared") else options.private,
         to_read=fields.flag(text("toread")),
         date=text("time"),
+        notes=text("notes"),
+        archived=fields.flag(text("archived")),
     )

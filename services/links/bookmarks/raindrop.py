@@ -11,7 +11,7 @@ from .model import MAX_TEXT_CHARACTERS, Entry, Options, Skipped
 
 # The columns by which a file is known as one of ours, where cells are defused.
 OWN_COLUMNS = ("private", "to_read")
-_DEFUSED = ("url", "title", "note", "excerpt", "folder", "tags", "created")
+_DEFUSED = ("url", "title", "note", "excerpt", "folder", "tags", "created", "notes")
 # What a spreadsheet takes for a formula, and what would otherwise be mistaken for a defused one. A line feed
 # belongs here since that is how a carriage return is read.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
@@ -67,6 +67,8 @@ def _entry(place: int, row: dict[str, str], options: Options) -> Entry:
         private=fields.flag(private) if private else options.private,
         to_read=fields.flag(row.get("to_read")),
         date=row.get("created", ""),
+        notes=row.get("notes", ""),
+        archived=fields.flag(row.get("archived")),
     )
 
 

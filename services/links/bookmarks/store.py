@@ -73,17 +73,19 @@ GET = (
 
 # What is saved already counts as the first entry with its address (README.md of the corpus, last rule): tags
 # united, the earliest date, the first title and note that are not empty, private or to read if either is.
+# Whether it is archived stays as it was.
 # A title that is the address stands for none.
 WRITE = """
     WITH sent AS (
         SELECT s.*, l.id IS NULL AS is_new,
-               l.id IS NOT NULL OR count(*) FILTER (WHERE l.id IS NULL) OVER (ORDER BY s.place) <= $14
+               l.id IS NOT NULL OR count(*) FILTER (WHERE l.id IS NULL) OVER (ORDER BY s.place) <= $16
                    AS fits,
                l.title AS old_title, l.note AS old_note, l.tags AS old_tags, l.private AS old_private,
-               l.to_read AS old_to_read, l.created_at AS old_created_at
+               l.to_read AS old_to_read, l.created_at AS old_created_at, l.notes AS old_notes,
+               l.archived AS old_archived
         FROM unnest($5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::boolean[],
-                    $12::boolean[], $13::bigint[])
-             AS s(place, url, host, title, note, tags, private, to_read, created_at)
+                    $12::boolean[], $13::bigint[], $14::text[], $15::boolean[])
+             AS s(place, url, host, title, note, tags, private, to_read, created_at, notes, archived)
         LEFT JOIN links AS l ON l.owner_id = $1 AND l.url_hash = url_digest(s.url)),
     merged AS (
         SELECT place, url, host,
@@ -94,18 +96,24 @@ WRITE = """
                private OR coalesce(old_private, false) AS private,
                to_read OR coalesce(old_to_read, false) AS to_read,
                coalesce(least(old_created_at, to_timestamp(created_at)), now()) AS created_at,
-               is_new, old_title, old_note, old_tags, old_private, old_to_read, old_created_at
+               CASE WHEN old_notes <> '' THEN old_notes ELSE notes END AS notes,
+               coalesce(old_archived, archived) AS archived,
+               is_new, old_title, old_note, old_tags, old_private, old_to_read, old_created_at, old_notes,
+               old_archived
         FROM sent WHERE fits),
     written AS (
-        INSERT INTO links AS l (owner_id, url, host, title, note, tags, private, to_read, created_at)
-        SELECT $1, url, host, title, note, tags, private, to_read, created_at
+        INSERT INTO links AS l (owner_id, url, host, title, note, tags, private, to_read, created_at, notes,
+                                archived)
+        SELECT $1, url, host, title, note, tags, private, to_read, created_at, notes, archived
         FROM merged
-        WHERE is_new OR (title, note, tags, private, to_read, created_at) IS DISTINCT FROM
-                        (old_title, old_note, old_tags, old_private, old_to_read, old_created_at)
+        WHERE is_new OR (title, note, tags, private, to_read, created_at, notes, archived) IS DISTINCT FROM
+                        (old_title, old_note, old_tags, old_private, old_to_read, old_created_at,
+                         old_notes, old_archived)
         ORDER BY place
         ON CONFLICT ON CONSTRAINT links_owner_url_key DO UPDATE SET
             title = EXCLUDED.title, note = EXCLUDED.note, tags = EXCLUDED.tags, private = EXCLUDED.private,
-            to_read = EXCLUDED.to_read, created_at = EXCLUDED.created_at,
+            to_read = EXCLUDED.to_read, created_at = EXCLUDED.created_at, notes = EXCLUDED.notes,
+            archived = EXCLUDED.archived,
             updated_at = now(), version = l.version + 1
         RETURNING old.id IS NULL AS is_new),
     outcome AS (
@@ -114,7 +122,7 @@ WRITE = """
                (SELECT count(*) FROM written WHERE NOT is_new) AS updated,
                (SELECT count(*) FROM sent WHERE NOT fits) AS refused)
     UPDATE imports AS i SET
-        last_place = $15, handled = i.handled + o.handled, added = i.added + o.added,
+        last_place = $17, handled = i.handled + o.handled, added = i.added + o.added,
         updated = i.updated + o.updated, refused = i.refused + o.refused,
         unchanged = i.unchanged + o.handled - o.added - o.updated - o.refused,
         refused_entries = CASE WHEN o.refused = 0 THEN i.refused_entries ELSE (
@@ -126,13 +134,13 @@ WRITE = """
                        $4 + place
                 FROM sent WHERE NOT fits
                 ORDER BY number LIMIT $4) AS first_ones) END,
-        lease_until = now() + make_interval(secs => $16), updated_at = now()
+        lease_until = now() + make_interval(secs => $18), updated_at = now()
     FROM outcome AS o
     WHERE i.owner_id = $1 AND i.key = $2 AND i.holder = $3
     RETURNING i.handled"""
 
 EXPORT = """
-    SELECT id, url, title, note, tags, private, to_read, created_at
+    SELECT id, url, title, note, tags, private, to_read, created_at, notes, archived
     FROM links WHERE owner_id = $1 AND id > $2 ORDER BY id LIMIT $3"""
 
 

@@ -19,6 +19,7 @@ import msgspec
 
 from .fields import SECONDS_BELOW
 from .messages import ExportFormat
+from .netscape import NOTES_APART
 from .raindrop import OWN_COLUMNS, defused
 
 # A link by its column names: a record of the store.
@@ -34,7 +35,19 @@ _NETSCAPE_HEAD = """<!DOCTYPE NETSCAPE-Bookmark-file-1>
 <DL><p>
 """
 # Raindrop.io's columns, then those that its own exports lack.
-_COLUMNS = ("id", "title", "note", "excerpt", "url", "folder", "tags", "created", *OWN_COLUMNS)
+_COLUMNS = (
+    "id",
+    "title",
+    "note",
+    "excerpt",
+    "url",
+    "folder",
+    "tags",
+    "created",
+    *OWN_COLUMNS,
+    "notes",
+    "archived",
+)
 
 
 @dataclass(frozen=True)
@@ -53,11 +66,23 @@ def _netscape(link: Link) -> str:
     tags = f' TAGS="{_quoted(",".join(link["tags"]))}"' if link["tags"] else ""
     line = (
         f'    <DT><A HREF="{_quoted(link["url"])}" ADD_DATE="{_add_date(link["created_at"])}"'
-        f' PRIVATE="{link["private"]:d}" TOREAD="{link["to_read"]:d}"{tags}>{_quoted(link["title"])}</A>\n'
+        f' PRIVATE="{link["private"]:d}" TOREAD="{link["to_read"]:d}"{tags}{_more(link)}>'
+        f"{_quoted(link['title'])}</A>\n"
     )
-    if link["note"]:
-        line += f"    <DD>{_quoted(link['note'])}\n"
+    if link["note"] or link["notes"]:
+        line += f"    <DD>{_quoted(link['note'])}{_notes(link['notes'])}\n"
     return line
+
+
+def _more(link: Link) -> str:
+    """What few links have."""
+    apart = f' NOTES="{NOTES_APART}"' if link["notes"] else ""
+    return (' ARCHIVED="1"' if link["archived"] else "") + apart
+
+
+def _notes(notes: str) -> str:
+    """A second text as linkding writes and reads it; other programs show it behind the note."""
+    return f"[linkding-notes]{_quoted(notes)}[/linkding-notes]" if notes else ""
 
 
 def _quoted(text: str) -> str:
@@ -80,6 +105,8 @@ def _pinboard(link: Link) -> str:
         "shared": "no" if link["private"] else "yes",
         "toread": "yes" if link["to_read"] else "no",
         "tags": " ".join(link["tags"]),
+        **({"notes": link["notes"]} if link["notes"] else {}),
+        **({"archived": "yes"} if link["archived"] else {}),
     }
     return msgspec.json.encode(post).decode()
 
@@ -97,6 +124,8 @@ def _raindrop(link: Link) -> str:
             _iso(link["created_at"]),
             "true" if link["private"] else "false",
             "true" if link["to_read"] else "false",
+            link["notes"],
+            "true" if link["archived"] else "false",
         )
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from services.links.domain import Link
-from services.links.search.tree import Field, Node, Tag, Text, UrlPart, wanted
+from services.links.search.tree import Field, Node, Part, Tag, Text, UrlPart, wanted
 from services.links.search.words import Word, fold, words
 
 # Enough to see why a link was found; a note is looked at as far as anybody shows it in a list.
@@ -40,13 +40,15 @@ class Highlighter:
             if isinstance(leaf, Text)
         ]
         self._tags = [leaf for leaf in leaves if isinstance(leaf, Tag)]
-        self._url_parts = [fold(leaf.text)[0] for leaf in leaves if isinstance(leaf, UrlPart)]
+        self._url_parts = [fold(leaf.text)[0] for leaf in leaves if isinstance(leaf, UrlPart | Part)]
+        self._parts_anywhere = [fold(leaf.text)[0] for leaf in leaves if isinstance(leaf, Part)]
 
     def highlights(self, link: Link) -> Highlights:
+        note = link.note[:NOTE_CHARACTERS]
         return Highlights(
-            title=_joined(self._ranges(link.title, "title")),
-            url=_joined(self._ranges(link.url, "") + self._parts(link.url)),
-            note=_joined(self._ranges(link.note[:NOTE_CHARACTERS], "note")),
+            title=_joined(self._ranges(link.title, "title") + _parts(self._parts_anywhere, link.title)),
+            url=_joined(self._ranges(link.url, "") + _parts(self._url_parts, link.url)),
+            note=_joined(self._ranges(note, "note") + _parts(self._parts_anywhere, note)),
             tags=[tag for tag in link.tags if self._is_wanted(tag)],
         )
 
@@ -59,21 +61,25 @@ class Highlighter:
             for place in _places(found, phrase, is_prefix)
         ]
 
-    def _parts(self, url: str) -> list[Range]:
-        folded, places = fold(url)
-        ranges: list[Range] = []
-        for part in self._url_parts:
-            at = folded.find(part)
-            while at >= 0 and len(ranges) < MAX_RANGES:
-                ranges.append((places[at], places[at + len(part)]))
-                at = folded.find(part, at + len(part))
-        return ranges
-
     def _is_wanted(self, tag: str) -> bool:
         exactly = any(
             tag.startswith(leaf.name) if leaf.is_prefix else tag == leaf.name for leaf in self._tags
         )
         return exactly or bool(self._ranges(tag, ""))
+
+
+def _parts(parts: Sequence[str], text: str) -> list[Range]:
+    """Where any of the parts stands in a text."""
+    if not parts:
+        return []
+    folded, places = fold(text)
+    ranges: list[Range] = []
+    for part in parts:
+        at = folded.find(part)
+        while at >= 0 and len(ranges) < MAX_RANGES:
+            ranges.append((places[at], places[at + len(part)]))
+            at = folded.find(part, at + len(part))
+    return ranges
 
 
 def _places(found: Sequence[Word], phrase: Sequence[str], is_prefix: bool) -> list[Range]:

@@ -17,6 +17,7 @@ from services.links.search.tree import (
     Everything,
     Leaf,
     Node,
+    Part,
     Text,
     UrlPart,
     all_of,
@@ -144,13 +145,17 @@ def _value(token: Token) -> Leaf:
             if not has_word(token.text):
                 raise values.Unfit("expected a letter or a digit")
             return Text(token.text, token.is_prefix, field)
-    if token.is_prefix and token.field != "url":
+    if token.is_prefix and token.field not in ("url", "part"):
         raise values.Unfit(f"{token.field}: takes no *")
     match token.field:
         case "url":
             if not token.text:
                 raise values.Unfit("expected a part of an address")
             return UrlPart(token.text + "*" * token.is_prefix)
+        case "part":
+            if not token.text:
+                raise values.Unfit("expected a part of a text")
+            return Part(token.text + "*" * token.is_prefix)
         case "site":
             return values.site(token.text)
         case "is":

@@ -9,7 +9,7 @@ from typing import Literal
 
 from services.links.search.words import has_word
 
-FIELDS = ("tag", "site", "url", "title", "note", "before", "after", "on", "is")
+FIELDS = ("tag", "site", "url", "part", "title", "note", "before", "after", "on", "is")
 
 Kind = Literal["word", "phrase", "everything", "(", ")", "-", "and", "or", "not", "end"]
 
@@ -160,7 +160,7 @@ class _Lexer:
     def _value(self, field: str, start: int, value_start: int, word: str) -> Token:
         if not word:
             raise InvalidQuery(f"expected a value right after {field}:", start, self._at - start)
-        if field == "url":
+        if field in ("url", "part"):
             return Token("word", start, self._at, word, field, False, value_start)
         return self._starred(field, start, value_start, word)
 

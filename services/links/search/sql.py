@@ -16,6 +16,7 @@ from services.links.search.tree import (
     Node,
     Not,
     Or,
+    Part,
     Saved,
     Site,
     State,
@@ -34,6 +35,7 @@ _STATES: dict[State, str] = {
     "read": "NOT to_read",
     "private": "private",
     "public": "NOT private",
+    "archived": "archived",
     "dead": "health = 'dead'",
     "alive": "health = 'alive'",
     "untagged": "search @@ search_key($1, '#', '', false)",
@@ -57,6 +59,11 @@ def compiled(node: Node, owner_id: int, now: dt.datetime, *, is_ranked: bool) ->
     arguments: list[object] = [owner_id]
     condition = f"owner_id = $1 AND {_condition(node, arguments, now)}"
     return Compiled(condition, _rank(node, arguments) if is_ranked else None, arguments)
+
+
+def matching(node: Node, arguments: list[object], now: dt.datetime) -> str:
+    """The condition of a tree alone; `arguments` holds the owner first, and what it needs is added."""
+    return _condition(node, arguments, now)
 
 
 def _condition(node: Node, arguments: list[object], now: dt.datetime) -> str:
@@ -83,8 +90,9 @@ def _leaf(leaf: Leaf, arguments: list[object], now: dt.datetime) -> str:
         case Site(host):
             return f"search @@ search_key($1, '@', {_argument(host, arguments)}, false)"
         case UrlPart(text):
-            part = _argument(text, arguments)
-            return f'strpos(lower(url COLLATE "pg_c_utf8"), lower({part} COLLATE "pg_c_utf8")) > 0'
+            return _contains(("url",), text, arguments)
+        case Part(text):
+            return _contains(("title", "note", "notes", "url"), text, arguments)
         case Saved():
             return _saved(leaf, arguments, now)
         case Is(state):
@@ -93,6 +101,12 @@ def _leaf(leaf: Leaf, arguments: list[object], now: dt.datetime) -> str:
             return "true"
         case _:
             assert_never(leaf)
+
+
+def _contains(columns: tuple[str, ...], text: str, arguments: list[object]) -> str:
+    part = f'lower({_argument(text, arguments)} COLLATE "pg_c_utf8")'
+    found = [f'strpos(lower({column} COLLATE "pg_c_utf8"), {part}) > 0' for column in columns]
+    return f"({' OR '.join(found)})" if len(found) > 1 else found[0]
 
 
 def _saved(condition: Saved, arguments: list[object], now: dt.datetime) -> str:

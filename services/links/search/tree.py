@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, assert_never, get_args
 
 Field = Literal["", "title", "note"]
 Relation = Literal["before", "after", "on"]
-State = Literal["unread", "read", "private", "public", "dead", "alive", "untagged"]
+State = Literal["unread", "read", "private", "public", "archived", "dead", "alive", "untagged"]
 
 STATES: tuple[State, ...] = get_args(State)
 
@@ -41,6 +41,13 @@ class Site:
 @dataclass(frozen=True, slots=True)
 class UrlPart:
     """Text anywhere in the address, case ignored."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Text anywhere in title, note, notes or address, case ignored."""
 
     text: str
 
@@ -82,7 +89,7 @@ class Or:
     parts: tuple[Node, ...]
 
 
-Leaf: TypeAlias = Text | Tag | Site | UrlPart | Saved | Is | Everything
+Leaf: TypeAlias = Text | Tag | Site | UrlPart | Part | Saved | Is | Everything
 Node: TypeAlias = Leaf | Not | And | Or
 
 
@@ -157,6 +164,8 @@ def _leaf(leaf: Leaf) -> str:
             return f"site:{_value(host)}"
         case UrlPart(text):
             return f"url:{_value(text)}"
+        case Part(text):
+            return f"part:{_value(text)}"
         case Saved(relation, when):
             return f"{relation}:{when}"
         case Is(state):

@@ -47,6 +47,8 @@ async def test_a_new_link_is_created_with_its_address_and_version(as_user: AsUse
         "checked_at": None,
         "created_at": "2010-01-02T01:04:05Z",
         "version": 1,
+        "notes": "",
+        "archived": False,
     }
     assert (await anna.get(answer.headers["location"])).json() == link
 

@@ -20,6 +20,7 @@ from services.links.search.tree import (
     Node,
     Not,
     Or,
+    Part,
     Saved,
     Site,
     Tag,
@@ -65,6 +66,8 @@ def matches(node: Node, link: Link) -> bool:
             return f".{hosts_of(link.url)}".endswith(f".{host}")
         case UrlPart(text):
             return text.lower() in link.url.lower()
+        case Part(text):
+            return any(text.lower() in one.lower() for one in (link.title, link.note, link.notes, link.url))
         case Saved():
             start, end = values.times(node, NOW)
             return (start is None or start <= link.created_at) and (end is None or link.created_at < end)
@@ -74,6 +77,7 @@ def matches(node: Node, link: Link) -> bool:
                 "read": not link.to_read,
                 "private": link.private,
                 "public": not link.private,
+                "archived": link.archived,
                 "dead": link.health == "dead",
                 "alive": link.health == "alive",
                 "untagged": not link.tags,
@@ -99,6 +103,7 @@ TREES: st.SearchStrategy[Node] = st.recursive(
         st.just(Tag("", True)),
         st.builds(Site, st.sampled_from(("a.example", "b.a.example", "example", "ple"))),
         st.builds(UrlPart, st.sampled_from(("A", "%", "_", "/a", "ample/"))),
+        st.builds(Part, st.sampled_from(("A", "%", "_", "/a", "ample/"))),
         st.builds(
             Saved,
             st.sampled_from(("before", "after", "on")),

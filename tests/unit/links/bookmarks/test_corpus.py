@@ -11,21 +11,27 @@ from typing import Any
 import pytest
 
 from services.links.bookmarks import files, text
-from services.links.bookmarks.merge import Merged
+from services.links.bookmarks.merge import Merged, Row
 from services.links.bookmarks.model import Options, Skipped
 
 CORPUS = Path(__file__).resolve().parents[3] / "data" / "bookmarks"
 EXPECTED: dict[str, Any] = json.loads((CORPUS / "expected.json").read_text())
 
 
-def links(content: bytes, **options: bool) -> tuple[list[dict[str, Any]], list[Skipped]]:
-    """What an import makes of a file: one link for each address, and the entries skipped."""
+def rows_of(content: bytes, **options: bool) -> tuple[list[Row], list[Skipped]]:
+    """What an import writes of a file: one link for each address, and the entries skipped."""
     merged = Merged()
     _, entries = files.read(io.BytesIO(content), Options(**options))
     for _ in merged.fill(entries):
         pass
     rows = [row for batch in merged.batches() for row in batch]
     merged.close()
+    return rows, merged.skipped_entries
+
+
+def links(content: bytes, **options: bool) -> tuple[list[dict[str, Any]], list[Skipped]]:
+    """The same in the form of the corpus."""
+    rows, skipped = rows_of(content, **options)
     return [
         {
             "url": row.url,
@@ -37,7 +43,7 @@ def links(content: bytes, **options: bool) -> tuple[list[dict[str, Any]], list[S
             "note": row.note,
         }
         for row in rows
-    ], merged.skipped_entries
+    ], skipped
 
 
 @pytest.mark.parametrize("name", EXPECTED)

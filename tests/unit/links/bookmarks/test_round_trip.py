@@ -18,7 +18,7 @@ from services.links.bookmarks.messages import ExportFormat
 from services.links.bookmarks.writers import WRITERS, write
 from services.links.domain import checked_title, normalise_tags
 from services.links.urls import InvalidUrl, normalise_url
-from tests.unit.links.bookmarks.test_corpus import links
+from tests.unit.links.bookmarks.test_corpus import links, rows_of
 
 NASTY = st.sampled_from(
     r"""< > & " ' &amp; &lt; &copy &copy=1 &#13; &nosuch; </A> <DD> <DL> </DL> <H3>x</H3> <!-- --> <BR> <a
@@ -49,6 +49,8 @@ LINK = st.fixed_dictionaries(
         "tags": st.lists(TEXT, max_size=5).map(normalise_tags),
         "private": st.booleans(),
         "to_read": st.booleans(),
+        "notes": st.just("") | TEXT.map(note_text),
+        "archived": st.booleans(),
         "created_at": st.datetimes(
             dt.datetime.min,  # noqa: DTZ901 - hypothesis takes bounds without a zone
             dt.datetime.max,  # noqa: DTZ901
@@ -74,7 +76,12 @@ def exported(kind: ExportFormat, pages: list[list[dict[str, Any]]]) -> bytes:
 @settings(max_examples=60, deadline=None)
 @given(content=LINKS)
 def test_every_field_of_every_link_survives(kind: ExportFormat, content: list[dict[str, Any]]) -> None:
-    found, skipped = links(exported(kind, [page for page in (content[:2], content[2:]) if page]))
+    file = exported(kind, [page for page in (content[:2], content[2:]) if page])
+    rows, _ = rows_of(file)
+    assert [(row.notes, row.archived) for row in rows] == [
+        (link["notes"], link["archived"]) for link in content
+    ]
+    found, skipped = links(file)
     assert skipped == []
     assert found == [
         {
@@ -96,7 +103,7 @@ def test_every_field_of_every_link_survives(kind: ExportFormat, content: list[di
 def test_no_cell_is_a_formula_to_a_spreadsheet(content: list[dict[str, Any]]) -> None:
     text = exported("csv", [content]).decode()
     cells = [cell for row in csv.reader(io.StringIO(text, newline="")) for cell in row]
-    assert len(cells) == 10 * (1 + len(content))
+    assert len(cells) == 12 * (1 + len(content))
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
 
 
@@ -115,6 +122,7 @@ def test_a_netscape_file_is_what_browsers_write() -> None:
     link = {
         "id": 1, "url": "http://a.example/?a=1&b=2", "title": "<T>", "note": "n", "tags": ["x", "y"],
         "private": True, "to_read": False, "created_at": dt.datetime(2020, 9, 13, 12, 26, 40, tzinfo=dt.UTC),
+        "notes": "", "archived": False,
     }  # fmt: skip
     text = exported("netscape", [[link]]).decode()
     assert text.startswith("<!DOCTYPE NETSCAPE-Bookmark-file-1>\n")
@@ -122,3 +130,16 @@ def test_a_netscape_file_is_what_browsers_write() -> None:
         '    <DT><A HREF="http://a.example/?a=1&amp;b=2" ADD_DATE="1600000000" PRIVATE="1" TOREAD="0"'
         ' TAGS="x,y">&lt;T&gt;</A>\n    <DD>n\n'
     ) in text
+
+
+def test_notes_stay_text_for_programs_that_know_no_second_one() -> None:
+    link = {
+        "id": 1, "url": "http://a.example/", "title": "T", "note": "n", "tags": [], "private": False,
+        "to_read": False, "created_at": dt.datetime(2020, 9, 13, 12, 26, 40, tzinfo=dt.UTC),
+        "notes": "second [text]", "archived": True,
+    }  # fmt: skip
+    text = exported("netscape", [[link]]).decode()
+    assert "<DD>n[linkding-notes]second &#91;text][/linkding-notes]\n" in text
+    assert ' ARCHIVED="1" NOTES="apart">' in text
+    found, _ = links(text.replace(' NOTES="apart"', "").encode())
+    assert found[0]["note"] == "n\n\nsecond [text]"

@@ -1,0 +1,89 @@
+"""Requests for numbered lists: `offset` and `count` for programs that know no cursors.
+
+Pages of our own use `GET /api/v1/links`, whose pages cost the same however far one reads.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from services.kit.auth import Principal
+from services.kit.endpoint import Access, Endpoint
+from services.links import domain
+from services.links.api import Deps
+from services.links.listing import Days, Listing
+from services.links.listing_store import Asked
+from services.links.problems import InvalidField, fields_checked
+from services.links.queries import DaysQuery, ListingQuery
+from services.links.search.api import MalformedSearch, parsed
+from services.links.search.store import SearchTooSlow
+from services.links.selection import Selection
+
+
+async def list_numbered(deps: Deps, principal: Principal, query: ListingQuery) -> Listing:
+    """A numbered part of the caller's links, with the spelling of their tags and the count of all."""
+    with fields_checked():
+        first = None if query.first is None else domain.checked_url(query.first)
+        after = None
+        if query.after_time is not None and query.after_url is not None:
+            after = (domain.checked_time(query.after_time, "/after_time"), query.after_url.replace("\0", ""))
+        asked = Asked(
+            selection=selection_of(query),
+            node=None if query.q is None else parsed(query.q),
+            first=first,
+            order=query.order,
+            after=after,
+            limit=query.limit,
+            offset=query.offset,
+            counted=query.counted,
+        )
+    return await deps.listing.listing(principal.user_id, asked, dt.datetime.now(dt.UTC))
+
+
+async def list_days(deps: Deps, principal: Principal, query: DaysQuery) -> Days:
+    """On which days the caller saved links, the newest first; days without any are absent."""
+    with fields_checked():
+        tags = _tags(query.tag, "/tag")
+    return Days(await deps.listing.days(principal.user_id, Selection(tags=tags)))
+
+
+def selection_of(query: ListingQuery) -> Selection:
+    """The filters in the form in which links are stored; raises Invalid."""
+    return Selection(
+        ids=query.id or None,
+        tags=_tags(query.tag, "/tag"),
+        any_tag=_tags(query.any_tag, "/any_tag"),
+        without_tag=_tags(query.without_tag, "/without_tag"),
+        url=None if query.url is None else domain.checked_url(query.url),
+        private=query.private,
+        to_read=query.to_read,
+        archived=query.archived,
+        with_notes=query.with_notes,
+        since=query.since and domain.checked_time(query.since, "/since"),
+        until=query.until and domain.checked_time(query.until, "/until"),
+        updated_since=query.updated_since and domain.checked_time(query.updated_since, "/updated_since"),
+    )
+
+
+def _tags(tags: list[str], pointer: str) -> list[str]:
+    return [domain.one_tag(tag, f"{pointer}/{place}") for place, tag in enumerate(tags)]
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/links/listing",
+        handler=list_numbered,
+        access=Access.READ,
+        raises=(InvalidField, MalformedSearch, SearchTooSlow),
+        tag="links",
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/links/days",
+        handler=list_days,
+        access=Access.READ,
+        raises=(InvalidField,),
+        tag="links",
+    ),
+)
