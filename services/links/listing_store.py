@@ -18,7 +18,7 @@ from services.links.search.tree import Node
 from services.links.selection import Selection, condition
 from services.links.store import COLUMNS, WIDTH
 
-# An answer is held whole here and by whoever asked. A link may have 140,000 characters, each of them up to six
+# An answer is held whole here and by whoever asked. A link may have 140,000 characters, each up to six
 # bytes in JSON: so it stays below what the kit's client reads (16 MiB).
 MAX_CHARACTERS = 2 << 20
 # Rows fetched at once, for the same reason.

@@ -20,6 +20,8 @@ from services.web.private_feeds import PrivateFeeds
 from services.web.public import Public
 from services.web.reference import Reference, own_description
 from services.web.sessions import Sessions
+from services.web.programs.identities import Identities
+from services.web.programs.limits import Limits
 from services.web.settings import WebSettings
 from services.web.streams import Streams
 
@@ -60,6 +62,8 @@ def create(settings: WebSettings) -> Starlette:
             private_feeds=PrivateFeeds(feeds, users, keys),
             streams=Streams(settings.max_streams),
             reference=Reference(http, settings.described(), own_description("web", VERSION, ENDPOINTS)),
+            identities=Identities(users),
+            limits=Limits(),
         )
 
     return create_app(

@@ -18,6 +18,8 @@ from services.web.private_feeds import PrivateFeeds
 from services.web.public import Public
 from services.web.reference import Reference
 from services.web.sessions import Sessions
+from services.web.programs.identities import Identities
+from services.web.programs.limits import Limits
 from services.web.settings import WebSettings
 from services.web.streams import Streams
 
@@ -38,6 +40,8 @@ class Deps:
     private_feeds: PrivateFeeds
     streams: Streams
     reference: Reference
+    identities: Identities
+    limits: Limits
 
     def links(self, token: Token) -> LinksClient:
         """The links of whoever `token` gives an access token of."""
