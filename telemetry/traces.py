@@ -135,6 +135,7 @@ def _traced(app: ASGIApp, provider: TracerProvider) -> ASGIApp:
 
     async def named(scope: Scope, receive: Receive, send: Send) -> None:
         span = trace.get_current_span()
+        scope["query_string"] = scope.pop("unrecorded_query")
 
         async def name_span(message: Message) -> None:
             # Known after routing, and too late at the end: the span ends with the response's last part.
@@ -150,7 +151,13 @@ def _traced(app: ASGIApp, provider: TracerProvider) -> ASGIApp:
     traced: ASGIApp = OpenTelemetryMiddleware(
         named, tracer_provider=provider, exclude_spans=["receive", "send"]
     )
-    return traced
+
+    async def without_query(scope: Scope, receive: Receive, send: Send) -> None:
+        # Programs send their token in it, people what they look for: neither belongs into a span.
+        hidden = {**scope, "query_string": b"", "unrecorded_query": scope["query_string"]}
+        await traced(hidden, receive, send)
+
+    return without_query
 
 
 def _parent(scope: Scope) -> SpanContext | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files as package_files
 
 from mesh.local import files
@@ -10,8 +11,12 @@ from mesh.local.model import Json, Proxy
 MAX_CONNECTIONS = 50_000  # of one proxy; beyond it new ones are closed instead of exhausting memory
 
 
-def bootstrap(proxy: Proxy) -> Json:
-    """The bootstrap of `proxy`, whose clusters and listeners come from files of its folder."""
+def bootstrap(proxy: Proxy, runtime_values: Mapping[str, str] | None = None) -> Json:
+    """The bootstrap of `proxy`, whose clusters and listeners come from files of its folder.
+
+    `runtime_values` are MeshConfig's: what it says when the proxy starts.
+    """
+    runtime = {**RUNTIME_FLAGS, **(runtime_values or {})}
     host, port = proxy.admin
     return {
         "node": _node(proxy),
@@ -20,7 +25,7 @@ def bootstrap(proxy: Proxy) -> Json:
             "cds_config": files.config_source(proxy.folder, files.CLUSTERS),
             "lds_config": files.config_source(proxy.folder, files.LISTENERS),
         },
-        "layered_runtime": {"layers": [{"name": "static", "static_layer": RUNTIME_FLAGS}]},
+        "layered_runtime": {"layers": [{"name": "static", "static_layer": runtime}]},
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "overload_manager": {"resource_monitors": [_CONNECTION_LIMIT]},
     }

@@ -9,6 +9,7 @@ Problem
  +- Conflict 409               +- BadGateway 502
  +- PreconditionFailed 412     +- Unavailable 503
  +- PayloadTooLarge 413        +- DeadlineExceeded 504
+ +- UriTooLong 414
 
 A service subclasses the fitting one; the class's name is the problem's type (`NameTaken` -> `name-taken`).
 """
@@ -120,6 +121,11 @@ class PreconditionFailed(Problem):
 class PayloadTooLarge(Problem):
     status = 413
     title = "Payload too large"
+
+
+class UriTooLong(Problem):
+    status = 414
+    title = "URI too long"
 
 
 class UnsupportedMediaType(Problem):

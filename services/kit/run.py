@@ -24,6 +24,7 @@ from starlette.types import ASGIApp
 from services.kit import settings as settings_
 from services.kit.app import Kit
 from services.kit.migrate import InvalidMigration, migrate
+from services.kit.serving.protocol import Protocol
 from services.kit.settings import InvalidSettings, ServiceSettings
 from telemetry import logs
 from telemetry.metrics import Exposition
@@ -142,7 +143,7 @@ def _config(app: ASGIApp, settings: ServiceSettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=Protocol,
         ws="none",
         interface="asgi3",
         lifespan="off",

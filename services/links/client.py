@@ -110,6 +110,7 @@ __all__ = [
     "TagsChanged",
     "Token",
     "normalise_url",
+    "parameters",
     "tag_name",
 ]
 

@@ -26,6 +26,7 @@ DELETE_SOME = """
 DELETE_REST = (
     "DELETE FROM imports WHERE owner_id = $1",
     "DELETE FROM link_tags WHERE owner_id = $1",
+    "DELETE FROM tag_names WHERE owner_id = $1",
     "DELETE FROM link_owners WHERE owner_id = $1",
 )
 

@@ -38,6 +38,8 @@ class FeedStore:
         self, owner_id: int | None, tags: Sequence[str], after: Moment | None, limit: int
     ) -> list[Link]:
         """Public links with all of `tags`, newest first, behind `after`."""
+        if any(tag.startswith(".") for tag in tags):
+            return []  # such a tag is its owner's alone
         arguments: list[object] = []
         parts = ["NOT private"]
 

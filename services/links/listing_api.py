@@ -5,7 +5,10 @@ Pages of our own use `GET /api/v1/links`, whose pages cost the same however far 
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+
+import msgspec
 
 from services.kit.auth import Principal
 from services.kit.endpoint import Access, Endpoint
@@ -14,20 +17,43 @@ from services.links.api import Deps
 from services.links.listing import Days, Listing
 from services.links.listing_store import Asked
 from services.links.problems import InvalidField, fields_checked
-from services.links.queries import DaysQuery, ListingQuery
+from services.links.queries import DaysQuery, ListingQuery, PublicListingQuery
 from services.links.search.api import MalformedSearch, parsed
+from services.links.search.outside import PRIVATE_MARK, seen_from_outside
 from services.links.search.store import SearchTooSlow
 from services.links.selection import Selection
 
 
 async def list_numbered(deps: Deps, principal: Principal, query: ListingQuery) -> Listing:
     """A numbered part of the caller's links, with the spelling of their tags and the count of all."""
+    return await deps.listing.listing(principal.user_id, asked_of(query), dt.datetime.now(dt.UTC))
+
+
+async def list_public(deps: Deps, query: PublicListingQuery) -> Listing:
+    """The same of public links, as others see them: nothing tells what is only an owner's."""
+    asked = asked_of(query)
+    selection = asked.selection
+    if query.to_read or query.archived or query.private or _has_private(selection):
+        return Listing(0, [])
+    selection = msgspec.structs.replace(selection, private=False, to_read=None, archived=None)
+    node = None if asked.node is None else seen_from_outside(asked.node)
+    asked = dataclasses.replace(asked, selection=selection, node=node)
+    return await deps.listing.public(query.owner, asked, dt.datetime.now(dt.UTC))
+
+
+def _has_private(selection: Selection) -> bool:
+    tags = (*selection.tags, *selection.any_tag, *selection.without_tag)
+    return any(tag.startswith(PRIVATE_MARK) for tag in tags)
+
+
+def asked_of(query: ListingQuery) -> Asked:
+    """The query in the form in which links are stored; raises InvalidField, MalformedSearch."""
     with fields_checked():
         first = None if query.first is None else domain.checked_url(query.first)
         after = None
         if query.after_time is not None and query.after_url is not None:
             after = (domain.checked_time(query.after_time, "/after_time"), query.after_url.replace("\0", ""))
-        asked = Asked(
+        return Asked(
             selection=selection_of(query),
             node=None if query.q is None else parsed(query.q),
             first=first,
@@ -37,7 +63,6 @@ async def list_numbered(deps: Deps, principal: Principal, query: ListingQuery) -
             offset=query.offset,
             counted=query.counted,
         )
-    return await deps.listing.listing(principal.user_id, asked, dt.datetime.now(dt.UTC))
 
 
 async def list_days(deps: Deps, principal: Principal, query: DaysQuery) -> Days:
@@ -77,6 +102,13 @@ ENDPOINTS = (
         access=Access.READ,
         raises=(InvalidField, MalformedSearch, SearchTooSlow),
         tag="links",
+    ),
+    Endpoint(
+        method="GET",
+        path="/internal/v1/public-listing",
+        handler=list_public,
+        access=Access.INTERNAL,
+        raises=(InvalidField, MalformedSearch, SearchTooSlow),
     ),
     Endpoint(
         method="GET",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from itertools import starmap
 
@@ -16,13 +17,18 @@ from services.links.search import sql
 from services.links.search.store import BOUND, STATEMENT_TIMEOUT_MS, SearchTooSlow
 from services.links.search.tree import Node
 from services.links.selection import Selection, condition
-from services.links.store import COLUMNS, WIDTH
+from services.links.store import COLUMNS, PUBLIC_COLUMNS, WIDTH
 
 # An answer is held whole here and by whoever asked. A link may have 140,000 characters, each up to six
 # bytes in JSON: so it stays below what the kit's client reads (16 MiB).
 MAX_CHARACTERS = 2 << 20
 # Rows fetched at once, for the same reason.
 PREFETCH = 50
+
+# The argument that is the owner, where everybody is meant.
+_OWNER = re.compile(r"\$1(?!\d)")
+# Tags that others may see, as in PUBLIC_COLUMNS.
+_OPEN = "NOT starts_with(t.tag, '.')"
 
 SECOND = "date_trunc('second', created_at AT TIME ZONE 'UTC')"
 ORDERS: dict[ListingOrder, str] = {
@@ -36,11 +42,15 @@ ORDERS: dict[ListingOrder, str] = {
 }
 
 COUNT = "SELECT count(*) FROM links WHERE {where}"
+# Of everybody's links no more are counted than somebody would page through.
+MAX_COUNTED = 10_000
+COUNT_SOME = f"SELECT count(*) FROM (SELECT FROM links WHERE {{where}} LIMIT {MAX_COUNTED}) AS some"  # noqa: S608 - constants
 # The names are looked up for the links of the page only, not for those before it.
 PAGE = """
     SELECT {columns}, ARRAY(
         SELECT coalesce(n.name, t.tag) FROM unnest(l.tags) WITH ORDINALITY AS t(tag, place)
-        LEFT JOIN tag_names AS n ON n.owner_id = $1 AND n.tag = t.tag ORDER BY t.place) AS tag_names
+        LEFT JOIN tag_names AS n ON n.owner_id = l.owner_id AND n.tag = t.tag
+        WHERE {shown} ORDER BY t.place) AS tag_names
     FROM (SELECT * FROM links WHERE {where} ORDER BY {order} LIMIT {limit} OFFSET {offset}) AS l
     ORDER BY {order}"""
 DAYS = """
@@ -72,21 +82,40 @@ class ListingStore:
     async def listing(self, owner_id: int, asked: Asked, now: dt.datetime) -> Listing:
         """The links asked for, at most as many as an answer holds; raises SearchTooSlow."""
         arguments, where = _where(owner_id, asked, now)
+        return await self._read(arguments, where, asked, columns=COLUMNS, shown="true", count=COUNT)
+
+    async def public(self, owner_id: int | None, asked: Asked, now: dt.datetime) -> Listing:
+        """The same as others see it, of one owner or of everybody; `asked` must select public links only."""
+        arguments, where = _where(owner_id or 0, asked, now)
+        if owner_id is None:
+            where = f"$1::bigint = 0 AND {_OWNER.sub('owner_id', where)}"
+        return await self._read(
+            arguments, where, asked, columns=PUBLIC_COLUMNS, shown=_OPEN, count=COUNT_SOME
+        )
+
+    async def _read(
+        self, arguments: list[object], where: str, asked: Asked, *, columns: str, shown: str, count: str
+    ) -> Listing:
         order = ORDERS[asked.order]
         try:
             async with self._database.transaction(isolation="repeatable_read", readonly=True) as connection:
-                if asked.node is not None:
+                if asked.node is not None or count is COUNT_SOME:
                     await connection.execute(BOUND, str(self._timeout_ms))
-                count = 0
+                counted = 0
                 if asked.counted:
-                    count = await connection.fetchval(COUNT.format(where=where), *arguments)
+                    counted = await connection.fetchval(count.format(where=where), *arguments)
                 if asked.after is not None:
                     where += _behind(asked.after, arguments)
                 if asked.first is not None:
                     arguments.append(asked.first)
                     order = f"(url_hash = url_digest(${len(arguments)})) DESC, {order}"
                 statement = PAGE.format(
-                    columns=COLUMNS, where=where, order=order, limit=asked.limit, offset=asked.offset
+                    columns=columns,
+                    shown=shown,
+                    where=where,
+                    order=order,
+                    limit=asked.limit,
+                    offset=asked.offset,
                 )
                 items: list[Listed] = []
                 characters = 0
@@ -99,7 +128,7 @@ class ListingStore:
             raise SearchTooSlow(
                 f"given up after {self._timeout_ms / 1000:g} s; add a word, a tag or a date to narrow it"
             ) from error
-        return Listing(count, items)
+        return Listing(counted, items)
 
     async def days(self, owner_id: int, selection: Selection) -> list[Day]:
         """The days on which links were saved, the newest first."""

@@ -86,6 +86,12 @@ class ListingQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     counted: bool = True
 
 
+class PublicListingQuery(ListingQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Public links only: of one owner, or of everybody."""
+
+    owner: Id | None = None
+
+
 class DaysQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`tag`: only links with all of these."""
 

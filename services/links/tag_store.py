@@ -7,7 +7,7 @@ from itertools import starmap
 from typing import Any
 
 from services.kit.db import Database
-from services.kit.errors import Conflict, NotFound
+from services.kit.errors import Conflict, NotFound, Unauthenticated
 from services.links.store import LOCK_OWNER
 from services.links.tags import Suggestion, TagCount, TagEntry, TagOrder, TagPosition
 from telemetry.traces import current_traceparent
@@ -32,7 +32,8 @@ NAMED = """
     INSERT INTO tag_names (owner_id, tag, name) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"""
 
 KEEP = """
-    INSERT INTO tag_names AS n (owner_id, tag, name, kept) VALUES ($1, $2, $3, true)
+    INSERT INTO tag_names AS n (owner_id, tag, name, kept)
+    SELECT $1, $2, $3, true WHERE NOT EXISTS (SELECT FROM deleted_owners WHERE owner_id = $1)
     ON CONFLICT ON CONSTRAINT tag_names_pkey DO UPDATE SET kept = true
     RETURNING n.id, old.id IS NULL AS is_new"""
 
@@ -157,7 +158,8 @@ class TagStore:
         """A tag that stays without any link, and whether it is new; one that exists keeps its spelling."""
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(KEEP, owner_id, tag, name)
-            assert row is not None  # noqa: S101 - an upsert without a condition
+            if row is None:
+                raise Unauthenticated("the account was deleted", error="invalid_token")
             return await self.entry(owner_id, row["id"]), row["is_new"]
 
     async def entry(self, owner_id: int, tag_id: int) -> TagEntry:

@@ -45,6 +45,12 @@ JSON_FORMAT: dict[str, Any] = {
     "requested_server_name": "%REQUESTED_SERVER_NAME%",
     "route_name": "%ROUTE_NAME%",
 }
+REQ_WITHOUT_QUERY: Json = {
+    "name": "envoy.formatter.req_without_query",
+    "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"
+    },
+}
 DEFAULT_FILE = "/dev/stdout"  # on here, unlike in Istio, until MeshConfig says `accessLogFile: ""`
 
 
@@ -56,7 +62,7 @@ def access_logs(mesh: MeshConfig) -> list[Json]:
     config = {
         "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
         "path": path,
-        "log_format": _format(mesh),
+        "log_format": {**_format(mesh), **_formatters(mesh)},
     }
     return [{"name": "envoy.access_loggers.file", "typed_config": config}]
 
@@ -67,6 +73,13 @@ def _format(mesh: MeshConfig) -> Json:
         return {"json_format": _json_fields(written)}
     line = written or TEXT_FORMAT
     return {"text_format_source": {"inline_string": line if line.endswith("\n") else f"{line}\n"}}
+
+
+def _formatters(mesh: MeshConfig) -> Json:
+    """What a format needs besides Envoy's own commands; istiod adds it by the same look at the text."""
+    if "%REQ_WITHOUT_QUERY" not in str(mesh.raw.get("accessLogFormat") or ""):
+        return {}
+    return {"formatters": [REQ_WITHOUT_QUERY]}
 
 
 def _json_fields(written: str) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -26,6 +27,7 @@ class MeshConfig:
     default_retry: Json = field(default_factory=lambda: DEFAULT_RETRY)
     export_virtual_services: tuple[str, ...] = ("*",)
     export_destination_rules: tuple[str, ...] = ("*",)
+    runtime_values: Mapping[str, str] = field(default_factory=dict)
     raw: Json = field(default_factory=dict)
 
 
@@ -49,5 +51,6 @@ def _parse(text: str) -> MeshConfig:
         default_retry=raw.get("defaultHttpRetryPolicy") or DEFAULT_RETRY,
         export_virtual_services=tuple(raw.get("defaultVirtualServiceExportTo") or ("*",)),
         export_destination_rules=tuple(raw.get("defaultDestinationRuleExportTo") or ("*",)),
+        runtime_values=(raw.get("defaultConfig") or {}).get("runtimeValues") or {},
         raw=raw,
     )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from mesh.local.envoy.mesh_config import mesh_config
 from mesh.local.model import Config, Registry
 from mesh.local.runtime import credentials
 from mesh.local.runtime.deliver import Effect
@@ -84,7 +85,9 @@ class Desired:
         """Write everything for a proxy that is about to start."""
         if pod.sidecar is not None:
             snapshot = pod.sidecar.builder.build(self._ground_now(), self.config)
-            pod.sidecar.prepare(snapshot, credentials.secrets(pod.sidecar.proxy, self.config))
+            runtime_values = mesh_config(self.config).runtime_values
+            secrets = credentials.secrets(pod.sidecar.proxy, self.config)
+            pod.sidecar.prepare(snapshot, secrets, runtime_values)
 
     async def deliver(self) -> None:
         """Bring what is wanted now into force everywhere; an Envoy that starts is not waited for.

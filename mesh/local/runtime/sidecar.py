@@ -65,12 +65,18 @@ class Sidecar:
         )
         self.container = Container(definition, self._noticed, report)
 
-    def prepare(self, snapshot: Snapshot, credentials: Mapping[str, bytes]) -> None:
+    def prepare(
+        self,
+        snapshot: Snapshot,
+        credentials: Mapping[str, bytes],
+        runtime_values: Mapping[str, str] | None = None,
+    ) -> None:
         """Write all files that Envoy reads at its start."""
         self.proxy.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.delivery.prepare(snapshot)
         write_atomically(
-            self.proxy.folder / files.BOOTSTRAP, msgspec.json.encode(bootstrap.bootstrap(self.proxy))
+            self.proxy.folder / files.BOOTSTRAP,
+            msgspec.json.encode(bootstrap.bootstrap(self.proxy, runtime_values)),
         )
         self._put(files.ROOT_SECRET, root_secret(files.ROOT_SECRET, self._authority.root_pem))
         self.renew_at = self._renew()

@@ -8,7 +8,7 @@ from mesh.local.documents import Malformed, documents
 from mesh.local.model import ROOT_NAMESPACE, TRUST_DOMAIN, Finding, Resource, Source
 from mesh.local.schema.duration import DURATION
 from mesh.local.schema.http_policies import RETRIES
-from mesh.local.schema.language import ANY_TEXT, BOOL, UNREAD, Enum, Int, Message, Text, later
+from mesh.local.schema.language import ANY_TEXT, BOOL, UNREAD, Enum, Int, MapOf, Message, Text, later
 from mesh.local.schema.report import At, Report
 from mesh.local.schema.selectors import EXPORT_TO_LIST
 
@@ -91,6 +91,7 @@ MESH_CONFIG = Message(
                         "proxyProtocol": later(),
                     }
                 ),
+                "runtimeValues": MapOf(ANY_TEXT),
                 "concurrency": later(Int(0, 1024)),
                 "tracing": later(),
                 "proxyMetadata": later(),

@@ -27,6 +27,7 @@ from services.web.linkding.fields import (
 )
 from services.web.linkding.queries import UnreadableQuery, listing_query
 from services.web.programs.limits import Limit
+from services.web.programs.strangers import public_listing
 from services.web.public import PageRead
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ async def list_shared(call: Call) -> Response:
             return NOTHING
         asked = msgspec.structs.replace(query, limit=limit, offset=offset)
         try:
-            listing = await call.deps.public.listing(asked, owner_id)
+            listing = await public_listing(call.deps, asked, owner_id)
         except Unprocessable as problem:
             if "position" in problem.members:
                 return NOTHING
@@ -124,7 +125,7 @@ async def create(call: Call) -> Response:
     if "disable_scraping" not in call.query and not (sent.title and sent.description):
         sent = await _completed(call, sent)
     new = NewLink(
-        url=sent.url,
+        url=_or(sent.url, ""),
         title=_or(sent.title, ""),
         note=_or(sent.description, ""),
         notes=_or(sent.notes, ""),

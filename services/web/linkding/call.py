@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
-from starlette.datastructures import QueryParams, UploadFile
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -85,7 +85,7 @@ class Call:
         return min(limit or USUAL_LIMIT, MOST), min(offset, MAX_OFFSET)
 
     async def page(self, read: Read) -> Response:
-        """A part of a list, streamed where it is long; the first elements are read before anything is sent."""
+        """A part of a list, streamed where it is long; its beginning is read before anything is sent."""
         limit, offset = self.place
         count, first = await read(min(limit, PAGE), offset)
         base = answers.origin(self.request.headers, self.deps.settings.public_url)
@@ -157,9 +157,7 @@ async def _form(request: Request) -> Body:
     body: dict[str, Any] = {}
     try:
         async with request.form(max_files=0, max_fields=MAX_FIELDS) as form:
-            for name, value in form.multi_items():
-                if not isinstance(value, UploadFile):
-                    body[name] = value
+            body |= {name: value for name, value in form.multi_items() if isinstance(value, str)}
             if "tag_names" in form:
                 body["tag_names"] = [value for value in form.getlist("tag_names") if isinstance(value, str)]
     except Exception as error:

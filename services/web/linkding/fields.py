@@ -1,5 +1,5 @@
-"""What programs send, checked field by field; no I/O. Unknown fields are nobody's fault: programs send back what
-they got."""
+"""What programs send, checked field by field; no I/O. Unknown fields are nobody's fault: programs send back
+what they got."""
 
 from __future__ import annotations
 

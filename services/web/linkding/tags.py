@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,8 +44,6 @@ async def create(call: Call) -> Response:
 async def delete(call: Call) -> Response:
     """Take a tag off all bookmarks."""
     entry = await call.links.tag_entry(call.number)
-    try:
+    with contextlib.suppress(NotFound):  # somebody was faster
         await call.links.delete_tags(entry.tag)
-    except NotFound:
-        pass  # somebody was faster
     return done()

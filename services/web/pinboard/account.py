@@ -14,6 +14,7 @@ from services.links.client import Listed, ListingQuery
 from services.users.client import NewApiToken
 from services.web.pinboard.answers import Note, Notes, Said
 from services.web.pinboard.call import Call
+from services.web.private_feeds import PrivateFeeds
 
 # By this name the owner finds the token that programs get for the password.
 TOKEN_NAME = "bookmark programs (Pinboard)"  # noqa: S105 - a name
@@ -22,8 +23,18 @@ PAGE = 500
 
 
 async def secret(call: Call) -> Response:
-    """A text that nobody else can know, the same as long as the account is."""
-    return call.answer(Said(_own(call, "feed secret")[:ID_DIGITS]))
+    """The secret part of the address of the private feeds.
+
+    For the password they are made if there are none. Who shows a token cannot make any, and gets a text that
+    nobody else can know and that is the same each time.
+    """
+    deps, caller = call.deps, call.caller
+    feeds = PrivateFeeds(deps.feeds, deps.users, deps.keys)
+    key = await feeds.key(caller.user_id)
+    if key is None and caller.by_password:
+        await feeds.renew(caller.access_token, caller.user_id, caller.name)
+        key = await feeds.key(caller.user_id)
+    return call.answer(Said(key or _own(call, "feed secret")[:ID_DIGITS]))
 
 
 async def api_token(call: Call) -> Response:

@@ -1,0 +1,480 @@
+"""linkding's interface, called as its programs call it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.programs.conftest import Person
+from tests.web_stack import Stack
+
+pytestmark = pytest.mark.anyio
+
+URL = "https://example.org/a"
+SAVE = "bookmarks/?disable_scraping"
+
+
+async def save(person: Person, name: str = "a", **fields: Any) -> dict[str, Any]:
+    body = {"url": f"https://example.org/{name}", **fields}
+    return dict(await person.linkding("POST", SAVE, 201, json=body))
+
+
+async def urls(person: Person, path: str = "bookmarks/", **parameters: Any) -> str:
+    """The last letters of what a list holds."""
+    page = await person.linkding("GET", path, params=parameters)
+    assert page["count"] >= len(page["results"])
+    return "".join(bookmark["url"][-1] for bookmark in page["results"])
+
+
+async def test_a_bookmark_has_every_field(ann: Person) -> None:
+    made = await save(
+        ann,
+        title="T",
+        description="D",
+        notes="N",
+        is_archived=True,
+        unread=True,
+        shared=True,
+        tag_names=["Zoo", "two words, third", " ", "zoo"],
+        date_added="2020-01-02T03:04:05.678901Z",
+        date_modified="2020-02-02T00:00:00+01:00",
+        favicon_url="ignored",
+        colour="ignored",
+    )
+    assert 0 < made["id"] < 2**31
+    assert made == {
+        "id": made["id"],
+        "url": URL,
+        "title": "T",
+        "description": "D",
+        "notes": "N",
+        "web_archive_snapshot_url": f"https://web.archive.org/web/20200102030405/{URL}",
+        "favicon_url": None,
+        "preview_image_url": None,
+        "is_archived": True,
+        "unread": True,
+        "shared": True,
+        "tag_names": ["Zoo", "third", "two-words"],
+        "date_added": "2020-01-02T03:04:05.678901Z",
+        "date_modified": "2020-02-01T23:00:00.000000Z",
+        "website_title": None,
+        "website_description": None,
+    }
+    assert await ann.linkding("GET", f"bookmarks/{made['id']}/") == made
+
+
+async def test_saving_a_known_address_replaces_all_but_its_number_date_and_place(ann: Person) -> None:
+    first = await save(
+        ann, title="T", notes="N", tag_names=["Python"], is_archived=True, shared=True, unread=True,
+        date_added="2020-01-01T00:00:00Z", date_modified="2020-01-01T00:00:00Z",
+    )  # fmt: skip
+    again = await ann.linkding(
+        "POST", SAVE, 201, json={"url": "HTTPS://EXAMPLE.org:443/a", "description": "D", "tag_names": ["python"],
+                                 "is_archived": False, "date_added": "2021-01-01T00:00:00Z"},
+    )  # fmt: skip
+    assert again["date_modified"] > "2025"
+    assert again == first | {
+        "title": "",
+        "description": "D",
+        "notes": "",
+        "unread": False,
+        "shared": False,
+        "date_modified": again["date_modified"],
+    }
+    assert (await save(ann))["tag_names"] == []
+
+
+async def test_an_empty_title_is_fetched_unless_told_not_to(ann: Person, stack: Stack) -> None:
+    stack.stand.titles[URL] = "Fetched"
+    assert (await save(ann))["title"] == ""
+    made = await ann.linkding("POST", "bookmarks/", 201, json={"url": URL})
+    assert made["title"] == "Fetched"
+    made = await ann.linkding(
+        "POST", "bookmarks/", 201, json={"url": "https://example.org/none", "title": "T"}
+    )
+    assert made["title"] == "T"
+    stack.stand.away = True
+    made = await ann.linkding("POST", "bookmarks/", 201, json={"url": "https://example.org/away"})
+    assert made["title"] == ""
+
+
+async def test_changing_what_is_given_only(ann: Person) -> None:
+    made = await save(ann, title="T", description="D", notes="N", tag_names=["a"], shared=True)
+    path = f"bookmarks/{made['id']}/"
+    changed = await ann.linkding("PATCH", path, json={"title": "New", "is_archived": True})
+    assert changed == made | {"title": "New", "is_archived": True, "date_modified": changed["date_modified"]}
+    assert changed["date_modified"] > made["date_modified"]
+    assert (await ann.linkding("PATCH", path, json={}))["title"] == "New"
+    put = await ann.linkding(
+        "PUT", path, json={"url": "https://example.org/b", "date_added": "2020-01-01T00:00:00Z"}
+    )
+    assert (put["url"], put["title"], put["tag_names"]) == ("https://example.org/b", "New", ["a"])
+    assert put["date_added"] == "2020-01-01T00:00:00.000000Z"
+    whole = await ann.linkding("PUT", path, json=put)
+    assert whole == put | {"date_modified": whole["date_modified"]}
+    assert await ann.linkding("PUT", path, 400, json={"title": "T"}) == {"url": ["This field is required."]}
+    await save(ann, "other")
+    taken = await ann.linkding("PATCH", path, 400, json={"url": "https://EXAMPLE.org/other"})
+    assert taken == {"url": ["A bookmark with this URL already exists."]}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "url"),
+        ({"url": ""}, "url"),
+        ({"url": "no address"}, "url"),
+        ({"url": "javascript:alert(1)"}, "url"),
+        ({"url": 1}, "url"),
+        ({"url": "https://example.org/" + "x" * 2_040}, "url"),
+        ({"url": URL, "title": "t" * 513}, "title"),
+        ({"url": URL, "title": None}, "title"),
+        ({"url": URL, "notes": ["n"]}, "notes"),
+        ({"url": URL, "description": "d" * 65_537}, "description"),
+        ({"url": URL, "unread": "perhaps"}, "unread"),
+        ({"url": URL, "shared": None}, "shared"),
+        ({"url": URL, "tag_names": "a b"}, "tag_names"),
+        ({"url": URL, "tag_names": [1]}, "tag_names"),
+        ({"url": URL, "tag_names": ["t" * 65]}, "tag_names"),
+        ({"url": URL, "tag_names": [f"t{number}" for number in range(101)]}, "tag_names"),
+        ({"url": URL, "date_added": "yesterday"}, "date_added"),
+        (["no object"], "non_field_errors"),
+    ],
+)
+async def test_a_wrong_field_is_named(ann: Person, body: Any, field: str) -> None:
+    answer = await ann.linkding("POST", "bookmarks/", 400, json=body)
+    assert list(answer) == [field]
+    assert isinstance(answer[field][0], str)
+
+
+async def test_bodies_of_other_kinds(ann: Person) -> None:
+    headers = {"content-type": "application/json"}
+    assert "detail" in await ann.linkding(
+        "POST", "bookmarks/", 400, content=b"{", headers=None
+    )  # no type: JSON
+    for content, kind, status in (
+        (b"{not json", "application/json", 400),
+        (b"\xff\xfe", "application/json; charset=utf-8", 400),
+        (b"[" * 100_000, "application/json", 400),
+        (b"<url/>", "text/xml", 415),
+    ):
+        answer = await ann.web.post(
+            "/api/bookmarks/",
+            content=content,
+            headers=headers | {"content-type": kind, "authorization": f"Token {ann.token}"},
+        )
+        assert answer.status_code == status, answer.text
+        assert "detail" in answer.json()
+    form = {"url": URL, "tag_names": ["a", "b"], "unread": "true", "title": "T"}
+    made = await ann.linkding("POST", SAVE, 201, data=form)
+    assert (made["tag_names"], made["unread"]) == (["a", "b"], True)
+
+
+async def test_archiving_and_deleting_answer_nothing(ann: Person) -> None:
+    made = await save(ann)
+    for action, archived in (
+        ("archive", True),
+        ("archive", True),
+        ("unarchive", False),
+        ("unarchive", False),
+    ):
+        await ann.linkding("POST", f"bookmarks/{made['id']}/{action}/", 204)
+        assert (await ann.linkding("GET", f"bookmarks/{made['id']}/"))["is_archived"] is archived
+    await ann.linkding("DELETE", f"bookmarks/{made['id']}/", 204)
+    for method, path in (("DELETE", ""), ("GET", ""), ("POST", "archive/"), ("GET", "assets/")):
+        answer = await ann.linkding(method, f"bookmarks/{made['id']}/{path}", 404)
+        assert answer == {"detail": "Not found."}
+    assert await ann.linkding("GET", "bookmarks/none/", 404) == {"detail": "Not found."}
+    assert await ann.linkding("GET", f"bookmarks/{2**70}/", 404) == {"detail": "Not found."}
+
+
+async def test_lists_are_paged_filtered_and_sorted(ann: Person) -> None:
+    for number, (name, title, fields) in enumerate(
+        (
+            ("a", "Zeta", {"shared": True, "tag_names": ["One"]}),
+            ("b", "alpha", {"unread": True, "notes": "needle"}),
+            ("c", "", {"is_archived": True, "description": "Nadel"}),
+            ("d", "Beta", {"tag_names": ["one", "two"]}),
+        )
+    ):
+        day = f"2020-01-0{number + 1}T00:00:00Z"
+        other = f"2021-01-0{4 - number}T00:00:00Z"
+        await save(ann, name, title=title, date_added=day, date_modified=other, **fields)
+    page = await ann.linkding("GET", "bookmarks/", params={"limit": 2, "q": "example", "x": "y z"})
+    assert (page["count"], page["previous"]) == (3, None)
+    assert page["next"] == "http://web.example/api/bookmarks/?q=example&x=y+z&limit=2&offset=2"
+    second = await ann.linkding("GET", page["next"].partition("/api/")[2])
+    assert [bookmark["url"][-1] for bookmark in second["results"]] == ["a"]
+    assert second["next"] is None
+    assert second["previous"] == "http://web.example/api/bookmarks/?q=example&x=y+z&limit=2"
+    beyond = await ann.linkding("GET", "bookmarks/", params={"offset": 100})
+    assert (beyond["count"], beyond["results"], beyond["next"]) == (3, [], None)
+    for parameters, expected in (
+        ({}, "dba"),
+        ({"limit": "0", "offset": "-3"}, "dba"),
+        ({"limit": "x", "offset": "y"}, "dba"),
+        ({"sort": "added_asc"}, "abd"),
+        ({"sort": "modified_desc"}, "abd"),
+        ({"sort": "modified_asc"}, "dba"),
+        ({"sort": "title_asc"}, "bda"),
+        ({"sort": "title_desc"}, "adb"),
+        ({"sort": "nonsense"}, "dba"),
+        ({"unread": "yes"}, "b"),
+        ({"unread": "no"}, "da"),
+        ({"unread": "off"}, "dba"),
+        ({"shared": "yes"}, "a"),
+        ({"shared": "no"}, "db"),
+        ({"added_since": "2020-01-02T00:00:00Z"}, "d"),
+        ({"added_since": "2020-01-01T23:59:59.999999Z"}, "db"),
+        ({"modified_since": "2021-01-03T00:00:00+00:00"}, "a"),
+        ({"modified_since": "never"}, "dba"),
+        ({"bundle": "77"}, "dba"),
+        ({"q": "NEEDLE"}, "b"),
+        ({"q": "eedl"}, "b"),
+        ({"q": "#ONE"}, "da"),
+        ({"q": "#one #two"}, "d"),
+        ({"q": "#one and not #two"}, "a"),
+        ({"q": "(#two or needle) example"}, "db"),
+        ({"q": "!unread"}, "b"),
+        ({"q": "!untagged"}, "b"),
+        ({"q": "!whatever"}, "dba"),
+        ({"q": "'example.org/d'"}, "d"),
+        ({"q": '"a \\" b"'}, ""),
+        ({"q": "tag:two"}, "d"),
+        ({"q": "(("}, ""),
+        ({"q": "before:nonsense"}, ""),
+        ({"q": "x" * 2_000}, ""),
+        ({"q": "   "}, "dba"),
+    ):
+        assert await urls(ann, **parameters) == expected, parameters
+    assert await urls(ann, "bookmarks/archived/") == "c"
+    assert await urls(ann, "bookmarks/archived/", q="nadel") == "c"
+
+
+async def test_a_whole_address_comes_first(ann: Person) -> None:
+    await save(ann, "a")
+    for name in ("a/b", "a/c"):
+        await save(ann, name, title="https://example.org/a")
+    assert await urls(ann, q="https://example.org/a", limit=1) == "a"
+    page = await ann.linkding("GET", "bookmarks/", params={"q": "HTTPS://EXAMPLE.org:443/a", "limit": 1})
+    assert page["results"][0]["url"] == "https://example.org/a"
+    long = "https://example.org/" + "l" * 1_500
+    await ann.linkding("POST", SAVE, 201, json={"url": long})
+    page = await ann.linkding("GET", "bookmarks/", params={"q": long})
+    assert [bookmark["url"] for bookmark in page["results"]] == [long]
+
+
+async def test_checking_saves_nothing_and_says_the_address_as_it_was_given(ann: Person, stack: Stack) -> None:
+    given = "HTTPS://Example.ORG/a"
+    stack.stand.titles[given] = "Fetched"
+    nothing = await ann.linkding("GET", "bookmarks/check/", params={"url": given, "ignore_cache": "true"})
+    assert nothing == {
+        "bookmark": None,
+        "metadata": {"url": given, "title": "Fetched", "description": None, "preview_image": None},
+        "auto_tags": [],
+    }
+    made = await save(ann, title="T")
+    stack.stand.away = True
+    found = await ann.linkding("GET", "bookmarks/check/", params={"url": given})
+    assert (found["bookmark"], found["metadata"]["url"], found["metadata"]["title"]) == (made, given, None)
+    odd = await ann.linkding("GET", "bookmarks/check/", params={"url": "no address"})
+    assert odd["bookmark"] is None
+    assert (await ann.linkding("GET", "bookmarks/"))["count"] == 1
+    assert list(await ann.linkding("GET", "bookmarks/check/", 400)) == ["url"]
+
+
+async def test_tags_have_numbers_and_are_shown_as_first_written(ann: Person, bob: Person) -> None:
+    await save(ann, tag_names=["First", "second"])
+    page = await ann.linkding("GET", "tags/", params={"limit": 5_000})
+    assert [tag["name"] for tag in page["results"]] == ["First", "second"]
+    first = page["results"][0]
+    assert set(first) == {"id", "name", "date_added"}
+    assert await ann.linkding("GET", f"tags/{first['id']}/") == first
+    assert await ann.linkding("POST", "tags/", 201, json={"name": "FIRST"}) == first
+    made = await ann.linkding("POST", "tags/", 201, json={"name": "made up, here"})
+    assert made["name"] == "made-up-here"
+    for body in ({}, {"name": " "}, {"name": 1}, {"name": "t" * 65}):
+        assert list(await ann.linkding("POST", "tags/", 400, json=body)) == ["name"]
+    await bob.linkding("GET", f"tags/{first['id']}/", 404)
+    await bob.linkding("DELETE", f"tags/{first['id']}/", 404)
+    await ann.linkding("DELETE", f"tags/{first['id']}/", 204)
+    assert (await ann.linkding("GET", "bookmarks/"))["results"][0]["tag_names"] == ["second"]
+    assert (await ann.linkding("GET", "tags/"))["count"] == 2
+
+
+async def test_bundles_are_saved_searches(ann: Person, bob: Person) -> None:
+    await save(ann, "a", tag_names=["x", "y"], title="needle")
+    await save(ann, "b", tag_names=["x", "z"], unread=True)
+    await save(ann, "c", tag_names=["w"], shared=True)
+    made = await ann.linkding(
+        "POST", "bundles/", 201, json={"name": "B", "any_tags": "x w", "excluded_tags": "z"}
+    )
+    assert made == {
+        "id": made["id"], "name": "B", "search": "", "any_tags": "x w", "all_tags": "", "excluded_tags": "z",
+        "filter_unread": "off", "filter_shared": "off", "order": 0,
+        "date_created": made["date_created"], "date_modified": made["date_modified"],
+    }  # fmt: skip
+    assert await urls(ann, bundle=made["id"]) == "ca"
+    path = f"bundles/{made['id']}/"
+    for change, expected in (
+        ({"search": "needle"}, "a"),
+        ({"search": "", "filter_shared": "yes"}, "c"),
+        ({"filter_shared": "off", "filter_unread": "yes", "excluded_tags": ""}, "b"),
+        ({"filter_unread": "off", "any_tags": "", "all_tags": "x y"}, "a"),
+        ({"search": "(("}, ""),
+    ):
+        changed = await ann.linkding("PATCH", path, json=change)
+        assert await urls(ann, bundle=made["id"]) == expected, changed
+    second = await ann.linkding("POST", "bundles/", 201, json={"name": "Second"})
+    assert second["order"] == 1
+    await ann.linkding("PUT", f"bundles/{second['id']}/", json={"name": "Now first", "order": -1})
+    listed = await ann.linkding("GET", "bundles/")
+    assert [bundle["name"] for bundle in listed["results"]] == ["Now first", "B"]
+    for method in ("GET", "DELETE"):
+        await bob.linkding(method, path, 404)
+    await bob.linkding("PATCH", path, 404, json={"name": "mine"})
+    for body in ({}, {"name": ""}, {"name": "n", "filter_unread": "perhaps"}, {"name": "n", "order": "x"}):
+        await ann.linkding("POST", "bundles/", 400, json=body)
+    await ann.linkding("DELETE", path, 204)
+    await ann.linkding("GET", path, 404)
+
+
+async def test_the_shared_list_needs_no_token_and_shows_public_ones_only(ann: Person, bob: Person) -> None:
+    await save(
+        ann, "a", shared=True, tag_names=["open", ".own"], unread=True, is_archived=True, title="Ann's"
+    )
+    await save(ann, "b", tag_names=["open"])
+    await save(bob, "c", shared=True)
+    for parameters, expected in (
+        ({}, "ca"),
+        ({"user": ann.name}, "a"),
+        ({"user": ann.name.upper()}, "a"),
+        ({"user": "nobody-at-all"}, ""),
+        ({"shared": "no"}, ""),
+        ({"unread": "yes"}, ""),
+        ({"unread": "no"}, "ca"),
+        ({"q": "!unread"}, ""),
+        ({"q": "is:private"}, ""),
+        ({"q": "is:archived"}, ""),
+        ({"q": "#open"}, "a"),
+        ({"q": "#.own"}, ""),
+        ({"q": "not #.own", "sort": "added_asc"}, "ac"),
+        ({"q": "tag:.*"}, ""),
+        ({"q": "own"}, ""),
+        ({"q": "ann's or https://example.org/c", "sort": "added_asc"}, "ac"),
+        ({"limit": 1, "offset": 1}, "a"),
+    ):
+        answer = await ann.web.get("/api/bookmarks/shared/", params=parameters)
+        assert answer.status_code == 200, answer.text
+        found = answer.json()["results"]
+        assert "".join(bookmark["url"][-1] for bookmark in found) == expected, parameters
+        assert all(bookmark["shared"] and not bookmark["unread"] for bookmark in found)
+        assert all(".own" not in bookmark["tag_names"] for bookmark in found)
+    assert await urls(bob, "bookmarks/shared/") == "ca"
+    wrong = await ann.web.get("/api/bookmarks/shared/", headers={"authorization": "Token wrong"})
+    assert wrong.status_code == 401
+
+
+async def test_too_many_strangers_from_one_address_are_told_to_wait(ann: Person) -> None:
+    answers = [
+        await ann.web.get("/api/bookmarks/shared/", headers={"x-forwarded-for": "x, 192.0.2.7"})
+        for _ in range(62)
+    ]
+    assert answers[0].status_code == 200
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    other = await ann.web.get("/api/bookmarks/shared/", headers={"x-forwarded-for": "x, 192.0.2.8"})
+    assert other.status_code == 200
+    assert await urls(ann, "bookmarks/shared/") == ""
+
+
+async def test_who_does_not_say_who_it_is_is_told_so(ann: Person) -> None:
+    missing = await ann.web.get("/api/bookmarks/")
+    wrong = await ann.web.get("/api/bookmarks/", headers={"authorization": "Token wrong"})
+    bearer = await ann.web.get("/api/bookmarks/", headers={"authorization": f"Bearer {ann.token}"})
+    access = await ann.web.get("/api/bookmarks/", headers={"authorization": f"Bearer {ann.access_token}"})
+    assert (missing.status_code, missing.json()) == (
+        401, {"detail": "Authentication credentials were not provided."}
+    )  # fmt: skip
+    assert (wrong.status_code, wrong.json()) == (401, {"detail": "Invalid token."})
+    assert missing.headers["www-authenticate"] == wrong.headers["www-authenticate"] == "Token"
+    assert (bearer.status_code, access.status_code) == (200, 200)
+    ann.token = await ann.new_token("read")
+    assert (await ann.linkding("GET", "bookmarks/"))["count"] == 0
+    for method, path in (
+        ("POST", "bookmarks/"),
+        ("POST", "tags/"),
+        ("DELETE", "bookmarks/1/"),
+        ("POST", "bundles/"),
+    ):
+        assert list(await ann.linkding(method, path, 403, json={"url": URL})) == ["detail"]
+
+
+async def test_addresses_without_a_slash_or_with_two(ann: Person) -> None:
+    headers = {"authorization": f"Token {ann.token}"}
+    redirect = await ann.web.get("/api/tags?limit=5000&x=%20", headers=headers)
+    assert (redirect.status_code, redirect.headers["location"]) == (301, "/api/tags/?limit=5000&x=%20")
+    doubled = await ann.web.get("http://web.example//api/bookmarks/", headers=headers)
+    assert doubled.status_code == 200
+    for path in ("/api/bookmarks", "/api/user/profile", "/api/bookmarks/check", "/api"):
+        assert (await ann.web.get(path, headers=headers)).status_code == 301
+    wrong = await ann.web.put("/api/tags/", headers=headers, json={})
+    assert (wrong.status_code, list(wrong.json())) == (405, ["detail"])
+    assert "GET" in wrong.headers["allow"]
+
+
+async def test_profile_health_root_and_uploads(ann: Person, stack: Stack) -> None:
+    profile = await ann.linkding("GET", "user/profile/")
+    assert profile["enable_sharing"] is True
+    assert profile["search_preferences"] == {}
+    health = await ann.web.get("/health")
+    assert (health.status_code, health.json()) == (200, {"version": "1.40.0", "status": "healthy"})
+    assert await ann.linkding("GET", "") == {}
+    assert (await ann.web.get("/api/")).status_code == 401
+    made = await save(ann)
+    assets = f"bookmarks/{made['id']}/assets/"
+    assert await ann.linkding("GET", assets) == {"count": 0, "next": None, "previous": None, "results": []}
+    for path in ("bookmarks/singlefile/", f"{assets}upload/"):
+        refused = await ann.linkding("POST", path, 403, files={"file": b"x"})
+        assert refused == {"error": "Asset upload is disabled."}
+    await ann.linkding("GET", f"{assets}1/", 404)
+
+
+async def test_the_next_page_is_at_the_host_that_the_program_asked(ann: Person) -> None:
+    for name in "ab":
+        await save(ann, name)
+    for host, proto, expected in (
+        ("links.example:8443", "https", "https://links.example:8443/api/bookmarks/?limit=1&offset=1"),
+        ("evil.example/x?", "ftp", "http://localhost/api/bookmarks/?limit=1&offset=1"),
+    ):
+        page = await ann.web.get(
+            "/api/bookmarks/",
+            params={"limit": 1},
+            headers={"authorization": f"Token {ann.token}", "host": host, "x-forwarded-proto": proto},
+        )
+        assert page.json()["next"] == expected
+
+
+async def test_long_lists_are_whole(ann: Person) -> None:
+    lines = "".join(
+        f'<DT><A HREF="https://example.org/{number}" TAGS="t{number}">T</A>\n' for number in range(1_203)
+    )
+    await ann.native("PUT", "imports/whole", content="<!DOCTYPE NETSCAPE-Bookmark-file-1>\n<DL><p>\n" + lines)
+    page = await ann.linkding("GET", "bookmarks/", params={"limit": 1_100, "offset": 3})
+    assert (page["count"], len(page["results"])) == (1_203, 1_100)
+    assert len({bookmark["id"] for bookmark in page["results"]}) == 1_100
+    tags = await ann.linkding("GET", "tags/", params={"limit": 5_000})
+    assert (tags["count"], len(tags["results"]), tags["next"]) == (1_203, 1_203, None)
+
+
+async def test_nobody_reads_or_changes_the_bookmarks_of_another(ann: Person, bob: Person) -> None:
+    made = await save(ann, title="T")
+    path = f"bookmarks/{made['id']}/"
+    await bob.linkding("GET", path, 404)
+    await bob.linkding("PATCH", path, 404, json={"title": "Bob's"})
+    await bob.linkding("PUT", path, 404, json={"url": URL})
+    await bob.linkding("DELETE", path, 404)
+    assert await urls(bob) == ""
+    assert (await bob.linkding("GET", "bookmarks/check/", params={"url": URL}))["bookmark"] is None
+    assert await ann.linkding("GET", path) == made
