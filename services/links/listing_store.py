@@ -44,7 +44,7 @@ ORDERS: dict[ListingOrder, str] = {
 COUNT = "SELECT count(*) FROM links WHERE {where}"
 # Of everybody's links no more are counted than somebody would page through.
 MAX_COUNTED = 10_000
-COUNT_SOME = f"SELECT count(*) FROM (SELECT FROM links WHERE {{where}} LIMIT {MAX_COUNTED}) AS some"  # noqa: S608 - constants
+COUNT_SOME = f"SELECT count(*) FROM (SELECT FROM links WHERE {{where}} LIMIT {MAX_COUNTED}) AS counted"  # noqa: S608 - constants
 # The names are looked up for the links of the page only, not for those before it.
 PAGE = """
     SELECT {columns}, ARRAY(

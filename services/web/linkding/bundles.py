@@ -21,7 +21,7 @@ async def list_bundles(call: Call) -> Response:
 
 
 async def get_bundle(call: Call) -> Response:
-    return answer(shown(await _store(call).get(call.me.user_id, _number(call))))
+    return answer(shown(await _store(call).get(call.me.user_id, call.number)))
 
 
 async def create(call: Call) -> Response:
@@ -31,23 +31,18 @@ async def create(call: Call) -> Response:
 
 async def replace(call: Call) -> Response:
     sent = bundle_fields(await call.body(), is_whole=True)
-    return answer(shown(await _store(call).edit(call.me.user_id, _number(call), sent)))
+    return answer(shown(await _store(call).edit(call.me.user_id, call.number, sent)))
 
 
 async def change(call: Call) -> Response:
     sent = bundle_fields(await call.body(), is_whole=False)
-    return answer(shown(await _store(call).edit(call.me.user_id, _number(call), sent)))
+    return answer(shown(await _store(call).edit(call.me.user_id, call.number, sent)))
 
 
 async def delete(call: Call) -> Response:
-    await _store(call).delete(call.me.user_id, _number(call))
+    await _store(call).delete(call.me.user_id, call.number)
     return done()
 
 
 def _store(call: Call) -> BundleStore:
     return BundleStore(call.deps.database)
-
-
-def _number(call: Call) -> int:
-    """The number in the path; one beyond the column's is nobody's."""
-    return min(call.number, 2**31 - 1)

@@ -126,7 +126,9 @@ class Identities:
                 return await self._users.refresh(before.refresh_token)
             except Unauthenticated:
                 pass  # ended, or the password was changed: this one may be the new one
-        return await self._users.sign_in(shown.username, shown.text, forwarded_for=forwarded_for)
+        return await self._users.sign_in(
+            shown.username, shown.text, forwarded_for=forwarded_for, user_agent=USER_AGENT
+        )
 
     def _digest(self, shown: Credentials) -> bytes:
         parts = ("token", shown.text) if isinstance(shown, Token) else (shown.username, shown.text)

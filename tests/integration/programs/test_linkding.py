@@ -69,10 +69,14 @@ async def test_saving_a_known_address_replaces_all_but_its_number_date_and_place
         ann, title="T", notes="N", tag_names=["Python"], is_archived=True, shared=True, unread=True,
         date_added="2020-01-01T00:00:00Z", date_modified="2020-01-01T00:00:00Z",
     )  # fmt: skip
-    again = await ann.linkding(
-        "POST", SAVE, 201, json={"url": "HTTPS://EXAMPLE.org:443/a", "description": "D", "tag_names": ["python"],
-                                 "is_archived": False, "date_added": "2021-01-01T00:00:00Z"},
-    )  # fmt: skip
+    body = {
+        "url": "HTTPS://EXAMPLE.org:443/a",
+        "description": "D",
+        "tag_names": ["python"],
+        "is_archived": False,
+        "date_added": "2021-01-01T00:00:00Z",
+    }
+    again = await ann.linkding("POST", SAVE, 201, json=body)
     assert again["date_modified"] > "2025"
     assert again == first | {
         "title": "",
@@ -150,9 +154,6 @@ async def test_a_wrong_field_is_named(ann: Person, body: Any, field: str) -> Non
 
 async def test_bodies_of_other_kinds(ann: Person) -> None:
     headers = {"content-type": "application/json"}
-    assert "detail" in await ann.linkding(
-        "POST", "bookmarks/", 400, content=b"{", headers=None
-    )  # no type: JSON
     for content, kind, status in (
         (b"{not json", "application/json", 400),
         (b"\xff\xfe", "application/json; charset=utf-8", 400),
@@ -210,7 +211,7 @@ async def test_lists_are_paged_filtered_and_sorted(ann: Person) -> None:
     assert second["previous"] == "http://web.example/api/bookmarks/?q=example&x=y+z&limit=2"
     beyond = await ann.linkding("GET", "bookmarks/", params={"offset": 100})
     assert (beyond["count"], beyond["results"], beyond["next"]) == (3, [], None)
-    for parameters, expected in (
+    cases: tuple[tuple[dict[str, str], str], ...] = (
         ({}, "dba"),
         ({"limit": "0", "offset": "-3"}, "dba"),
         ({"limit": "x", "offset": "y"}, "dba"),
@@ -246,7 +247,8 @@ async def test_lists_are_paged_filtered_and_sorted(ann: Person) -> None:
         ({"q": "before:nonsense"}, ""),
         ({"q": "x" * 2_000}, ""),
         ({"q": "   "}, "dba"),
-    ):
+    )
+    for parameters, expected in cases:
         assert await urls(ann, **parameters) == expected, parameters
     assert await urls(ann, "bookmarks/archived/") == "c"
     assert await urls(ann, "bookmarks/archived/", q="nadel") == "c"

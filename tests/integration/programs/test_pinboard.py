@@ -107,7 +107,7 @@ async def test_replacing_keeps_what_is_absent_of_flags_and_time_only(ann: Person
         "shared": "no",
         "toread": "yes",
     }
-    assert len((await ann.pinboard("posts/all"))) == 1
+    assert len(await ann.pinboard("posts/all")) == 1
 
 
 async def test_sending_back_what_was_read_loses_nothing(ann: Person) -> None:
@@ -292,7 +292,7 @@ async def test_second_texts_are_notes(ann: Person) -> None:
 
 async def test_who_calls_may_be_said_in_four_ways(ann: Person, bob: Person) -> None:
     token = ann.token
-    for arguments, status in (
+    ways: tuple[tuple[dict[str, Any], int], ...] = (
         ({"params": {"auth_token": f"{ann.name}:{token}"}}, 200),
         ({"params": {"auth_token": f"{ann.name.upper()}:{token}"}}, 200),
         ({"headers": ann.basic(token)}, 200),
@@ -304,7 +304,8 @@ async def test_who_calls_may_be_said_in_four_ways(ann: Person, bob: Person) -> N
         ({"headers": ann.basic("another password")}, 401),
         ({"headers": {"authorization": "Basic %%%"}}, 401),
         ({}, 401),
-    ):
+    )
+    for arguments, status in ways:
         answer = await ann.web.get("/v1/posts/update", **arguments)
         assert answer.status_code == status, arguments
         if status == 401:

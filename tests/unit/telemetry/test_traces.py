@@ -44,11 +44,11 @@ def traced(provider: TracerProvider | None, ratio: float = 0.0) -> ASGIApp:
     return Starlette(routes=[Route("/things/{id}", thing), Route("/live", thing)], middleware=[middleware])
 
 
-async def get(app: ASGIApp, path: str, traceparent: str | None = None) -> str:
+async def get(app: ASGIApp, path: str, traceparent: str | None = None, query: bytes = b"") -> str:
     """The traceparent that the handler of `path` would pass on."""
     headers = [] if traceparent is None else [(b"traceparent", traceparent.encode())]
     scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "headers": headers}
-    scope |= {"query_string": b"", "scheme": "http", "http_version": "1.1", "server": ("s", 80)}
+    scope |= {"query_string": query, "scheme": "http", "http_version": "1.1", "server": ("s", 80)}
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -82,6 +82,25 @@ async def test_a_sampled_request_makes_one_span_named_by_its_route_under_its_par
     assert f"{span.parent.span_id:016x}" == SPAN
     assert span.context is not None
     assert onward.startswith(f"00-{TRACE}-{span.context.span_id:016x}-")
+
+
+async def test_a_query_is_for_the_handler_and_for_no_span(
+    provider: TracerProvider, exporter: InMemorySpanExporter
+) -> None:
+    seen = []
+
+    async def queried(request: Request) -> PlainTextResponse:
+        seen.append(request.query_params["token"])
+        return PlainTextResponse("")
+
+    app = Starlette(
+        routes=[Route("/things", queried)], middleware=[Middleware(Tracing, provider=provider, ratio=1)]
+    )
+    await get(app, "/things", query=b"token=hidden")
+    (span,) = exporter.get_finished_spans()
+    assert seen == ["hidden"]
+    assert "hidden" not in span.to_json()
+    assert span.name == "GET /things"
 
 
 async def test_a_sampled_request_without_an_exporter_stays_sampled_for_the_others() -> None:
