@@ -62,7 +62,7 @@ async def save_link(deps: Deps, principal: Principal, body: NewLink) -> Created[
     """Save a link; a URL that is saved already is updated (200), fields left out keep their value."""
     with fields_checked():
         values = domain.normalise(body)
-    link, is_new = await deps.links.save(principal.user_id, values)
+    link, is_new = await deps.links.save(principal.user_id, values, only_new=body.only_new)
     if is_new:
         return Created(link, f"/api/v1/links/{link.id}", str(link.version))
     return Reply(link, etag=str(link.version), status=200)
@@ -148,7 +148,7 @@ ENDPOINTS = (
         path="/api/v1/links",
         handler=save_link,
         access=Access.WRITE,
-        raises=(InvalidField, QuotaExceeded),
+        raises=(InvalidField, QuotaExceeded, Conflict),
         tag="links",
     ),
     Endpoint(

@@ -65,7 +65,8 @@ class Moment(msgspec.Struct, frozen=True, array_like=True):
 class NewLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A link to save. A field left out keeps its value when the URL is saved already.
 
-    `updated_at` counts for a new link only: one that is saved already changes now.
+    `updated_at` counts for a new link only: one that is saved already changes now. `only_new` refuses a URL
+    that is saved already (409).
     """
 
     url: str
@@ -79,6 +80,7 @@ class NewLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     archived: bool | UnsetType = UNSET
     updated_at: dt.datetime | UnsetType = UNSET
     strip_tracking: bool = False
+    only_new: bool = False
 
 
 class LinkChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

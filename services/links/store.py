@@ -59,6 +59,7 @@ SAVE = f"""
             private = coalesce($7, l.private), to_read = coalesce($8, l.to_read),
             created_at = coalesce($9, l.created_at), notes = coalesce($12, l.notes),
             archived = coalesce($13, l.archived), updated_at = now(), version = l.version + 1
+            WHERE NOT $17
         RETURNING {EDITED}),
     named AS ({NAME.format(written="saved", tags="$15", names="$16")})
     SELECT * FROM saved"""  # noqa: S608 - constants
@@ -92,6 +93,7 @@ DELETE = f"""
         RETURNING l.owner_id, l.id)
     SELECT * FROM deleted"""  # noqa: S608 - constants
 
+IS_SAVED = "SELECT true FROM links WHERE owner_id = $1 AND url_hash = url_digest($2)"
 IS_GONE = "SELECT EXISTS (SELECT FROM deleted_owners WHERE owner_id = $1)"
 
 GET = f"SELECT {COLUMNS} FROM links WHERE owner_id = $1 AND id = $2"  # noqa: S608 - constants
@@ -110,8 +112,11 @@ class LinkStore:
         self._database = database
         self._max_links = max_links
 
-    async def save(self, owner_id: int, values: Values) -> tuple[Link, bool]:
-        """Save, or update what has the same URL; the link and whether it is new. Raises QuotaExceeded."""
+    async def save(self, owner_id: int, values: Values, *, only_new: bool = False) -> tuple[Link, bool]:
+        """Save, or update what has the same URL; the link and whether it is new.
+
+        Raises QuotaExceeded, and with `only_new` Conflict instead of updating.
+        """
         row = await self._database.fetchrow(
             SAVE,
             owner_id,
@@ -123,7 +128,10 @@ class LinkStore:
             values.updated_at,
             list(values.tag_names),
             list(values.tag_names.values()),
+            only_new,
         )
+        if row is None and only_new and await self._database.fetchval(IS_SAVED, owner_id, values.url):
+            raise Conflict("this URL is saved already")
         if row is None and await self._database.fetchval(IS_GONE, owner_id):
             raise Unauthenticated("the account was deleted", error="invalid_token")
         if row is None:

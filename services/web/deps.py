@@ -15,11 +15,11 @@ from services.web.feed_store import FeedStore
 from services.web.keys import Keys
 from services.web.news import News
 from services.web.private_feeds import PrivateFeeds
+from services.web.programs.identities import Identities
+from services.web.programs.limits import Limits
 from services.web.public import Public
 from services.web.reference import Reference
 from services.web.sessions import Sessions
-from services.web.programs.identities import Identities
-from services.web.programs.limits import Limits
 from services.web.settings import WebSettings
 from services.web.streams import Streams
 

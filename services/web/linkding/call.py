@@ -16,7 +16,7 @@ from services.kit.errors import BadRequest, NotFound, UnsupportedMediaType
 from services.links.client import LinksClient
 from services.web.deps import Deps, deps_of
 from services.web.linkding import answers
-from services.web.linkding.fields import Body, InvalidFields
+from services.web.linkding.fields import Body, InvalidFields, from_form
 from services.web.programs import credentials
 from services.web.programs.front import identify
 from services.web.programs.identities import Caller
@@ -157,7 +157,9 @@ async def _form(request: Request) -> Body:
     body: dict[str, Any] = {}
     try:
         async with request.form(max_files=0, max_fields=MAX_FIELDS) as form:
-            body |= {name: value for name, value in form.multi_items() if isinstance(value, str)}
+            body |= {
+                name: from_form(name, value) for name, value in form.multi_items() if isinstance(value, str)
+            }
             if "tag_names" in form:
                 body["tag_names"] = [value for value in form.getlist("tag_names") if isinstance(value, str)]
     except Exception as error:

@@ -32,6 +32,8 @@ NO_TIME = "Datetime has wrong format."
 NO_URL = "Enter a valid URL."
 MAX_INTEGER = 2**31 - 1
 
+BOOLEANS, INTEGERS = frozenset(("is_archived", "unread", "shared")), frozenset(("order",))
+
 _BROKEN_SURROGATE = re.compile("[\ud800-\udfff]")
 _YES, _NO = frozenset(("true", "1", "yes", "on")), frozenset(("false", "0", "no", "off", ""))
 
@@ -128,8 +130,6 @@ def boolean(body: Body, name: str) -> bool | UnsetType:
     if name not in body:
         return UNSET
     value = body[name]
-    if isinstance(value, str) and value.lower() in _YES | _NO:
-        return value.lower() in _YES
     if not isinstance(value, bool):
         raise InvalidFields(**{name: NO_BOOLEAN})
     return value
@@ -139,8 +139,6 @@ def integer(body: Body, name: str) -> int | UnsetType:
     if name not in body:
         return UNSET
     value = body[name]
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,10}", value):
-        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_INTEGER:
         raise InvalidFields(**{name: NO_INTEGER})
     return value
@@ -150,6 +148,15 @@ def choice(body: Body, name: str, choices: tuple[str, ...]) -> str | UnsetType:
     value = text(body, name)
     if value is not UNSET and value not in choices:
         raise InvalidFields(**{name: f'"{value[:100]}" is not a valid choice.'})
+    return value
+
+
+def from_form(name: str, value: str) -> object:
+    """A value of a form, which are all texts, as JSON has it."""
+    if name in BOOLEANS and value.lower() in _YES | _NO:
+        return value.lower() in _YES
+    if name in INTEGERS and re.fullmatch(r"-?[0-9]{1,10}", value):
+        return int(value)
     return value
 
 

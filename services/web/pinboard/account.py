@@ -14,7 +14,6 @@ from services.links.client import Listed, ListingQuery
 from services.users.client import NewApiToken
 from services.web.pinboard.answers import Note, Notes, Said
 from services.web.pinboard.call import Call
-from services.web.private_feeds import PrivateFeeds
 
 # By this name the owner finds the token that programs get for the password.
 TOKEN_NAME = "bookmark programs (Pinboard)"  # noqa: S105 - a name
@@ -28,8 +27,7 @@ async def secret(call: Call) -> Response:
     For the password they are made if there are none. Who shows a token cannot make any, and gets a text that
     nobody else can know and that is the same each time.
     """
-    deps, caller = call.deps, call.caller
-    feeds = PrivateFeeds(deps.feeds, deps.users, deps.keys)
+    caller, feeds = call.caller, call.deps.private_feeds
     key = await feeds.key(caller.user_id)
     if key is None and caller.by_password:
         await feeds.renew(caller.access_token, caller.user_id, caller.name)

@@ -19,7 +19,7 @@ MAX_TAG_CHARACTERS = 255
 MAX_TAGS = 100
 DAY = dt.timedelta(days=1)
 RECENT, MOST_RECENT = 15, 100
-WRONG = "something went wrong"
+WRONG, EXISTS = "something went wrong", "item already exists"
 # What the links service says of something that no link can have, or for which there is no room.
 _REFUSED = (Unprocessable, BadRequest, Conflict)
 
@@ -39,17 +39,21 @@ async def add(call: Call) -> Response:
         return call.answer(Result("missing url"))
     if not title:
         return call.answer(Result("must provide title"))
+    may_replace = call.parameters.flag("replace") is not False
     try:
         before = await call.post_at(url)
-        if before is not None and call.parameters.flag("replace") is False:
-            return call.answer(Result("item already exists"))
-        await call.links.save(_new_link(call, url, title, before))
+        if before is not None and not may_replace:
+            return call.answer(Result(EXISTS))
+        await call.links.save(_new_link(call, url, title, before, only_new=not may_replace))
+    except Conflict as problem:
+        # Either there is no room, or somebody saved it in this very moment.
+        return call.answer(Result(WRONG if "limit" in problem.members else EXISTS))
     except _REFUSED:
         return call.answer(Result(WRONG))
     return call.answer(Result())
 
 
-def _new_link(call: Call, url: str, title: str, before: Listed | None) -> NewLink:
+def _new_link(call: Call, url: str, title: str, before: Listed | None, *, only_new: bool) -> NewLink:
     """What to save; raises BadRequest. What is left out keeps its value."""
     parameters = call.parameters
     tags = parameters.tags("tags")
@@ -68,6 +72,7 @@ def _new_link(call: Call, url: str, title: str, before: Listed | None) -> NewLin
         private=UNSET if shared is None else not shared,
         to_read=UNSET if to_read is None else to_read,
         created_at=UNSET if when is None else when,
+        only_new=only_new,
     )
 
 

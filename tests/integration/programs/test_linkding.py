@@ -136,7 +136,8 @@ async def test_changing_what_is_given_only(ann: Person) -> None:
         ({"url": URL, "title": None}, "title"),
         ({"url": URL, "notes": ["n"]}, "notes"),
         ({"url": URL, "description": "d" * 65_537}, "description"),
-        ({"url": URL, "unread": "perhaps"}, "unread"),
+        ({"url": URL, "unread": "true"}, "unread"),
+        ({"url": URL, "unread": 1}, "unread"),
         ({"url": URL, "shared": None}, "shared"),
         ({"url": URL, "tag_names": "a b"}, "tag_names"),
         ({"url": URL, "tag_names": [1]}, "tag_names"),
@@ -191,14 +192,13 @@ async def test_archiving_and_deleting_answer_nothing(ann: Person) -> None:
 
 
 async def test_lists_are_paged_filtered_and_sorted(ann: Person) -> None:
-    for number, (name, title, fields) in enumerate(
-        (
-            ("a", "Zeta", {"shared": True, "tag_names": ["One"]}),
-            ("b", "alpha", {"unread": True, "notes": "needle"}),
-            ("c", "", {"is_archived": True, "description": "Nadel"}),
-            ("d", "Beta", {"tag_names": ["one", "two"]}),
-        )
-    ):
+    saved: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ("a", "Zeta", {"shared": True, "tag_names": ["One"]}),
+        ("b", "alpha", {"unread": True, "notes": "needle"}),
+        ("c", "", {"is_archived": True, "description": "Nadel"}),
+        ("d", "Beta", {"tag_names": ["one", "two"]}),
+    )
+    for number, (name, title, fields) in enumerate(saved):
         day = f"2020-01-0{number + 1}T00:00:00Z"
         other = f"2021-01-0{4 - number}T00:00:00Z"
         await save(ann, name, title=title, date_added=day, date_modified=other, **fields)

@@ -139,6 +139,13 @@ async def test_sending_back_what_was_read_loses_nothing(ann: Person) -> None:
     }
 
 
+async def test_of_several_that_must_not_replace_one_wins(ann: Person) -> None:
+    answers = await asyncio.gather(*(add(ann, description=f"T{number}", replace="no") for number in range(6)))
+    assert sorted(answers) == ["done"] + ["item already exists"] * 5
+    winner = (await only_post(ann))["description"]
+    assert answers[int(winner[1:])] == "done"
+
+
 async def test_deleting_by_address(ann: Person) -> None:
     await add(ann)
     assert await ann.pinboard("posts/delete", url="HTTPS://example.org/a?b=1&c=%20#d") == {
@@ -390,11 +397,8 @@ async def test_extensions_may_read_answers_and_pages_may_not(ann: Person, scheme
     assert preflight.headers["access-control-allow-origin"] == origin
     assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
     assert "access-control-allow-credentials" not in preflight.headers
-    for arguments in (
-        {"headers": {"origin": origin}},
-        {"headers": {"origin": origin, **ann.basic(ann.token)}},
-    ):
-        answer = await ann.web.get("/v1/posts/update", **arguments)
+    for headers in ({"origin": origin}, {"origin": origin, **ann.basic(ann.token)}):
+        answer = await ann.web.get("/v1/posts/update", headers=headers)
         assert answer.headers["access-control-allow-origin"] == origin
     for other in ("https://evil.example", f"{origin}.evil.example", "null"):
         refused = await ann.web.get("/v1/posts/update", headers={"origin": other})
