@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,8 +12,6 @@ from starlette.responses import Response
 from services.kit.errors import BadRequest, Conflict, NotFound, Problem, Unprocessable
 from services.links.client import InvalidUrl, LinkChange, Listed, ListingQuery, NewLink, normalise_url
 from services.web.linkding import answers
-from services.web.linkding.bundle import Bundle
-from services.web.linkding.bundle_store import BundleStore
 from services.web.linkding.call import Call, answer, done
 from services.web.linkding.fields import (
     MAX_TEXT_CHARACTERS,
@@ -25,90 +22,12 @@ from services.web.linkding.fields import (
     bookmark_fields,
     within_limits,
 )
-from services.web.linkding.queries import UnreadableQuery, listing_query
-from services.web.programs.limits import Limit
-from services.web.programs.strangers import public_listing
 from services.web.public import PageRead
 
 T = TypeVar("T")
 
 # Programs give up after 10 s, and saving must not wait for a slow page as long as that.
 FETCH_S = 4.0
-# Anybody may read the shared list: so often from one address.
-ANYBODY = Limit(burst=60, every_s=1)
-
-NOTHING: tuple[int, Sequence[dict[str, Any]]] = (0, ())
-
-
-async def list_bookmarks(call: Call) -> Response:
-    """The caller's bookmarks, but the archived ones."""
-    return await _list(call, archived=False)
-
-
-async def list_archived(call: Call) -> Response:
-    """The caller's archived bookmarks."""
-    return await _list(call, archived=True)
-
-
-async def _list(call: Call, *, archived: bool) -> Response:
-    query = await _query(call)
-
-    async def read(limit: int, offset: int) -> tuple[int, Sequence[dict[str, Any]]]:
-        if query is None:
-            return NOTHING
-        asked = msgspec.structs.replace(query, archived=archived, limit=limit, offset=offset)
-        try:
-            listing = await call.links.listing(asked)
-        except Unprocessable as problem:
-            # What cannot be read finds nothing; what takes too long is no answer.
-            if "position" in problem.members:
-                return NOTHING
-            raise
-        return listing.count, list(map(answers.bookmark, listing.items))
-
-    return await call.page(read)
-
-
-async def list_shared(call: Call) -> Response:
-    """The public bookmarks of everybody, or with `user` of one."""
-    if call.caller is None:
-        call.deps.limits.spend(ANYBODY, _address(call))
-    query = await _query(call)
-    owner_id: int | None = None
-    if name := call.given("user"):
-        try:
-            owner_id = (await call.deps.public.person(name)).user_id
-        except NotFound:
-            query = None
-
-    async def read(limit: int, offset: int) -> tuple[int, Sequence[dict[str, Any]]]:
-        if query is None:
-            return NOTHING
-        asked = msgspec.structs.replace(query, limit=limit, offset=offset)
-        try:
-            listing = await public_listing(call.deps, asked, owner_id)
-        except Unprocessable as problem:
-            if "position" in problem.members:
-                return NOTHING
-            raise
-        return listing.count, list(map(answers.bookmark, listing.items))
-
-    return await call.page(read)
-
-
-async def _query(call: Call) -> ListingQuery | None:
-    """None for a query that cannot be read: it finds nothing."""
-    bundle: Bundle | None = None
-    number = call.given("bundle")
-    if call.caller is not None and number.isascii() and number.isdigit() and len(number) <= 9:
-        try:
-            bundle = await BundleStore(call.deps.database).get(call.me.user_id, int(number))
-        except NotFound:
-            bundle = None
-    try:
-        return listing_query(call, bundle)
-    except UnreadableQuery:
-        return None
 
 
 async def get_bookmark(call: Call) -> Response:
@@ -273,13 +192,6 @@ async def _fetched(call: Call, url: str) -> PageRead | None:
             return await call.deps.public.page(url)
     except (Problem, TimeoutError):
         return None
-
-
-def _address(call: Call) -> str:
-    """Whom the edge saw: the last it wrote; what stands before that anybody may have written."""
-    seen = call.request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    client = call.request.client
-    return seen or ("" if client is None else client.host)
 
 
 def _or(value: T | UnsetType, default: T) -> T:

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from services.kit.errors import Forbidden, MethodNotAllowed, NotFound, Problem, Unauthenticated
-from services.web.linkding import account, bookmarks, bundles, tags
+from services.web.linkding import account, bookmarks, bundles, lists, tags
 from services.web.linkding.call import Call, answer, call_of
 from services.web.linkding.fields import InvalidFields
 from services.web.programs.front import Front
@@ -29,9 +29,9 @@ class Public(NamedTuple):
 TABLE: dict[str, dict[str, Handler | Public]] = {
     "/api": {"GET": account.root},
     "/api/user/profile": {"GET": account.profile},
-    "/api/bookmarks": {"GET": bookmarks.list_bookmarks, "POST": bookmarks.create},
-    "/api/bookmarks/archived": {"GET": bookmarks.list_archived},
-    "/api/bookmarks/shared": {"GET": Public(bookmarks.list_shared)},
+    "/api/bookmarks": {"GET": lists.list_bookmarks, "POST": bookmarks.create},
+    "/api/bookmarks/archived": {"GET": lists.list_archived},
+    "/api/bookmarks/shared": {"GET": Public(lists.list_shared)},
     "/api/bookmarks/check": {"GET": bookmarks.check},
     "/api/bookmarks/singlefile": {"POST": bookmarks.refuse_upload},
     "/api/bookmarks/{number}": {
