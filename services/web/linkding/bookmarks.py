@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
 from services.kit.errors import BadRequest, Conflict, NotFound, Problem, Unprocessable
+from services.link_checker.client import PageInfo
 from services.links.client import InvalidUrl, LinkChange, Listed, ListingQuery, NewLink, normalise_url
 from services.web.linkding import answers
 from services.web.linkding.call import Call, answer, done
@@ -22,7 +23,6 @@ from services.web.linkding.fields import (
     bookmark_fields,
     within_limits,
 )
-from services.web.public import PageRead
 
 T = TypeVar("T")
 
@@ -185,7 +185,7 @@ async def _completed(call: Call, sent: BookmarkFields) -> BookmarkFields:
     return msgspec.structs.replace(sent, title=title, description=description)
 
 
-async def _fetched(call: Call, url: str) -> PageRead | None:
+async def _fetched(call: Call, url: str) -> PageInfo | None:
     """What a page says of itself; None when it cannot be had in time."""
     try:
         async with asyncio.timeout(FETCH_S):

@@ -126,9 +126,8 @@ class Identities:
                 return await self._users.refresh(before.refresh_token)
             except Unauthenticated:
                 pass  # ended, or the password was changed: this one may be the new one
-        return await self._users.sign_in(
-            shown.username, shown.text, forwarded_for=forwarded_for, user_agent=USER_AGENT
-        )
+        users = self._users.on_behalf_of(forwarded_for, USER_AGENT)
+        return await users.sign_in(shown.username, shown.text)
 
     def _digest(self, shown: Credentials) -> bytes:
         parts = ("token", shown.text) if isinstance(shown, Token) else (shown.username, shown.text)
