@@ -84,13 +84,20 @@ def test_a_password_is_exchanged_for_a_token_at_the_edge(program: Program) -> No
     assert other.pinboard("posts/update").status_code == 200
 
 
-@pytest.mark.parametrize("scheme", ["Token", "Bearer"])
-def test_personal_tokens_pass_the_edge_in_either_scheme(program: Program, scheme: str) -> None:
-    right = program.edge.get("/api/bookmarks/", headers={"authorization": f"{scheme} {program.token}"})
-    wrong = program.edge.get("/api/bookmarks/", headers={"authorization": f"{scheme} nonsense"})
+def test_personal_tokens_and_access_tokens_pass_the_edge(program: Program) -> None:
+    right = program.edge.get("/api/bookmarks/", headers={"authorization": f"Token {program.token}"})
+    wrong = program.edge.get("/api/bookmarks/", headers={"authorization": "Token nonsense"})
     access = program.edge.get("/api/bookmarks/", headers=program.account.headers)
     assert (right.status_code, wrong.status_code, access.status_code) == (200, 401, 200)
     assert wrong.json() == {"detail": "Invalid token."}
+
+
+def test_what_calls_itself_a_bearer_token_must_be_an_access_token_already_at_the_edge(
+    program: Program,
+) -> None:
+    answer = program.edge.get("/api/bookmarks/", headers={"authorization": f"Bearer {program.token}"})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
 def test_addresses_that_clients_make(program: Program) -> None:
