@@ -36,6 +36,10 @@ lint: $(VENV)/dev ## Check style and types
 bench: $(VENV)/dev ## Measure each layer against the bare process, in one run
 	$(BIN)/python -m tests.bench
 
+.PHONY: bench-scale
+bench-scale: $(VENV)/dev ## Compare lists, searches and news at a thousand and at a million links
+	$(BIN)/python -m tests.bench.scale
+
 .PHONY: render
 render: $(VENV)/dev ## Render the chart for the local mesh
 	$(BIN)/python -m delinkcious.chart

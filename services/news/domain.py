@@ -102,8 +102,10 @@ def sortable(version: int) -> bytes:
 def body(link: LinkState) -> bytes:
     """What is kept of a public link, for its followers."""
     note = link.note[:MAX_NOTE_CHARACTERS]
+    # A tag that begins with a dot is its owner's own.
+    public = [tag for tag in link.tags if not tag.startswith(".")]
     return msgspec.msgpack.encode(
-        Item(link.url, link.title, note, link.tags[:MAX_TAGS], link.created_at, link.updated_at)
+        Item(link.url, link.title, note, public[:MAX_TAGS], link.created_at, link.updated_at)
     )
 
 
