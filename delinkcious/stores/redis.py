@@ -53,6 +53,8 @@ class Redis:
             # Rather refuse a write, which is tried again, than forget a part of a timeline.
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
+            # A title of its own would overwrite the environment by which the mesh knows its processes.
+            "set-proc-title": "no",
         }
         text = "".join(f"{name} {value}\n" for name, value in lines.items())
         write_private(self._configuration, text.encode())

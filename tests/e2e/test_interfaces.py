@@ -34,6 +34,10 @@ def test_no_answer_at_the_edge_is_undocumented_or_a_server_error_however_it_is_a
     conforms(installation, document(installation, workload), account.headers, examples=100)
 
 
+def _link() -> Json:
+    return {"url": f"https://example.org/{SECRET}", "private": True, "tags": [SECRET], "note": SECRET}
+
+
 class Things:
     """What ada has, by the names that parameters of paths have, and a picture of all of it."""
 
@@ -43,10 +47,11 @@ class Things:
         self.ids: dict[str, list[str]] = {}
 
     def make(self) -> None:
-        link = self._made("POST", "/api/v1/links", {"url": f"https://example.org/{SECRET}", "private": True})
+        link = self._made("POST", "/api/v1/links", _link())
         self._made("POST", "/api/v1/tokens", {"name": SECRET, "scopes": ["read"]})
         tokens = self._edge.get("/api/v1/tokens", headers=self._account.headers).json()
         sessions = self._edge.get("/api/v1/sessions", headers=self._account.headers).json()
+        entries = self._edge.get("/api/v1/tags/entries", headers=self._account.headers).json()
         self._edge.put(
             "/api/v1/imports/ada-s-key",
             content=b'<!DOCTYPE NETSCAPE-Bookmark-file-1><DL><DT><A HREF="https://example.org/i">i</A></DL>',
@@ -57,6 +62,10 @@ class Things:
             "token_id": [str(token["id"]) for token in tokens["items"]],
             "session_id": [str(session["id"]) for session in sessions["items"]],
             "key": ["ada-s-key"],
+            "tag_id": [str(tag["id"]) for tag in entries["items"]],
+            # She has none: whatever number it would have.
+            "identity_id": ["1", "2", "3"],
+            "provider": ["nobody"],
         }
 
     def picture(self) -> list[Json]:
