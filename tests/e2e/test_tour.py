@@ -54,11 +54,15 @@ def test_every_block_of_the_tour_works_and_shows_what_it_promises(checkout: Path
     assert "8 added" in by_block[1]
     assert "Python documentation" in by_block[1]
     assert '"url":"https://istio.io/latest/docs/"' in by_block[2]
-    assert "links-v1" in by_block[3]
-    assert "403" in by_block[4]
-    assert "refused: mutual TLS is strict" in by_block[4]
-    counts = {version: int(n) for n, version in re.findall(r"(\d+) outbound\|80\|(v[12])", by_block[5])}
+    assert "ada: Envoy" in by_block[3]
+    assert "DEAD_LETTERS  0" in by_block[3]
+    assert '"href":"https://www.envoyproxy.io/"' in by_block[4].replace(": ", ":")
+    assert int(by_block[4].splitlines()[-1]) > 1
+    assert "links-v1" in by_block[5]
+    assert "403" in by_block[6]
+    assert "refused: mutual TLS is strict" in by_block[6]
+    counts = {version: int(n) for n, version in re.findall(r"(\d+) outbound\|80\|(v[12])", by_block[7])}
     assert counts["v1"] > counts["v2"] > 5
-    assert 'unknown field "spec.http[0].route[0].wieght"' in by_block[6] + done.stderr
-    assert "not applied" in by_block[6]
-    assert "istio.io" in by_block[7]
+    assert 'unknown field "spec.http[0].route[0].wieght"' in by_block[8] + done.stderr
+    assert "not applied" in by_block[8]
+    assert "istio.io" in by_block[9]
