@@ -145,19 +145,13 @@ def test_edits_of_the_weights_under_load_fail_no_request(
 
 
 @pytest.fixture
-def eight_sidecars(installation: Installation) -> Iterator[None]:
-    """With the gateway's Envoy."""
-    crowd = {"links-v1": 3, "links-v2": 2, "users-v1": 2}
-    for name, replicas in crowd.items():
-        installation.told("mesh", "scale", f"deployment/{name}", "--replicas", str(replicas), "-n", NAMESPACE)
-    assert sum(pod["admin"] is not None for pod in installation.pods()) >= 8
-    yield
-    for name in crowd:
-        installation.told("mesh", "scale", f"deployment/{name}", "--replicas", "1", "-n", NAMESPACE)
+def eight_sidecars(installation: Installation, two_versions: None) -> None:
+    """One of each service, two of `links`, and the gateway's Envoy."""
+    assert sum(pod["admin"] is not None for pod in installation.pods()) == 8
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("two_versions", "eight_sidecars")
+@pytest.mark.usefixtures("eight_sidecars")
 def test_a_hundred_edits_over_eight_sidecars_under_load_fail_no_request_and_take_50_ms_at_most(
     installation: Installation, policy: Policy, account: Account
 ) -> None:

@@ -13,17 +13,33 @@ from mesh.local.model import Config, Finding, Resource
 from mesh.local.resources import duplicates
 from mesh.local.schema import judge, runs
 
-__all__ = ["check", "validate"]
+__all__ = ["Judged", "check", "validate"]
 
 
-def validate(resources: Sequence[Resource]) -> tuple[Config, list[Finding]]:
+class Judged:
+    """What was found in resources one by one, for as long as they are the very same objects."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Resource, list[Finding]]] = {}
+
+    def judge(self, resources: Sequence[Resource]) -> list[Finding]:
+        """The findings of each by itself; what is not among `resources` is forgotten."""
+        known = {}
+        for resource in resources:
+            entry = self._known.get(id(resource))
+            known[id(resource)] = entry or (resource, judge(resource))
+        self._known = known
+        return [finding for _, findings in known.values() for finding in findings]
+
+
+def validate(resources: Sequence[Resource], judged: Judged | None = None) -> tuple[Config, list[Finding]]:
     """The configuration of what is run, and everything found; it is to be used unless one is an error.
 
-    What resources say together is judged only when each is right by itself.
+    What resources say together is judged only when each is right by itself. `judged` remembers from one
+    call to the next.
     """
     findings = duplicates(resources)
-    for resource in resources:
-        findings += judge(resource)
+    findings += (judged or Judged()).judge(resources)
     config = Config(resource for resource in resources if runs(resource))
     if not any(found.level == "error" for found in findings):
         findings += check(config)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mesh.local import resources
-from mesh.local.check import validate
+from mesh.local.check import Judged, validate
 from mesh.local.model import Config, Finding, InvalidConfig, Resource
 from mesh.local.runtime import applied, held, order, podcheck
 from mesh.local.runtime.applied import Key, Word, digest
@@ -46,6 +46,7 @@ class Configuration:
     def __init__(self, sources: Sequence[Path], own: Sequence[Resource] = ()) -> None:
         self.sources = tuple(sources)
         self._own = tuple(own)
+        self._judged = Judged()
         self._parsed: dict[Path, tuple[str, list[Resource]]] = {}
 
     def declared(self) -> list[Resource]:
@@ -75,7 +76,7 @@ class Configuration:
         Raises InvalidConfig.
         """
         merged, still = applied.merge(self.declared(), words)
-        config, findings = validate(merged)
+        config, findings = validate(merged, self._judged)
         if not any(finding.level == "error" for finding in findings):
             everything = workloads(config, overrides)
             findings = [*findings, *order.findings(everything), *podcheck.findings(everything, config)]

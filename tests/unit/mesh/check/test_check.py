@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mesh.local.check import validate
+from mesh.local.check import Judged, validate
+from mesh.local.model import Finding, Resource
 from mesh.local.resources import parse
+from mesh.local.schema import judge
 from tests.unit.mesh.cases import Case, read, unmet
 
 CASES = read(Path(__file__).parent / "cases")
@@ -50,3 +52,28 @@ def test_a_kind_that_is_not_run_is_left_out_of_the_configuration() -> None:
     config, findings = validate(parse(role, "a.yaml"))
     assert list(config) == []
     assert [found.level for found in findings] == ["warning"]
+
+
+UNWRITTEN = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: NAME }
+spec: { hosst: [x] }
+"""
+
+
+def test_what_has_not_changed_is_not_judged_again_and_is_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+
+    def counting(resource: Resource) -> list[Finding]:
+        judged.append(resource.name)
+        return judge(resource)
+
+    monkeypatch.setattr("mesh.local.check.judge", counting)
+    [first] = parse(UNWRITTEN.replace("NAME", "first"), "first.yaml")
+    [second] = parse(UNWRITTEN.replace("NAME", "second"), "second.yaml")
+    [edited] = parse(ISTIO_ONLY, "second.yaml")
+    memory = Judged()
+    before = memory.judge([first, second])
+    assert memory.judge([first, edited]) == [found for found in before if found.file == "first.yaml"]
+    assert judged == ["first", "second", "a"]
