@@ -177,6 +177,18 @@ def database_url(service: str, explicit: Path | None = None) -> Secret:
     return Secret(Postgres(folder, host, port).url(service, password, service))
 
 
+def redis_url(explicit: Path | None = None) -> Secret:
+    """The Redis of the running installation. Raises LookupError."""
+    folder = state(explicit).folder
+    address = Redis.address(folder / "processes" / "redis")
+    file = folder / "secrets.json"
+    if address is None or not file.exists():
+        raise LookupError(f"no Redis runs in {folder}: delinkcious up starts it")
+    host, port = address
+    password = LocalSecrets.load_or_create(file, DATABASES, BROKER_USERS).redis
+    return Secret(Redis(folder, host, port).url(password))
+
+
 def authority_file(explicit: Path | None = None) -> Path:
     """The certificate to trust for `ingress_url`."""
     return edge.authority_file(state(explicit).folder / "edge")

@@ -17,6 +17,7 @@ import redis.exceptions
 from delinkcious.secrets import write_private
 
 OLDEST = (6, 2)
+CONFIGURATION = "redis.conf"
 MAX_MEMORY = "1gb"
 # A timeline is a sorted set of a few hundred short texts: packed, it takes a quarter of the memory.
 PACKED_ENTRIES = 512
@@ -82,9 +83,19 @@ class Redis:
         finally:
             await client.aclose()
 
+    @staticmethod
+    def address(folder: Path) -> tuple[str, int] | None:
+        """Host and port of the server that was prepared in `folder`; None when none was."""
+        try:
+            lines = (folder / CONFIGURATION).read_text().splitlines()
+        except FileNotFoundError:
+            return None
+        written = dict(line.partition(" ")[::2] for line in lines)
+        return written["bind"], int(written["port"])
+
     @property
     def _configuration(self) -> Path:
-        return self.folder / "redis.conf"
+        return self.folder / CONFIGURATION
 
 
 @cache

@@ -50,6 +50,7 @@ GET = f"SELECT {COLUMNS} FROM linkding_bundles WHERE user_id = $1 AND id = $2"  
 LIST = f"""
     SELECT {COLUMNS} FROM linkding_bundles WHERE user_id = $1 ORDER BY "order", id LIMIT $2 OFFSET $3"""  # noqa: S608
 DELETE = "DELETE FROM linkding_bundles WHERE user_id = $1 AND id = $2"
+DELETE_ALL = "DELETE FROM linkding_bundles WHERE user_id = $1"
 
 
 class BundleStore:
@@ -83,6 +84,10 @@ class BundleStore:
     async def delete(self, user_id: int, bundle_id: int) -> None:
         if await self._database.execute(DELETE, user_id, bundle_id) != "DELETE 1":
             raise NotFound
+
+    async def delete_all(self, user_id: int) -> None:
+        """Of an account that is gone."""
+        await self._database.execute(DELETE_ALL, user_id)
 
 
 def _bundle(row: Record | None) -> Bundle:
