@@ -40,7 +40,8 @@ _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 class Problem(Exception):
     """An answer that is not a success: `detail` says what went wrong here, `members` are added to the JSON.
 
-    `retry_after_s` and `headers` become response headers; status and title stand on the class.
+    `retry_after_s` and `headers` become response headers; status and title stand on the class. `type` tells
+    problems of one status apart: the class's own, or what a peer has called it.
     """
 
     status: ClassVar[int] = 500
@@ -59,6 +60,7 @@ class Problem(Exception):
         self.retry_after_s = retry_after_s
         self.headers = dict(headers or {})
         self.members = members
+        self.type = self.slug()
         if retry_after_s is not None:
             self.headers["retry-after"] = str(max(1, math.ceil(retry_after_s)))
 

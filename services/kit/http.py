@@ -15,7 +15,7 @@ import msgspec
 from httpx_aiohttp import AiohttpTransport
 
 from services.kit import deadline
-from services.kit.errors import BadGateway, DeadlineExceeded, Problem, Unavailable, by_status
+from services.kit.errors import TYPE_PREFIX, BadGateway, DeadlineExceeded, Problem, Unavailable, by_status
 from services.kit.settings import decode_secret, reveal_secret
 from telemetry.traces import current_traceparent
 
@@ -190,9 +190,12 @@ def problem_of(response: httpx.Response) -> Problem:
         except msgspec.MsgspecError:
             members = {}
     detail = str(members.pop("detail", "") or f"{response.request.url.host} answered {response.status_code}")
-    for taken in ("type", "title", "status", "trace_id"):
-        members.pop(taken, None)
     problem = kind(detail)
+    named = str(members.pop("type", ""))
+    if named.startswith(TYPE_PREFIX):
+        problem.type = named.removeprefix(TYPE_PREFIX)
+    for taken in ("title", "status", "trace_id"):
+        members.pop(taken, None)
     problem.members = members
     if "retry-after" in response.headers:
         problem.headers["retry-after"] = response.headers["retry-after"]

@@ -128,6 +128,23 @@ async def test_a_peers_problem_is_raised_as_it_was_told() -> None:
     assert raised.value.members == {"name": "ann"}
 
 
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ("https://delinkcious.example/problems/username-taken", "username-taken"),
+        ("https://elsewhere.example/problems/username-taken", "conflict"),
+        (None, "conflict"),
+        (7, "conflict"),
+    ],
+)
+async def test_a_peers_problem_keeps_its_type_to_be_told_from_others(told: object, known: str) -> None:
+    document = msgspec.json.encode({"type": told, "status": 409})
+    async with peer(response(409, document, "application/problem+json")) as there, open_client() as client:
+        with pytest.raises(Conflict) as raised:
+            await client.call("GET", there.url, Thing)
+    assert raised.value.type == known and raised.value.members == {}
+
+
 @pytest.mark.parametrize("body", [b"<html>", b'{"id":"7"}', b""])
 async def test_an_answer_that_was_not_agreed_on_is_a_bad_gateway(body: bytes) -> None:
     async with peer(response(200, body)) as there, open_client() as client:
