@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 import uvicorn
 from authlib.common.security import generate_token
 from authlib.oauth2.rfc6749 import AuthorizationServer, ClientMixin, OAuth2Payload, OAuth2Request
@@ -27,6 +28,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from services.kit.settings import Secret
 
 CLIENT_ID = "delinkcious"
 CLIENT_SECRET = "between the two of us"
@@ -309,6 +312,24 @@ class _IdToken(OpenIDCode):  # type: ignore[misc]
     def generate_user_info(self, user: dict[str, Any], scope: str) -> UserInfo:
         told = dict(user) if self._provider.email_in_token else {"sub": user["sub"]}
         return UserInfo({**told, **self._provider.claims})
+
+
+def configured(*providers: IdentityProvider, redirect_url: str = REDIRECT_URL) -> dict[str, Any]:
+    """The settings of a users service that knows these providers."""
+    listed = [
+        {
+            "id": each.provider_id,
+            "name": each.provider_id.title(),
+            "issuer": each.issuer,
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+        }
+        for each in providers
+    ]
+    return {
+        "oidc_providers": Secret(msgspec.json.encode(listed).decode()),
+        "oidc_redirect_url": redirect_url,
+    }
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -110,8 +111,10 @@ class Stack:
 
 
 @asynccontextmanager
-async def running(migrated_database: MigratedDatabase, *, max_links: int = 200_000) -> AsyncIterator[Stack]:
-    """The whole stack, and its end."""
+async def running(
+    migrated_database: MigratedDatabase, *, max_links: int = 200_000, **accounts: Any
+) -> AsyncIterator[Stack]:
+    """The whole stack, and its end; `accounts` are settings of the users service."""
     async with AsyncExitStack() as stack:
         off: set[str] = set()
         users_socket, jwks_socket, links_socket, stand_socket = (_listener() for _ in range(4))
@@ -124,6 +127,7 @@ async def running(migrated_database: MigratedDatabase, *, max_links: int = 200_0
                 key_encryption_key=Secret(base64.b64encode(secrets.token_bytes(32)).decode()),
                 service_token=Secret(SERVICE_TOKEN),
                 sign_up_burst=1_000,
+                **accounts,
             )
         )
         links = create_links(

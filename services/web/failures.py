@@ -25,6 +25,23 @@ _SAID: dict[int, tuple[str, str]] = {
     504: ("This took too long", "A part of Delinkcious did not answer in time. Try again soon."),
 }
 
+# Problems of sign-ins with an identity provider, by type.
+_ELSEWHERE = {
+    "provider-unavailable": "The identity provider does not answer at the moment. Try again soon, or sign in"
+    " with your password.",
+    "provider-fault": "The identity provider gave an answer that makes no sense. Try again soon, or sign in"
+    " with your password.",
+    "identity-refused": "The identity provider did not confirm who you are. Try again.",
+    "sign-in-declined": "The sign-in was cancelled, or the identity provider declined it.",
+    "sign-in-not-begun": "This sign-in has expired, was used already, or was not begun in this browser. Begin"
+    " again.",
+    "invalid-ticket": "This took too long, or it was done already. Sign in with the identity provider again.",
+    "identity-taken": "This identity signs in to another account. Unlink it there first.",
+    "last-sign-in": "Without this identity you could not sign in any more. Set a password first.",
+    "fresh-sign-in-required": "To show that it is you, sign in again with an identity provider that is linked"
+    " to your account; then try once more within ten minutes.",
+}
+
 # Reasons that the links service gives for an address.
 _REASONS = {
     "missing-url": "Enter the address of the page.",
@@ -54,6 +71,8 @@ def explain(error: Problem) -> tuple[str, str]:
 
 def said(error: Problem) -> str:
     """What is wrong with what was sent, as one sentence beside the form."""
+    if error.type in _ELSEWHERE:
+        return _ELSEWHERE[error.type]
     reason = str(error.members.get("reason", ""))
     if reason in _REASONS:
         return _REASONS[reason]

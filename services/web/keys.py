@@ -39,7 +39,7 @@ class Keys:
         # itsdangerous signs with the last one.
         self._signers = {
             name: Signer(keys[::-1], salt=name.encode(), key_derivation="hmac", digest_method=hashlib.sha256)
-            for name in ("session", "visitor", "notice")
+            for name in ("session", "visitor", "notice", "sign-in", "linking")
         }
 
     def sign(self, purpose: str, text: str) -> str:

@@ -14,7 +14,7 @@ from services.kit.errors import Forbidden
 from services.kit.settings import Secret
 from services.links.client import LinksClient
 from services.social_graph.client import SocialGraphClient
-from services.users.client import UsersClient
+from services.users.client import Tokens, UsersClient
 from services.web import forms, rendering
 from services.web.deps import Deps
 from services.web.forms import Form
@@ -47,6 +47,12 @@ class Visit:
     async def identify(self) -> None:
         """Find the session that the cookie stands for."""
         self.session = await self.deps.sessions.find(self.request.cookies.get(SESSION))
+
+    async def enter(self, tokens: Tokens) -> None:
+        """Sign this browser in; the session before ends."""
+        self.session = await self.deps.sessions.open(tokens, replaced=self.session)
+        lasts_s = tokens.refresh_expires_in or tokens.expires_in
+        self.set_cookie(SESSION, self.deps.sessions.cookie(self.session), lasts_s)
 
     @property
     def user(self) -> Session:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -84,15 +85,26 @@ class Screen:
 
 
 @pytest.fixture
-async def stack(migrated_database: MigratedDatabase) -> AsyncIterator[Stack]:
-    async with running(migrated_database) as made:
+def listener() -> socket.socket:
+    """Where the pages will listen."""
+    return socket.create_server(("127.0.0.1", 0))
+
+
+@pytest.fixture
+def accounts() -> dict[str, Any]:
+    """Settings of the users service, for tests that need others."""
+    return {}
+
+
+@pytest.fixture
+async def stack(migrated_database: MigratedDatabase, accounts: dict[str, Any]) -> AsyncIterator[Stack]:
+    async with running(migrated_database, **accounts) as made:
         yield made
 
 
 @pytest.fixture
-async def pages_url(stack: Stack) -> AsyncIterator[str]:
+async def pages_url(stack: Stack, listener: socket.socket) -> AsyncIterator[str]:
     """Where the pages are: a browser takes localhost for safe, Secure cookies included."""
-    listener = socket.create_server(("127.0.0.1", 0))
     async with serving(stack.web, listener):
         yield f"http://localhost:{listener.getsockname()[1]}"
 

@@ -13,10 +13,12 @@ from services.web.pages import (
     feeds,
     files,
     health,
+    identities,
     links,
     news,
     nothing,
     people,
+    providers,
     saving,
     tags,
 )
@@ -24,6 +26,8 @@ from services.web.pages import (
 ROUTES: list[BaseRoute] = [
     assets.ROUTE,
     *entrance.ROUTES,
+    *providers.ROUTES,
+    *identities.ROUTES,
     *bulk.ROUTES,
     *links.ROUTES,
     *saving.ROUTES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from contextlib import suppress
 
@@ -12,6 +13,7 @@ from services.kit.settings import Secret
 from services.users.client import NewApiToken, Scope
 from services.web import archive
 from services.web.downloads import Download
+from services.web.elsewhere import offered
 from services.web.failures import said
 from services.web.page import page
 from services.web.rendering import query
@@ -28,38 +30,61 @@ async def overview(visit: Visit) -> Response:
 
 
 async def _overview(visit: Visit, problem: str = "", status: int = 200) -> Response:
-    me = await visit.users.me(await visit.secret_token())
-    return visit.render("account/index.html", status, me=me, problem=problem)
+    return visit.render("account/index.html", status, problem=problem, **await _ways_in(visit))
+
+
+async def _ways_in(visit: Visit) -> dict[str, object]:
+    """The account and what signs in to it: `linked` are the providers that do, of all `providers`."""
+    token = await visit.secret_token()
+    me, identities, providers = await asyncio.gather(
+        visit.users.me(token), visit.users.list_identities(token), offered(visit)
+    )
+    ids = {identity.provider for identity in identities}
+    return {
+        "me": me,
+        "identities": identities,
+        "providers": providers,
+        "linked": [provider for provider in providers if provider.id in ids],
+        "names": {provider.id: provider.name for provider in providers},
+    }
 
 
 async def change_password(visit: Visit) -> Response:
-    """Every other session ends, here too."""
+    """Change it, or set the first one; every other session ends, here too."""
     form = visit.form
-    current, new = Secret(form.secret("current_password")), Secret(form.secret("new_password"))
+    current, new = form.secret("current_password"), Secret(form.secret("new_password"))
+    given = Secret(current) if current else None
     try:
         await visit.users.change_password(
-            await visit.secret_token(), current, new, revoke_api_tokens=form.flag("revoke_api_tokens")
+            await visit.secret_token(), given, new, revoke_api_tokens=form.flag("revoke_api_tokens")
         )
     except (Unauthenticated, Unavailable):
         raise
     except Problem as error:
         return await _overview(visit, said(error), error.status)
     await visit.deps.sessions.store.end_others(visit.user.user_id, visit.user.stored.id_hash)
-    return visit.redirect("/account", "The password is changed. Every other session has ended.")
+    done = "changed" if given else "set"
+    return visit.redirect("/account", f"The password is {done}. Every other session has ended.")
 
 
 async def delete_form(visit: Visit) -> Response:
-    return visit.render("account/delete.html", problem="")
+    return await _delete_form(visit)
+
+
+async def _delete_form(visit: Visit, problem: str = "", status: int = 200) -> Response:
+    return visit.render("account/delete.html", status, problem=problem, **await _ways_in(visit))
 
 
 async def delete(visit: Visit) -> Response:
     """The end: the account, its sessions, and with the events that follow everything else."""
+    password = visit.form.secret("password")
     try:
-        await visit.users.delete_account(await visit.secret_token(), Secret(visit.form.secret("password")))
+        given = Secret(password) if password else None
+        await visit.users.delete_account(await visit.secret_token(), given)
     except (Unauthenticated, Unavailable):
         raise
     except Problem as error:
-        return visit.render("account/delete.html", error.status, problem=said(error))
+        return await _delete_form(visit, said(error), error.status)
     await visit.deps.feeds.delete(visit.user.user_id)
     await visit.deps.sessions.store.end_all(visit.user.user_id)
     visit.set_cookie(SESSION, "", 0)

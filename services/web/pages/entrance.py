@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from services.kit.errors import Problem, Unauthenticated, Unavailable
 from services.kit.settings import Secret
+from services.web.elsewhere import Unlinked, drop, offered
 from services.web.failures import said
 from services.web.page import page
 from services.web.visit import HOME, SESSION, THEME, THEMES, YEAR_S, Visit, local_path
@@ -49,7 +50,14 @@ async def sign_up(visit: Visit) -> Response:
 async def sign_in_form(visit: Visit) -> Response:
     if visit.session is not None:
         return visit.redirect(_next(visit))
-    return visit.render("sign_in.html", username="", next=_next(visit), problem="")
+    return await _sign_in_page(visit)
+
+
+async def _sign_in_page(visit: Visit, username: str = "", problem: str = "", status: int = 200) -> Response:
+    providers = await offered(visit)
+    return visit.render(
+        "sign_in.html", status, username=username, next=_next(visit), problem=problem, providers=providers
+    )
 
 
 async def sign_in(visit: Visit) -> Response:
@@ -63,14 +71,11 @@ async def sign_in(visit: Visit) -> Response:
             "The username or the password is wrong." if isinstance(error, Unauthenticated) else said(error)
         )
         status = 403 if isinstance(error, Unauthenticated) else error.status
-        return visit.render("sign_in.html", status, username=username, next=_next(visit), problem=sentence)
+        return await _sign_in_page(visit, username, sentence, status)
 
 
 async def _enter(visit: Visit, username: str, password: Secret, notice: str = "") -> Response:
-    tokens = await visit.users.sign_in(username, password)
-    session = await visit.deps.sessions.open(tokens, replaced=visit.session)
-    lasts_s = tokens.refresh_expires_in or tokens.expires_in
-    visit.set_cookie(SESSION, visit.deps.sessions.cookie(session), lasts_s)
+    await visit.enter(await visit.users.sign_in(username, password))
     return visit.redirect(_next(visit), notice)
 
 
@@ -83,6 +88,7 @@ async def sign_out(visit: Visit) -> Response:
         await visit.deps.sessions.store.end(visit.session.stored.id_hash)
         visit.set_cookie(SESSION, "", 0)
         visit.session = None
+    drop(visit, Unlinked)
     return visit.redirect("/", "You are signed out.")
 
 

@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
@@ -70,8 +71,14 @@ class Browser:
 
 
 @pytest.fixture
-async def stack(migrated_database: MigratedDatabase) -> AsyncIterator[Stack]:
-    async with running(migrated_database) as made:
+def accounts() -> dict[str, Any]:
+    """Settings of the users service, for tests that need others."""
+    return {}
+
+
+@pytest.fixture
+async def stack(migrated_database: MigratedDatabase, accounts: dict[str, Any]) -> AsyncIterator[Stack]:
+    async with running(migrated_database, **accounts) as made:
         yield made
 
 

@@ -10,16 +10,13 @@ import httpx
 import msgspec
 import pytest
 
-from services.kit.settings import Secret
 from services.users.client import UsersClient
 from services.users.messages import Tokens
 from services.users.oidc.messages import FinishSignIn, SignInFinished, UnknownIdentity
 from tests.identity_provider import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    REDIRECT_URL,
     IdentityProvider,
     answered,
+    configured,
     running,
 )
 
@@ -45,20 +42,7 @@ def other_provider() -> Iterator[IdentityProvider]:
 
 @pytest.fixture
 def setting(provider: IdentityProvider, other_provider: IdentityProvider) -> dict[str, Any]:
-    listed = [
-        {
-            "id": each.provider_id,
-            "name": each.provider_id.title(),
-            "issuer": each.issuer,
-            "client_id": CLIENT_ID,
-            "client_secret": CLIENT_SECRET,
-        }
-        for each in (provider, other_provider)
-    ]
-    return {
-        "oidc_providers": Secret(msgspec.json.encode(listed).decode()),
-        "oidc_redirect_url": REDIRECT_URL,
-    }
+    return configured(provider, other_provider)
 
 
 @dataclass
