@@ -3,13 +3,13 @@
 Problem
  +- BadRequest 400             +- UnsupportedMediaType 415
  +- Unauthenticated 401        +- Unprocessable 422
- +- Forbidden 403              +- PreconditionRequired 428
- +- NotFound 404               +- TooManyRequests 429
- +- MethodNotAllowed 405       +- InternalError 500
- +- Conflict 409               +- BadGateway 502
- +- PreconditionFailed 412     +- Unavailable 503
- +- PayloadTooLarge 413        +- DeadlineExceeded 504
- +- UriTooLong 414
+ +- Forbidden 403              +- FailedDependency 424
+ +- NotFound 404               +- PreconditionRequired 428
+ +- MethodNotAllowed 405       +- TooManyRequests 429
+ +- Conflict 409               +- InternalError 500
+ +- PreconditionFailed 412     +- BadGateway 502
+ +- PayloadTooLarge 413        +- Unavailable 503
+ +- UriTooLong 414             +- DeadlineExceeded 504
 
 A service subclasses the fitting one; the class's name is the problem's type (`NameTaken` -> `name-taken`).
 """
@@ -138,6 +138,13 @@ class UnsupportedMediaType(Problem):
 class Unprocessable(Problem):
     status = 422
     title = "Unprocessable content"
+
+
+class FailedDependency(Problem):
+    """Somebody outside is at fault. Never a 502 or 503: by those the mesh takes our own replicas out."""
+
+    status = 424
+    title = "Failed dependency"
 
 
 class PreconditionRequired(Problem):

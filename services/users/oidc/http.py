@@ -17,7 +17,7 @@ import aiohttp
 import httpx
 import msgspec
 
-from services.kit.errors import BadGateway, Unavailable
+from services.kit.errors import FailedDependency
 
 T = TypeVar("T")
 
@@ -29,11 +29,11 @@ MAX_ANSWER_BYTES = 256 * 1024
 PLACES = 16
 
 
-class ProviderUnavailable(Unavailable):
+class ProviderUnavailable(FailedDependency):
     title = "The identity provider cannot be reached"
 
 
-class ProviderFault(BadGateway):
+class ProviderFault(FailedDependency):
     """It answered something that no provider should."""
 
     title = "The identity provider is faulty"

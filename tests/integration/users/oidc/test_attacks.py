@@ -16,7 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
-from services.kit.errors import BadGateway, Forbidden, NotFound, Unavailable, Unprocessable
+from services.kit.errors import FailedDependency, Forbidden, NotFound, Unprocessable
 from services.kit.settings import Secret
 from services.users.client import UsersClient
 from services.users.deps import Deps
@@ -243,7 +243,7 @@ async def test_a_published_symmetric_key_is_no_key(
     browser: Browser, users: UsersClient, deps: Deps, provider: IdentityProvider
 ) -> None:
     provider.published = [{**OctKey.generate_key(256).as_dict(private=True), "kid": provider.kid}]
-    with pytest.raises(BadGateway):
+    with pytest.raises(FailedDependency):
         await browser.sign_in()
 
 
@@ -264,7 +264,7 @@ async def test_userinfo_about_somebody_else_is_refused(browser: Browser, provide
     provider.email_in_token = False
     told = {"sub": "person-2", "email": "ada@acme.example", "email_verified": True}
     provider.instead["/userinfo"] = lambda: JSONResponse(told)
-    with pytest.raises(BadGateway):
+    with pytest.raises(FailedDependency):
         await browser.sign_in()
 
 
@@ -289,7 +289,7 @@ async def test_a_provider_that_publishes_nonsense_is_a_bad_gateway(
     users: UsersClient, provider: IdentityProvider, answer: Callable[[], Response]
 ) -> None:
     provider.instead[WELL_KNOWN] = answer
-    with pytest.raises(BadGateway):
+    with pytest.raises(FailedDependency):
         await users.begin_sign_in("acme")
 
 
@@ -311,7 +311,7 @@ async def test_a_provider_that_cannot_be_trusted_is_a_bad_gateway(
     users: UsersClient, provider: IdentityProvider, lie: dict[str, Any]
 ) -> None:
     provider.metadata = lie
-    with pytest.raises(BadGateway):
+    with pytest.raises(FailedDependency):
         await users.begin_sign_in("acme")
     assert await users.begin_sign_in("globex")
 
@@ -323,7 +323,7 @@ async def test_a_provider_that_is_down_or_hangs_is_unavailable_and_not_asked_aga
     provider.instead[WELL_KNOWN] = hang
     monkeypatch.setattr(directory._http, "_timeout_s", 0.2)
     for _ in range(3):
-        with pytest.raises(Unavailable, match="did not answer in time"):
+        with pytest.raises(FailedDependency, match="did not answer in time"):
             await users.begin_sign_in("acme")
     assert provider.asked in ([WELL_KNOWN], [])
     monkeypatch.undo()
@@ -342,7 +342,7 @@ def hang() -> Response:
 
 async def test_a_provider_that_cannot_be_reached_is_unavailable(free_port: Callable[[], int]) -> None:
     async with open_provider_http() as http:
-        with pytest.raises(Unavailable, match="cannot be reached"):
+        with pytest.raises(FailedDependency, match="cannot be reached"):
             await http.ask("GET", f"http://127.0.0.1:{free_port()}/")
 
 
@@ -355,7 +355,7 @@ async def test_a_provider_that_hangs_holds_a_few_places_only(
         waiting = [asyncio.create_task(http.ask("GET", f"{provider.issuer}/jwks")) for _ in range(places)]
         while http._busy.total() < places:  # noqa: ASYNC110 - no event tells it
             await asyncio.sleep(0)
-        with pytest.raises(Unavailable, match="many sign-ins"):
+        with pytest.raises(FailedDependency, match="many sign-ins"):
             await http.ask("GET", f"{provider.issuer}/jwks")
         assert (await http.ask("GET", f"{other_provider.issuer}/jwks")).status == 200
         for task in waiting:
@@ -371,7 +371,7 @@ async def test_a_provider_that_breaks_later_is_a_bad_gateway_and_the_next_sign_i
 ) -> None:
     provider.email_in_token = False
     provider.instead[path] = answer
-    with pytest.raises(BadGateway):
+    with pytest.raises(FailedDependency):
         await browser.sign_in()
     del provider.instead[path]
     clock.advance(seconds=FAILURE_KEPT_S + 1)
