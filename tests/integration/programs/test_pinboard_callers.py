@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import httpx
 import pytest
 
+from services.users.client import UsersClient
+from services.web.programs.identities import KNOWN_S
 from tests.integration.programs.conftest import PASSWORD, NewPerson, Person
+from tests.web_stack import Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -87,6 +91,50 @@ async def test_one_session_serves_a_password_however_often_it_comes(ann: Person)
         "/api/v1/sessions", headers={"authorization": f"Bearer {ann.access_token}"}
     )
     assert len(sessions.json()["items"]) == 2
+
+
+@pytest.mark.parametrize("shows", ["token", "password"])
+async def test_what_was_revoked_is_good_for_half_a_minute_at_most(
+    ann: Person, stack: Stack, shows: str
+) -> None:
+    headers = ann.basic(ann.token if shows == "token" else PASSWORD)
+    identities = stack.web.state.kit.running.deps.identities
+    users = stack.users.state.kit.running.database
+    assert (await ann.web.get("/v1/posts/update", headers=headers)).status_code == 200
+    await users.execute("DELETE FROM api_tokens")
+    await users.execute("UPDATE users SET password_hash = NULL, password_changed_at = now()")
+    await users.execute("DELETE FROM sessions")
+    identities._now = lambda: time.time() + KNOWN_S
+    assert KNOWN_S <= 30
+    assert (await ann.web.get("/v1/posts/update", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize("shows", ["token", "password"])
+async def test_users_is_asked_once_in_half_a_minute(
+    ann: Person, stack: Stack, monkeypatch: pytest.MonkeyPatch, shows: str
+) -> None:
+    identities = stack.web.state.kit.running.deps.identities
+    asked: list[str] = []
+    for name in ("sign_in", "exchange_token", "is_open", "refresh"):
+
+        def counted(name: str, before: Any) -> Any:
+            async def call(*arguments: Any, **named: Any) -> Any:
+                asked.append(name)
+                return await before(*arguments, **named)
+
+            return call
+
+        monkeypatch.setattr(UsersClient, name, counted(name, getattr(UsersClient, name)))
+    headers = ann.basic(ann.token if shows == "token" else PASSWORD)
+
+    async def call() -> int:
+        return (await ann.web.get("/v1/posts/update", headers=headers)).status_code
+
+    assert set(await asyncio.gather(*(call() for _ in range(8)))) == {200}
+    identities._now = lambda: time.time() + KNOWN_S
+    assert set(await asyncio.gather(*(call() for _ in range(8)))) == {200}
+    # No new session for a password, and no other refresh token, as long as the one before goes on.
+    assert asked == {"token": ["exchange_token"] * 2, "password": ["sign_in", "is_open"]}[shows]
 
 
 async def test_unknown_methods_and_verbs(ann: Person) -> None:
