@@ -181,6 +181,41 @@ async def test_extensions_may_read_answers_and_pages_may_not(ann: Person, scheme
         assert "access-control-allow-origin" not in refused.headers
 
 
+async def test_another_sites_page_changes_nothing_with_a_password_that_the_browser_remembers(
+    ann: Person,
+) -> None:
+    assert await add(ann) == "done"
+    basic, extension = ann.basic(PASSWORD), {"origin": "moz-extension://0a1b"}
+    writes = {
+        "posts/add": {"url": "https://evil.example/", "description": "T"},
+        "posts/delete": {"url": URL},
+        "tags/delete": {"tag": "a"},
+        "tags/rename": {"old": "a", "new": "b"},
+    }
+    for site in ("cross-site", "same-site"):
+        sent_by = {"sec-fetch-site": site}
+        for method, fields in writes.items():
+            for verb in ("GET", "POST"):
+                refused = await ann.web.request(
+                    verb, f"/v1/{method}", params=fields, headers={**basic, **sent_by}
+                )
+                assert refused.status_code == 403, (verb, method)
+        read = await ann.web.get("/v1/posts/get", params={"url": URL}, headers={**basic, **sent_by})
+        assert read.status_code == 200
+        assert [post["href"] for post in (await ann.pinboard("posts/all"))] == [URL]
+    params = {"url": "https://example.org/b", "description": "T"}
+    token = {"auth_token": f"{ann.name}:{ann.token}"}
+    cross = {"sec-fetch-site": "cross-site"}
+    for arguments in (
+        {"headers": basic},
+        {"headers": {**basic, "sec-fetch-site": "none"}},
+        {"headers": {**basic, **cross, **extension}},
+        {"headers": cross, "params": {**params, **token}},
+    ):
+        done = await ann.web.get("/v1/posts/add", **{"params": params, **arguments})
+        assert done.status_code == 200, arguments
+
+
 async def test_a_head_request_has_no_body(ann: Person) -> None:
     answer: httpx.Response = await ann.web.head("/v1/posts/update", headers=ann.basic(ann.token))
     assert (answer.status_code, answer.content) == (200, b"")
