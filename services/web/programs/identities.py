@@ -128,7 +128,11 @@ class Identities:
         return _Known(caller, min(now + KNOWN_S, token_until), token_until, tokens.refresh_token)
 
     async def _is_open(self, known: _Known) -> bool:
-        return await self._users.is_open(known.caller.access_token)
+        try:
+            return await self._users.is_open(known.caller.access_token)
+        except Unauthenticated:
+            # Its key is no longer good, which says nothing about the session.
+            return False
 
     async def _signed_in(self, shown: Password, forwarded_for: str | None, before: _Known | None) -> Tokens:
         """One session for as long as it can be renewed: a new one each time would end the caller's others."""

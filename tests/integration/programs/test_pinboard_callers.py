@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.kit.errors import Unauthenticated
 from services.users.client import UsersClient
 from services.web.programs.identities import KNOWN_S
 from tests.integration.programs.conftest import PASSWORD, NewPerson, Person
@@ -137,6 +138,20 @@ async def test_users_is_asked_once_in_half_a_minute(
     assert asked == {"token": ["exchange_token"] * 2, "password": ["sign_in", "is_open"]}[shows]
 
 
+async def test_a_password_goes_on_when_the_key_of_its_access_token_is_taken_away(
+    ann: Person, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = ann.basic(PASSWORD)
+    assert (await ann.web.get("/v1/posts/update", headers=headers)).status_code == 200
+
+    async def refused(*_: object) -> None:
+        raise Unauthenticated("not an access token")
+
+    monkeypatch.setattr(UsersClient, "is_open", refused)
+    stack.web.state.kit.running.deps.identities._now = lambda: time.time() + KNOWN_S
+    assert (await ann.web.get("/v1/posts/update", headers=headers)).status_code == 200
+
+
 async def test_unknown_methods_and_verbs(ann: Person) -> None:
     auth = {"auth_token": f"{ann.name}:{ann.token}"}
     for method in ("posts/none", "posts", "", "notes/a/b", "posts/add/more"):
@@ -206,12 +221,13 @@ async def test_another_sites_page_changes_nothing_with_a_password_that_the_brows
     params = {"url": "https://example.org/b", "description": "T"}
     token = {"auth_token": f"{ann.name}:{ann.token}"}
     cross = {"sec-fetch-site": "cross-site"}
-    for arguments in (
+    allowed: tuple[dict[str, Any], ...] = (
         {"headers": basic},
         {"headers": {**basic, "sec-fetch-site": "none"}},
         {"headers": {**basic, **cross, **extension}},
         {"headers": cross, "params": {**params, **token}},
-    ):
+    )
+    for arguments in allowed:
         done = await ann.web.get("/v1/posts/add", **{"params": params, **arguments})
         assert done.status_code == 200, arguments
 
