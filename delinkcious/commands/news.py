@@ -76,11 +76,13 @@ def rebuild(state: Path | None) -> None:
     does on Kubernetes. The service does the same by itself when it finds that Redis was lost.
     """
     try:
+        # What runs is the checkout's, wherever the mesh keeps its state.
+        checkout = local.project()
         environment = _environment(Client(local.state(state)).get("/get/pods"))
     except (MeshError, LookupError, psutil.Error) as error:
         raise click.ClickException(str(error)) from error
     done = subprocess.run(
-        [sys.executable, "-m", "services.news", "rebuild"], env=environment, cwd=local.project(), check=False
+        [sys.executable, "-m", "services.news", "rebuild"], env=environment, cwd=checkout, check=False
     )
     if done.returncode:
         raise SystemExit(done.returncode)

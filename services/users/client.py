@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import quote
 
+from services.kit.errors import Forbidden
 from services.kit.http import SERVICE_TOKEN, HttpClient
 from services.kit.page import Page
 from services.kit.settings import Secret
@@ -40,6 +41,7 @@ from services.users.oidc.messages import (
     SignInBegun,
     SignInFinished,
 )
+from services.users.problems import SessionRequired
 
 __all__ = [
     "USER_DELETED",
@@ -132,6 +134,17 @@ class UsersClient:
 
     async def list_sessions(self, access_token: Secret) -> list[Session]:
         return (await self._call("GET", "/sessions", Page[Session], access_token)).items
+
+    async def is_open(self, access_token: Secret) -> bool:
+        """Whether the session that an access token comes from goes on: not ended, nor its account deleted."""
+        try:
+            await self.list_sessions(access_token)
+        except Forbidden as problem:
+            # Any other 403 is a proxy's, and says nothing about the session.
+            if problem.type != SessionRequired.slug():
+                raise
+            return False
+        return True
 
     async def end_session(self, access_token: Secret, session_id: int) -> None:
         path = f"/sessions/{session_id}"

@@ -24,6 +24,7 @@ from services.web.public import Public
 from services.web.reference import Reference, own_description
 from services.web.sessions import Sessions
 from services.web.settings import WebSettings
+from services.web.sign_ins import SignIns
 from services.web.streams import Streams
 
 VERSION = "1"
@@ -39,7 +40,7 @@ def create(settings: WebSettings) -> Starlette:
     async def open_deps(resources: Resources) -> Deps:
         http, database = resources.http, resources.database
         users = UsersClient(http, settings.users_url, settings.service_token)
-        sessions = Sessions(database, users, keys)
+        sessions = Sessions(database, users, keys, SignIns(users, resources.registry))
         feeds = FeedStore(database)
         await resources.enter("housekeeping", cleaning(sessions.store))
         if settings.nats_url:

@@ -45,7 +45,8 @@ async def stream(request: Request) -> Response:
     if request.method != "GET":
         raise MethodNotAllowed(headers={"allow": "GET"})
     authorization = request.headers.get("authorization")
-    principal = await request.app.state.kit.running.verifier.principal(authorization)
+    verifier = request.app.state.kit.running.verifier
+    principal = await verifier.principal(authorization)
     if "read" not in principal.scopes:
         raise Forbidden("the token lacks the scope `read`")
     deps = deps_of(request)
@@ -55,7 +56,11 @@ async def stream(request: Request) -> Response:
         async for item in deps.news.watch(token, after=last_position(request)):
             yield event("item", msgspec.json.encode(item).decode(), item.position)
 
-    return deps.streams.response(request, principal.user_id, events())
+    async def may_read() -> None:
+        # Until the token has expired.
+        await verifier.principal(authorization)
+
+    return deps.streams.response(request, principal.user_id, events(), may_read)
 
 
 ENDPOINTS = (

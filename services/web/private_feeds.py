@@ -6,10 +6,13 @@ their others. A new address makes a new token and revokes the old one.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 from services.kit.errors import NotFound, Unauthenticated
 from services.kit.settings import Secret
@@ -18,18 +21,28 @@ from services.web.feed_store import FeedStore, StoredFeed
 from services.web.keys import Keys, Undecryptable
 
 NONCE_BYTES = 16
-RENEWED_BEFORE_S = 30.0
+# So long an access token serves before the API token is shown again, and one that was revoked is good.
+KNOWN_S = 30.0
 MAX_CACHED = 1_000
 
 
 class PrivateFeeds:
     """Makes, finds and ends the private feeds of users."""
 
-    def __init__(self, store: FeedStore, users: UsersClient, keys: Keys) -> None:
+    def __init__(
+        self,
+        store: FeedStore,
+        users: UsersClient,
+        keys: Keys,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._users = users
         self._keys = keys
+        self._now = now
         self._tokens: OrderedDict[bytes, tuple[float, Secret]] = OrderedDict()
+        self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
 
     async def key(self, user_id: int) -> str | None:
         """The secret part of the addresses; None when there are no private feeds."""
@@ -64,16 +77,19 @@ class PrivateFeeds:
             raise nothing from None
 
     async def _access(self, feed: StoredFeed) -> Secret:
-        known = self._tokens.get(feed.nonce)
-        if known is not None and known[0] > time.monotonic():
-            return known[1]
-        api_token = Secret(self._keys.decrypt(feed.api_token, holder=feed.nonce).decode())
-        tokens = await self._users.exchange_token(api_token)
-        good_until = time.monotonic() + tokens.expires_in - RENEWED_BEFORE_S
-        self._tokens[feed.nonce] = (good_until, tokens.access_token)
-        if len(self._tokens) > MAX_CACHED:
-            self._tokens.popitem(last=False)
-        return tokens.access_token
+        lock = self._locks.setdefault(feed.nonce, asyncio.Lock())
+        async with lock:
+            until, access_token = self._tokens.get(feed.nonce, (0.0, Secret("")))
+            if self._now() < until:
+                return access_token
+            api_token = Secret(self._keys.decrypt(feed.api_token, holder=feed.nonce).decode())
+            good_until = self._now() + KNOWN_S
+            access_token = (await self._users.exchange_token(api_token)).access_token
+            self._tokens[feed.nonce] = (good_until, access_token)
+            self._tokens.move_to_end(feed.nonce)
+            if len(self._tokens) > MAX_CACHED:
+                self._tokens.popitem(last=False)
+            return access_token
 
     async def _revoke(self, access_token: Secret, api_token_id: int | None) -> None:
         if api_token_id is not None:

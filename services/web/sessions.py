@@ -22,6 +22,7 @@ from services.kit.settings import Secret
 from services.users.client import Tokens, UsersClient
 from services.web.keys import Keys, Undecryptable
 from services.web.session_store import SessionStore, StoredSession
+from services.web.sign_ins import SignIns
 
 ID_BYTES = 32
 # An access token is renewed this long before it ends, so that it lasts for the request.
@@ -65,10 +66,11 @@ class Session:
 class Sessions:
     """Opens, finds, renews and ends the sessions of the pages."""
 
-    def __init__(self, database: Database, users: UsersClient, keys: Keys) -> None:
+    def __init__(self, database: Database, users: UsersClient, keys: Keys, sign_ins: SignIns) -> None:
         self._database = database
         self._users = users
         self._keys = keys
+        self._sign_ins = sign_ins
         self._renewing: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self.store = SessionStore(database)
 
@@ -88,6 +90,7 @@ class Sessions:
         if replaced is not None:
             await self.store.end(replaced.stored.id_hash)
         await self.store.add(stored)
+        self._sign_ins.confirm(stored.id_hash)
         return Session(session_id, stored)
 
     async def find(self, cookie: str | None) -> Session | None:
@@ -102,20 +105,36 @@ class Sessions:
         return self._keys.sign("session", session.id)
 
     async def access_token(self, session: Session) -> Secret:
-        """An access token that lasts for a request; raises SessionEnded.
+        """An access token that lasts for a request; raises SessionEnded when the sign-in does not go on.
 
         The refresh token is good once, so it is used by one request at a time, over all replicas: whoever
         comes second finds what the first has brought.
         """
         id_hash = session.stored.id_hash
-        if not _is_fresh(session.stored):
-            # Here first: those who wait shall not hold a connection each.
+        if not (_is_fresh(session.stored) and self._sign_ins.is_known(id_hash)):
+            # Here first: those who wait shall not hold a connection each, nor ask the same again.
             async with self._renewing.setdefault(id_hash, session.lock):
-                renewed = await self._renewed(session)
-            if renewed is None:
+                confirmed = await self._confirmed(session)
+            if confirmed is None:
                 await self.store.end(id_hash)
                 raise SessionEnded("sign in again")
-            session.stored = renewed
+            session.stored = confirmed
+        return self._access(session)
+
+    async def _confirmed(self, session: Session) -> StoredSession | None:
+        """The session with a token that lasts; None when its sign-in is over."""
+        id_hash = session.stored.id_hash
+        if not _is_fresh(session.stored):
+            renewed = await self._renewed(session)
+            if renewed is not None:
+                self._sign_ins.confirm(id_hash)
+            return renewed
+        goes_on = self._sign_ins.is_known(id_hash) or await self._sign_ins.goes_on(
+            id_hash, self._access(session)
+        )
+        return session.stored if goes_on else None
+
+    def _access(self, session: Session) -> Secret:
         return Secret(self._open(session.id, session.stored).access)
 
     async def _renewed(self, session: Session) -> StoredSession | None:

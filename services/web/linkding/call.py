@@ -20,6 +20,7 @@ from services.web.linkding.fields import Body, InvalidFields, from_form
 from services.web.programs import credentials
 from services.web.programs.front import identify
 from services.web.programs.identities import Caller
+from services.web.programs.limits import USUAL
 
 USUAL_LIMIT, MOST = 100, 5_000
 MAX_OFFSET = 2**31 - 1
@@ -103,11 +104,13 @@ class Call:
 
 
 async def call_of(request: Request, *, scope: str, anybody: bool = False) -> Call:
-    """The call that a request makes; raises Unauthenticated, Forbidden."""
+    """The call that a request makes, counted; raises Unauthenticated, TooManyRequests, Forbidden."""
     shown = credentials.from_authorization(request.headers.get("authorization"), schemes=("token", "bearer"))
     if anybody and "authorization" not in request.headers:
         return Call(request, None)
-    caller = await identify(request, deps_of(request), shown)
+    deps = deps_of(request)
+    caller = await identify(request, deps, shown)
+    deps.limits.spend(USUAL, ("linkding", caller.user_id))
     caller.require(scope)
     return Call(request, caller)
 

@@ -16,7 +16,7 @@ from services.web.linkding.bundle_store import BundleStore
 from services.web.linkding.call import Call
 from services.web.linkding.queries import UnreadableQuery, listing_query
 from services.web.programs.limits import Limit
-from services.web.programs.strangers import public_listing
+from services.web.programs.strangers import address, public_listing
 
 # Anybody may read the shared list: so often from one address.
 ANYBODY = Limit(burst=60, every_s=1)
@@ -44,7 +44,7 @@ async def _own(call: Call, *, archived: bool) -> Response:
 async def list_shared(call: Call) -> Response:
     """The public bookmarks of everybody, or with `user` of one."""
     if call.caller is None:
-        call.deps.limits.spend(ANYBODY, _address(call))
+        call.deps.limits.spend(ANYBODY, address(call.request))
     query = await _query(call)
     owner_id: int | None = None
     if name := call.given("user"):
@@ -90,10 +90,3 @@ async def _query(call: Call) -> ListingQuery | None:
         return listing_query(call, bundle)
     except UnreadableQuery:
         return None
-
-
-def _address(call: Call) -> str:
-    """Whom the edge saw: the last it wrote; what stands before that anybody may have written."""
-    seen = call.request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    client = call.request.client
-    return seen or ("" if client is None else client.host)

@@ -39,6 +39,8 @@ class Entry:
 
 async def settings(visit: Visit) -> Response:
     """The addresses of one's feeds."""
+    # They are secrets: not for a sign-in that has ended.
+    await visit.secret_token()
     key = await visit.deps.private_feeds.key(visit.user.user_id)
     return visit.render("account/feeds.html", key=key)
 

@@ -41,7 +41,12 @@ async def stream(visit: Visit) -> Response:
             shown = rendering.render("parts/news_item.html", item=item, fresh=True)
             yield event("item", shown, item.position)
 
-    return visit.deps.streams.response(visit.request, visit.user.user_id, events())
+    async def may_read() -> None:
+        # As long as the session is there, and its sign-in goes on.
+        await visit.identify()
+        await visit.token()
+
+    return visit.deps.streams.response(visit.request, visit.user.user_id, events(), may_read)
 
 
 ROUTES = [page("/news", get=index), page("/news/stream", get=stream, streamed=True)]

@@ -9,19 +9,17 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.kit.errors import MethodNotAllowed, NotFound, Unauthenticated
+from services.kit.errors import Forbidden, MethodNotAllowed, NotFound, Unauthenticated
 from services.web.deps import deps_of
 from services.web.pinboard import account, posts, tags
 from services.web.pinboard.call import Call
 from services.web.pinboard.parameters import Parameters, parameters_of
 from services.web.programs import credentials
 from services.web.programs.credentials import Credentials
-from services.web.programs.front import identify
-from services.web.programs.limits import Limit
+from services.web.programs.front import identify, is_extension
+from services.web.programs.limits import USUAL, Limit
 
-# Far looser than the original (a call per 3 s, `posts/recent` per minute, `posts/all` per 5 minutes):
-# programs that do not slow down by themselves show every refusal to their user.
-USUAL = Limit(burst=1_000, every_s=0.1)
+# The original: `posts/recent` once a minute, `posts/all` once in 5 minutes.
 RECENT = Limit(burst=100, every_s=1)
 ALL = Limit(burst=30, every_s=10)
 # A part of `posts/all` up to this long costs no more than other calls.
@@ -60,6 +58,8 @@ async def answer(request: Request) -> Response:
     method = _method(name)
     parameters = await parameters_of(request)
     deps = deps_of(request)
+    if method.writes:
+        _check_origin(request, parameters)
     caller = await identify(request, deps, _shown(request, parameters))
     caller.require("write" if method.writes else "read")
     deps.limits.spend(_limit(method, parameters), (name, caller.user_id))
@@ -85,6 +85,17 @@ def _shown(request: Request, parameters: Parameters) -> Credentials:
     if shown is None:
         raise Unauthenticated("send auth_token=<user>:<token>, or HTTP Basic")
     return shown
+
+
+def _check_origin(request: Request, parameters: Parameters) -> None:
+    """Raise Forbidden when a browser says that another site's page sent this with a password it remembers.
+
+    Here a GET changes things, and Basic goes with whatever a page loads. Programs do not send this header;
+    an extension sends its credentials itself.
+    """
+    elsewhere = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+    if elsewhere and not parameters.text("auth_token") and not is_extension(request.headers):
+        raise Forbidden("another site's page sent this")
 
 
 def _limit(method: Method, parameters: Parameters) -> Limit:

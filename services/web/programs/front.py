@@ -41,7 +41,7 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         origin = headers.get("origin", "")
-        allowed = _EXTENSION.fullmatch(origin) is not None
+        allowed = is_extension(headers)
         if scope["method"] == "OPTIONS":
             await _preflight(origin if allowed else None)(scope, receive, send)
             return
@@ -65,6 +65,11 @@ class Front:
                     return await self._handler(request)
         except Problem as problem:
             return self._render(problem)
+
+
+def is_extension(headers: Headers) -> bool:
+    """Whether a page of a browser extension sent this."""
+    return _EXTENSION.fullmatch(headers.get("origin", "")) is not None
 
 
 async def identify(request: Request, deps: Deps, shown: Credentials | None) -> Caller:

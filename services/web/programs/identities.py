@@ -1,6 +1,7 @@
-"""From what a program shows to an access token, kept in memory until it expires.
+"""From what a program shows to an access token, kept in memory for half a minute.
 
-Programs show a token or a password with every request; what they are exchanged for is good for minutes.
+Programs show a token or a password with every request. What they are exchanged for is good for minutes, but
+whoever revokes one does not expect to wait for these: users is asked again about each that is still used.
 Nothing of it is written anywhere, and what is remembered is found by a keyed hash, not by the secret itself.
 """
 
@@ -12,7 +13,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 from services.kit.auth import Principal
@@ -21,6 +22,8 @@ from services.kit.settings import Secret
 from services.users.client import Tokens, UsersClient
 from services.web.programs.credentials import API_TOKEN_PREFIX, Credentials, Password, Token
 
+# How long an answer of users counts: what was revoked meanwhile is still good for as long.
+KNOWN_S = 30
 # Renewed this long before it expires, so that no call made with it comes too late.
 MARGIN_S = 30
 MAX_KNOWN = 10_000
@@ -55,6 +58,7 @@ class Caller:
 class _Known:
     caller: Caller
     until: float
+    token_until: float
     refresh_token: Secret | None
 
 
@@ -104,8 +108,11 @@ class Identities:
     async def _ask(
         self, shown: Credentials, verify: Verify, forwarded_for: str | None, before: _Known | None
     ) -> _Known:
+        now = self._now()
         if isinstance(shown, Token):
             tokens = await self._users.exchange_token(shown.text)
+        elif before is not None and now < before.token_until and await self._is_open(before):
+            return replace(before, until=min(now + KNOWN_S, before.token_until))
         else:
             tokens = await self._signed_in(shown, forwarded_for, before)
         principal = await verify(f"Bearer {tokens.access_token.reveal()}")
@@ -117,7 +124,15 @@ class Identities:
             shown.text if isinstance(shown, Token) else None,
             isinstance(shown, Password),
         )
-        return _Known(caller, self._now() + tokens.expires_in - MARGIN_S, tokens.refresh_token)
+        token_until = now + tokens.expires_in - MARGIN_S
+        return _Known(caller, min(now + KNOWN_S, token_until), token_until, tokens.refresh_token)
+
+    async def _is_open(self, known: _Known) -> bool:
+        try:
+            return await self._users.is_open(known.caller.access_token)
+        except Unauthenticated:
+            # Its key is no longer good, which says nothing about the session.
+            return False
 
     async def _signed_in(self, shown: Password, forwarded_for: str | None, before: _Known | None) -> Tokens:
         """One session for as long as it can be renewed: a new one each time would end the caller's others."""

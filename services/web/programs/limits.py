@@ -22,6 +22,11 @@ class Limit(NamedTuple):
     every_s: float
 
 
+# Far looser than the originals (Pinboard: a call per 3 s): programs that do not slow down by themselves show
+# every refusal to their user.
+USUAL = Limit(burst=1_000, every_s=0.1)
+
+
 class Limits:
     """Raises TooManyRequests, with whole seconds in Retry-After, for one call too many."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.web.programs.limits import Limit
 from tests.integration.programs.conftest import Person
 
 pytestmark = pytest.mark.anyio
@@ -205,6 +206,36 @@ async def test_too_many_strangers_from_one_address_are_told_to_wait(ann: Person)
     other = await ann.web.get("/api/bookmarks/shared/", headers={"x-forwarded-for": "x, 192.0.2.8"})
     assert other.status_code == 200
     assert await urls(ann, "bookmarks/shared/") == ""
+
+
+async def test_the_addresses_of_one_ipv6_network_count_as_one(ann: Person) -> None:
+    async def ask(address: str) -> int:
+        headers = {"x-forwarded-for": address}
+        return (await ann.web.get("/api/bookmarks/shared/", headers=headers)).status_code
+
+    statuses = [await ask(f"2001:db8:0:7::{number:x}") for number in range(1, 63)]
+    assert statuses[0] == 200 and statuses[-1] == 429
+    assert await ask("2001:db8:0:8::1") == 200
+
+
+async def test_every_call_with_a_token_is_counted(
+    ann: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.web.linkding.call.USUAL", Limit(burst=4, every_s=3_600))
+    for path in ("user/profile/", "bookmarks/", "tags/"):
+        await ann.linkding("GET", path)
+    await save(ann, "a")
+    for method, path in (
+        ("GET", "bookmarks/shared/"),
+        ("GET", "bundles/"),
+        ("POST", "bookmarks/"),
+        ("DELETE", "bookmarks/1/"),
+    ):
+        refused = await ann.web.request(
+            method, f"/api/{path}", headers={"authorization": f"Token {ann.token}"}
+        )
+        assert refused.status_code == 429 and int(refused.headers["retry-after"]) >= 1, path
+    await bob.linkding("GET", "bookmarks/")
 
 
 async def test_the_next_page_is_at_the_host_that_the_program_asked(ann: Person) -> None:

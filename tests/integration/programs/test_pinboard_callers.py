@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import httpx
 import pytest
 
+from services.kit.errors import Unauthenticated
+from services.users.client import UsersClient
+from services.web.programs.identities import KNOWN_S
 from tests.integration.programs.conftest import PASSWORD, NewPerson, Person
+from tests.web_stack import Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -89,6 +94,64 @@ async def test_one_session_serves_a_password_however_often_it_comes(ann: Person)
     assert len(sessions.json()["items"]) == 2
 
 
+@pytest.mark.parametrize("shows", ["token", "password"])
+async def test_what_was_revoked_is_good_for_half_a_minute_at_most(
+    ann: Person, stack: Stack, shows: str
+) -> None:
+    headers = ann.basic(ann.token if shows == "token" else PASSWORD)
+    identities = stack.web.state.kit.running.deps.identities
+    users = stack.users.state.kit.running.database
+    assert (await ann.web.get("/v1/posts/update", headers=headers)).status_code == 200
+    await users.execute("DELETE FROM api_tokens")
+    await users.execute("UPDATE users SET password_hash = NULL, password_changed_at = now()")
+    await users.execute("DELETE FROM sessions")
+    identities._now = lambda: time.time() + KNOWN_S
+    assert KNOWN_S <= 30
+    assert (await ann.web.get("/v1/posts/update", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize("shows", ["token", "password"])
+async def test_users_is_asked_once_in_half_a_minute(
+    ann: Person, stack: Stack, monkeypatch: pytest.MonkeyPatch, shows: str
+) -> None:
+    identities = stack.web.state.kit.running.deps.identities
+    asked: list[str] = []
+    for name in ("sign_in", "exchange_token", "is_open", "refresh"):
+
+        def counted(name: str, before: Any) -> Any:
+            async def call(*arguments: Any, **named: Any) -> Any:
+                asked.append(name)
+                return await before(*arguments, **named)
+
+            return call
+
+        monkeypatch.setattr(UsersClient, name, counted(name, getattr(UsersClient, name)))
+    headers = ann.basic(ann.token if shows == "token" else PASSWORD)
+
+    async def call() -> int:
+        return (await ann.web.get("/v1/posts/update", headers=headers)).status_code
+
+    assert set(await asyncio.gather(*(call() for _ in range(8)))) == {200}
+    identities._now = lambda: time.time() + KNOWN_S
+    assert set(await asyncio.gather(*(call() for _ in range(8)))) == {200}
+    # No new session for a password, and no other refresh token, as long as the one before goes on.
+    assert asked == {"token": ["exchange_token"] * 2, "password": ["sign_in", "is_open"]}[shows]
+
+
+async def test_a_password_goes_on_when_the_key_of_its_access_token_is_taken_away(
+    ann: Person, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = ann.basic(PASSWORD)
+    assert (await ann.web.get("/v1/posts/update", headers=headers)).status_code == 200
+
+    async def refused(*_: object) -> None:
+        raise Unauthenticated("not an access token")
+
+    monkeypatch.setattr(UsersClient, "is_open", refused)
+    stack.web.state.kit.running.deps.identities._now = lambda: time.time() + KNOWN_S
+    assert (await ann.web.get("/v1/posts/update", headers=headers)).status_code == 200
+
+
 async def test_unknown_methods_and_verbs(ann: Person) -> None:
     auth = {"auth_token": f"{ann.name}:{ann.token}"}
     for method in ("posts/none", "posts", "", "notes/a/b", "posts/add/more"):
@@ -131,6 +194,42 @@ async def test_extensions_may_read_answers_and_pages_may_not(ann: Person, scheme
     for other in ("https://evil.example", f"{origin}.evil.example", "null"):
         refused = await ann.web.get("/v1/posts/update", headers={"origin": other})
         assert "access-control-allow-origin" not in refused.headers
+
+
+async def test_another_sites_page_changes_nothing_with_a_password_that_the_browser_remembers(
+    ann: Person,
+) -> None:
+    assert await add(ann) == "done"
+    basic, extension = ann.basic(PASSWORD), {"origin": "moz-extension://0a1b"}
+    writes = {
+        "posts/add": {"url": "https://evil.example/", "description": "T"},
+        "posts/delete": {"url": URL},
+        "tags/delete": {"tag": "a"},
+        "tags/rename": {"old": "a", "new": "b"},
+    }
+    for site in ("cross-site", "same-site"):
+        sent_by = {"sec-fetch-site": site}
+        for method, fields in writes.items():
+            for verb in ("GET", "POST"):
+                refused = await ann.web.request(
+                    verb, f"/v1/{method}", params=fields, headers={**basic, **sent_by}
+                )
+                assert refused.status_code == 403, (verb, method)
+        read = await ann.web.get("/v1/posts/get", params={"url": URL}, headers={**basic, **sent_by})
+        assert read.status_code == 200
+        assert [post["href"] for post in (await ann.pinboard("posts/all"))] == [URL]
+    params = {"url": "https://example.org/b", "description": "T"}
+    token = {"auth_token": f"{ann.name}:{ann.token}"}
+    cross = {"sec-fetch-site": "cross-site"}
+    allowed: tuple[dict[str, Any], ...] = (
+        {"headers": basic},
+        {"headers": {**basic, "sec-fetch-site": "none"}},
+        {"headers": {**basic, **cross, **extension}},
+        {"headers": cross, "params": {**params, **token}},
+    )
+    for arguments in allowed:
+        done = await ann.web.get("/v1/posts/add", **{"params": params, **arguments})
+        assert done.status_code == 200, arguments
 
 
 async def test_a_head_request_has_no_body(ann: Person) -> None:

@@ -154,6 +154,7 @@ async def test_an_api_token_is_shown_once_and_revoked(ann: Browser) -> None:
 async def test_an_account_is_deleted_with_its_sessions(ann: Browser, new_browser: NewBrowser) -> None:
     other = new_browser()
     await other.post("/sign-in", {"username": ann.name, "password": PASSWORD}, page="/sign-in")
+    assert "at most 7 days" in (await ann.get("/account/delete")).text
     wrong = await ann.post("/account/delete", {"password": "not it at all"})
     assert wrong.status_code == 403
     assert "deleted" in (await ann.post("/account/delete", {"password": PASSWORD})).text

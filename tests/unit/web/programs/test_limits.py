@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kit.errors import TooManyRequests
-from services.web.pinboard.methods import ALL, METHODS, RECENT, USUAL
-from services.web.programs.limits import Limit, Limits
+from services.web.pinboard.methods import ALL, METHODS, RECENT
+from services.web.programs.limits import USUAL, Limit, Limits
 
 
 class Clock:
