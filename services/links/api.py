@@ -21,6 +21,7 @@ from services.links.domain import Counts, Link, LinkChange, NewLink
 from services.links.feed_store import FeedStore
 from services.links.listing_store import ListingStore
 from services.links.paging import OrderName, Position, is_place_in
+from services.links.places import Places
 from services.links.problems import InvalidField, QuotaExceeded, fields_checked
 from services.links.queries import LinkQuery
 from services.links.search.store import SearchStore
@@ -36,7 +37,7 @@ _STRONG_TAG = re.compile(r'(?<!W/)"(\d{1,18})"')
 
 @dataclass(frozen=True)
 class Deps:
-    """What the handlers work with."""
+    """What the handlers work with; `costly` has the places of searches and numbered lists."""
 
     links: LinkStore
     tags: TagStore
@@ -46,6 +47,7 @@ class Deps:
     imports: Imports
     exports: Exports
     feeds: FeedStore
+    costly: Places
 
 
 class Precondition(msgspec.Struct, frozen=True):

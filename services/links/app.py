@@ -18,6 +18,7 @@ from services.links.bulk_store import BulkStore
 from services.links.events_store import EventStore
 from services.links.feed_store import FeedStore
 from services.links.listing_store import ListingStore
+from services.links.places import places_of_searches
 from services.links.search import api as search_api
 from services.links.search.store import SearchStore
 from services.links.settings import LinksSettings
@@ -59,6 +60,7 @@ def create(settings: LinksSettings) -> Starlette:
             ),
             exports=Exports(ExportStore(database), places=settings.max_exports),
             feeds=FeedStore(database),
+            costly=places_of_searches(settings.database_pool_size),
         )
 
     return create_app(

@@ -12,10 +12,12 @@ import msgspec
 
 from services.kit.auth import Principal
 from services.kit.endpoint import Access, Endpoint
+from services.kit.errors import TooManyRequests
 from services.links import domain
 from services.links.api import Deps
 from services.links.listing import Days, Listing
 from services.links.listing_store import Asked
+from services.links.places import STRANGERS
 from services.links.problems import InvalidField, fields_checked
 from services.links.queries import DaysQuery, ListingQuery, PublicListingQuery
 from services.links.search.api import MalformedSearch, parsed
@@ -26,7 +28,9 @@ from services.links.selection import Selection
 
 async def list_numbered(deps: Deps, principal: Principal, query: ListingQuery) -> Listing:
     """A numbered part of the caller's links, with the spelling of their tags and the count of all."""
-    return await deps.listing.listing(principal.user_id, asked_of(query), dt.datetime.now(dt.UTC))
+    asked = asked_of(query)
+    async with deps.costly.of(principal.user_id):
+        return await deps.listing.listing(principal.user_id, asked, dt.datetime.now(dt.UTC))
 
 
 async def list_public(deps: Deps, query: PublicListingQuery) -> Listing:
@@ -38,7 +42,8 @@ async def list_public(deps: Deps, query: PublicListingQuery) -> Listing:
     selection = msgspec.structs.replace(selection, private=False, to_read=None, archived=None)
     node = None if asked.node is None else seen_from_outside(asked.node)
     asked = dataclasses.replace(asked, selection=selection, node=node)
-    return await deps.listing.public(query.owner, asked, dt.datetime.now(dt.UTC))
+    async with deps.costly.of(STRANGERS):
+        return await deps.listing.public(query.owner, asked, dt.datetime.now(dt.UTC))
 
 
 def _has_private(selection: Selection) -> bool:
@@ -69,7 +74,8 @@ async def list_days(deps: Deps, principal: Principal, query: DaysQuery) -> Days:
     """On which days the caller saved links, the newest first; days without any are absent."""
     with fields_checked():
         tags = _tags(query.tag, "/tag")
-    return Days(await deps.listing.days(principal.user_id, Selection(tags=tags)))
+    async with deps.costly.of(principal.user_id):
+        return Days(await deps.listing.days(principal.user_id, Selection(tags=tags)))
 
 
 def selection_of(query: ListingQuery) -> Selection:
@@ -100,7 +106,7 @@ ENDPOINTS = (
         path="/api/v1/links/listing",
         handler=list_numbered,
         access=Access.READ,
-        raises=(InvalidField, MalformedSearch, SearchTooSlow),
+        raises=(InvalidField, MalformedSearch, SearchTooSlow, TooManyRequests),
         tag="links",
     ),
     Endpoint(
@@ -108,14 +114,14 @@ ENDPOINTS = (
         path="/internal/v1/public-listing",
         handler=list_public,
         access=Access.INTERNAL,
-        raises=(InvalidField, MalformedSearch, SearchTooSlow),
+        raises=(InvalidField, MalformedSearch, SearchTooSlow, TooManyRequests),
     ),
     Endpoint(
         method="GET",
         path="/api/v1/links/days",
         handler=list_days,
         access=Access.READ,
-        raises=(InvalidField,),
+        raises=(InvalidField, TooManyRequests),
         tag="links",
     ),
 )

@@ -26,5 +26,9 @@ class LinksSettings(ServiceSettings, frozen=True, kw_only=True):
         ),
     ] = 32
     max_exports: Annotated[
-        Positive, Meta(description="Exports that this process writes at the same time; one more gets 503.")
+        Positive,
+        Meta(
+            description="Exports that this process writes at the same time, one of each account; one more"
+            " gets 429."
+        ),
     ] = 3

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.kit.auth import Principal
 from services.kit.endpoint import Access, Endpoint
-from services.kit.errors import BadRequest, NotFound, Unavailable
+from services.kit.errors import BadRequest, NotFound, TooManyRequests
 
 from .exports import Exports
 from .imports import MAX_FILE_BYTES, Imports
@@ -128,7 +128,7 @@ ENDPOINTS = (
         path="/api/v1/exports",
         handler=export_links,
         access=Access.READ,
-        raises=(Unavailable,),
+        raises=(TooManyRequests,),
         deadline_s=EXPORT_DEADLINE_S,
         tag="exports",
     ),

@@ -7,7 +7,7 @@ import datetime as dt
 from services.kit import page
 from services.kit.auth import Principal
 from services.kit.endpoint import Access, Endpoint
-from services.kit.errors import BadRequest, Unprocessable
+from services.kit.errors import BadRequest, TooManyRequests, Unprocessable
 from services.kit.page import Page
 from services.links.api import Deps
 from services.links.search import language
@@ -32,9 +32,10 @@ async def search_links(deps: Deps, principal: Principal, query: SearchQuery) -> 
     node = parsed(query.q)
     order = query.order or default_order(node)
     after = None if query.cursor is None else position_in(query.cursor, order, node)
-    hits, end = await deps.search.page(
-        principal.user_id, node, order, after, query.limit, dt.datetime.now(dt.UTC)
-    )
+    async with deps.costly.of(principal.user_id):
+        hits, end = await deps.search.page(
+            principal.user_id, node, order, after, query.limit, dt.datetime.now(dt.UTC)
+        )
     return Page(items=hits, next=None if end is None else page.encode(end))
 
 
@@ -62,7 +63,7 @@ ENDPOINTS = (
         path="/api/v1/links/search",
         handler=search_links,
         access=Access.READ,
-        raises=(MalformedSearch, SearchTooSlow),
+        raises=(MalformedSearch, SearchTooSlow, TooManyRequests),
         tag="links",
     ),
 )
