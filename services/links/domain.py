@@ -30,10 +30,10 @@ _BEFORE_ALL, _AFTER_ALL = dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.ma
 class Link(msgspec.Struct, frozen=True):
     """A saved link as its owner sees it; times are UTC, `tags` is sorted by code point.
 
-    `note` describes the link; `notes` is a second text that programs with two of them keep apart. An archived
-    link is one that its owner is done with. `health_reason` says why a dead link is dead; `suggested_url` is
-    where a link has moved to for good, to be taken over or not. The fields stand in the order in which the
-    store selects them.
+    `note` describes the link; `notes` is a second text, its owner's alone, that programs with two of them
+    keep apart. An archived link is one that its owner is done with. `health_reason` says why a dead link is
+    dead; `suggested_url` is where a link has moved to for good, to be taken over or not. The fields stand in
+    the order in which the store selects them.
     """
 
     id: int

@@ -37,9 +37,11 @@ async def list_public(deps: Deps, query: PublicListingQuery) -> Listing:
     """The same of public links, as others see them: nothing tells what is only an owner's."""
     asked = asked_of(query)
     selection = asked.selection
-    if query.to_read or query.archived or query.private or _has_private(selection):
+    if query.to_read or query.archived or query.private or query.with_notes or _has_private(selection):
         return Listing(0, [])
-    selection = msgspec.structs.replace(selection, private=False, to_read=None, archived=None)
+    selection = msgspec.structs.replace(
+        selection, private=False, to_read=None, archived=None, with_notes=None
+    )
     node = None if asked.node is None else seen_from_outside(asked.node)
     asked = dataclasses.replace(asked, selection=selection, node=node)
     async with deps.costly.of(STRANGERS):

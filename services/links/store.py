@@ -19,10 +19,15 @@ from telemetry.traces import current_traceparent
 
 COLUMNS = ", ".join(Link.__struct_fields__)
 EDITED = ", ".join(f"l.{name}" for name in Link.__struct_fields__)
-# What others may see of a public link: not whether its owner has read it or is done with it, and no tag that
-# begins with a dot, which is how programs write one that is for its owner only.
+# What others may see of a public link: not whether its owner has read it or is done with it, not its notes,
+# and no tag that begins with a dot, which is how programs write one that is for its owner only.
 _OPEN_TAGS = "ARRAY(SELECT tag FROM unnest(tags) AS tag WHERE NOT starts_with(tag, '.')) AS tags"
-_PUBLIC = {"to_read": "false AS to_read", "archived": "false AS archived", "tags": _OPEN_TAGS}
+_PUBLIC = {
+    "to_read": "false AS to_read",
+    "archived": "false AS archived",
+    "notes": "'' AS notes",
+    "tags": _OPEN_TAGS,
+}
 PUBLIC_COLUMNS = ", ".join(_PUBLIC.get(name, name) for name in Link.__struct_fields__)
 WIDTH = len(Link.__struct_fields__)
 

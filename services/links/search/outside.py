@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from services.links.search.tree import And, Everything, Is, Node, Not, Or, Tag, Text, all_of, any_of, negated
+from services.links.search.tree import (
+    And,
+    Everything,
+    Is,
+    Node,
+    Not,
+    Or,
+    Part,
+    Tag,
+    Text,
+    all_of,
+    any_of,
+    negated,
+)
 
 # Tags that begin so are their owner's alone.
 PRIVATE_MARK = "."
@@ -11,7 +24,7 @@ _NOTHING = Not(Everything())
 
 
 def seen_from_outside(node: Node) -> Node:
-    """The same tree without what would tell what an owner has read, put away or tagged for itself."""
+    """The same tree without what would tell what an owner has read, put away, noted or tagged for itself."""
     match node:
         case And(parts):
             return all_of(map(seen_from_outside, parts))
@@ -23,7 +36,11 @@ def seen_from_outside(node: Node) -> Node:
             return _NOTHING
         case Text(text, is_prefix, ""):
             # Tags are among the words that have no field.
-            return any_of([Text(text, is_prefix, "title"), Text(text, is_prefix, "note")])
+            return any_of([Text(text, is_prefix, "title"), Text(text, is_prefix, "note", is_open=True)])
+        case Text(text, is_prefix, "note"):
+            return Text(text, is_prefix, "note", is_open=True)
+        case Part(text):
+            return Part(text, is_open=True)
         case Is("unread" | "private" | "archived" | "untagged"):
             return _NOTHING
         case Is("read" | "public"):

@@ -29,6 +29,9 @@ from services.links.search.tree import (
 # The weight that search_vector gives to a field.
 _WEIGHTS: dict[Field, str] = {"": "", "title": "A", "note": "C"}
 
+# The column `search` as it would be without notes, computed for what the index has found.
+_OPEN_WORDS = "search_vector(owner_id, title, tags, url, host, note)"
+
 # Written out, not among the arguments, so that the partial indexes serve them.
 _STATES: dict[State, str] = {
     "unread": "to_read",
@@ -80,9 +83,11 @@ def _condition(node: Node, arguments: list[object], now: dt.datetime) -> str:
 
 def _leaf(leaf: Leaf, arguments: list[object], now: dt.datetime) -> str:
     match leaf:
-        case Text(text, is_prefix, field):
+        case Text(text, is_prefix, field, is_open):
             words = _argument(text, arguments)
-            return f"search @@ search_phrase($1, {words}, {_boolean(is_prefix)}, '{_WEIGHTS[field]}')"
+            phrase = f"search_phrase($1, {words}, {_boolean(is_prefix)}, '{_WEIGHTS[field]}')"
+            found = f"search @@ {phrase}"
+            return f"({found} AND (notes = '' OR {_OPEN_WORDS} @@ {phrase}))" if is_open else found
         case Tag("", True):
             return f"NOT ({_STATES['untagged']})"
         case Tag(name, is_prefix):
@@ -91,8 +96,9 @@ def _leaf(leaf: Leaf, arguments: list[object], now: dt.datetime) -> str:
             return f"search @@ search_key($1, '@', {_argument(host, arguments)}, false)"
         case UrlPart(text):
             return _contains(("url",), text, arguments)
-        case Part(text):
-            return _contains(("title", "note", "notes", "url"), text, arguments)
+        case Part(text, is_open):
+            columns = ("title", "note", "url") if is_open else ("title", "note", "notes", "url")
+            return _contains(columns, text, arguments)
         case Saved():
             return _saved(leaf, arguments, now)
         case Is(state):

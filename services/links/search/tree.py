@@ -16,11 +16,15 @@ STATES: tuple[State, ...] = get_args(State)
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The words of `text` in a row, the last one only begun if `is_prefix`, in `field` or anywhere."""
+    """The words of `text` in a row, the last one only begun if `is_prefix`, in `field` or anywhere.
+
+    A note is both of a link's texts; `is_open` looks in the first one only, which others may read.
+    """
 
     text: str
     is_prefix: bool = False
     field: Field = ""
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,10 @@ class UrlPart:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Text anywhere in title, note, notes or address, case ignored."""
+    """Text anywhere in title, note, notes or address, case ignored; `is_open` leaves out the notes."""
 
     text: str
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

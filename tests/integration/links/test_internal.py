@@ -58,6 +58,47 @@ async def test_private_links_are_in_no_public_list(app: Starlette, as_user: AsUs
         assert [(item["owner_id"], item["tags"]) for item in tagged] == [(1, ["t0"]), (1, ["t0"])]
 
 
+async def test_an_owners_notes_are_neither_shown_nor_found(app: Starlette, as_user: AsUser) -> None:
+    anna = as_user(1)
+    texts = (("a", "open words", "hidden words"), ("b", "open hidden words", "more"), ("c", "hidden", ""))
+    for name, note, notes in texts:
+        body = {"url": f"https://example.org/{name}", "title": name, "note": note, "notes": notes}
+        assert (await anna.post("/api/v1/links", json=body)).status_code == 201
+    cases = (
+        ("hidden", "bc"),
+        ("hidd*", "bc"),
+        ("note:hidden", "bc"),
+        ('"hidden words"', "b"),
+        ('note:"open words hid"*', ""),
+        ("part:hidden", "bc"),
+        ("part:more", ""),
+        ("note:more or open", "ab"),
+        ("-more", "abc"),
+        ("-hidden", "a"),
+        ("-part:hidden", "a"),
+        ("not (not note:more)", ""),
+        ("open", "ab"),
+    )
+    async with service(app) as client:
+        for owner in ({}, {"owner": "1"}):
+            for query, expected in cases:
+                asked = {"q": query, "order": "title", **owner}
+                found = (await client.get("/internal/v1/public-listing", params=asked)).json()
+                seen = [item["link"] for item in found["items"]]
+                assert "".join(link["title"] for link in seen) == expected, asked
+                assert {link["notes"] for link in seen} <= {""}
+            for with_notes, count in (("true", 0), ("false", 3)):
+                asked = {"with_notes": with_notes, **owner}
+                found = (await client.get("/internal/v1/public-listing", params=asked)).json()
+                assert found["count"] == count
+        feed = (await client.get("/internal/v1/public-links", params={"owner": "1"})).json()["items"]
+        assert [link["notes"] for link in feed] == ["", "", ""]
+    listed = (await as_user(2).get("/api/v1/links", params={"owner": 1})).json()["items"]
+    assert [link["notes"] for link in listed] == ["", "", ""]
+    own = await anna.get("/api/v1/links/listing", params={"q": "part:more note:more", "order": "title"})
+    assert [item["link"]["notes"] for item in own.json()["items"]] == ["more"]
+
+
 async def test_without_the_service_token_nothing_is_answered(app: Starlette, as_user: AsUser) -> None:
     for path in ("/internal/v1/links", "/internal/v1/public-links"):
         for client in (service(app, "wrong"), service(app, ""), as_user(1)):

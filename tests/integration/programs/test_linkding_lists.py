@@ -161,8 +161,9 @@ async def test_bundles_are_saved_searches(ann: Person, bob: Person) -> None:
 
 async def test_the_shared_list_needs_no_token_and_shows_public_ones_only(ann: Person, bob: Person) -> None:
     await save(
-        ann, "a", shared=True, tag_names=["open", ".own"], unread=True, is_archived=True, title="Ann's"
-    )
+        ann, "a", shared=True, tag_names=["open", ".own"], unread=True, is_archived=True, title="Ann's",
+        description="Said", notes="Unsaid",
+    )  # fmt: skip
     await save(ann, "b", tag_names=["open"])
     await save(bob, "c", shared=True)
     for parameters, expected in (
@@ -181,6 +182,10 @@ async def test_the_shared_list_needs_no_token_and_shows_public_ones_only(ann: Pe
         ({"q": "not #.own", "sort": "added_asc"}, "ac"),
         ({"q": "tag:.*"}, ""),
         ({"q": "own"}, ""),
+        ({"q": "said"}, "a"),
+        ({"q": "unsaid"}, ""),
+        ({"q": "not unsaid"}, "ca"),
+        ({"q": "note:unsaid"}, ""),
         ({"q": "ann's or https://example.org/c", "sort": "added_asc"}, "ac"),
         ({"limit": 1, "offset": 1}, "a"),
     ):
@@ -189,8 +194,10 @@ async def test_the_shared_list_needs_no_token_and_shows_public_ones_only(ann: Pe
         found = answer.json()["results"]
         assert "".join(bookmark["url"][-1] for bookmark in found) == expected, parameters
         assert all(bookmark["shared"] and not bookmark["unread"] for bookmark in found)
-        assert all(".own" not in bookmark["tag_names"] for bookmark in found)
+        assert all(".own" not in bookmark["tag_names"] and bookmark["notes"] == "" for bookmark in found)
     assert await urls(bob, "bookmarks/shared/") == "ca"
+    archived = await ann.linkding("GET", "bookmarks/archived/", params={"q": "unsaid"})
+    assert [bookmark["notes"] for bookmark in archived["results"]] == ["Unsaid"]
     wrong = await ann.web.get("/api/bookmarks/shared/", headers={"authorization": "Token wrong"})
     assert wrong.status_code == 401
 
