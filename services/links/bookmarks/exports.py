@@ -10,6 +10,9 @@ from services.links.places import Places
 from .store import ExportStore
 from .writers import Writer, write
 
+# An owner's next export may wait for the one before, which mostly takes no longer.
+LINE = 4
+PATIENCE_S = 2.0
 RETRY_AFTER_S = 5.0
 
 
@@ -22,7 +25,12 @@ class Exports:
     def __init__(self, store: ExportStore, *, places: int) -> None:
         self._store = store
         self._places = Places(
-            "exports", most=places, each=1, line=0, patience_s=0, retry_after_s=RETRY_AFTER_S
+            "exports",
+            most=places,
+            each=1,
+            line=LINE,
+            patience_s=PATIENCE_S,
+            retry_after_s=RETRY_AFTER_S,
         )
 
     async def file(self, owner_id: int, writer: Writer) -> AsyncGenerator[bytes, None]:

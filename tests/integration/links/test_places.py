@@ -126,8 +126,7 @@ async def test_one_export_of_an_account_runs_at_a_time(app: Starlette, as_user: 
     # Read slowly: one piece, and no more for now.
     async with aclosing(deps.exports.file(1, WRITERS["json"])) as slow:
         await anext(slow)
-        for _ in range(3):
-            refused = await anna.get(EXPORTS)
+        for refused in await asyncio.gather(*at_once(anna, EXPORTS, 3)):
             assert refused.status_code == 429
             assert refused.json()["detail"] == "exports of yours are running, try again soon"
             assert refused.headers["retry-after"] == "5"
