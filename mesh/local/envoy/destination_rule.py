@@ -27,6 +27,13 @@ NOTHING = Rule(())
 
 def rule_for(view: View, hostname: str) -> Rule:
     """The rule for a host: the client's namespace, then the service's, then the root namespace."""
+    if hostname not in view.rules:
+        view.rules[hostname] = _rule_for(view, hostname)
+    found: Rule = view.rules[hostname]
+    return found
+
+
+def _rule_for(view: View, hostname: str) -> Rule:
     service = view.registry.service(hostname)
     own = view.proxy.namespace
     namespaces = dict.fromkeys([own, *([service.namespace] if service else []), ROOT_NAMESPACE])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from mesh.local.envoy.mesh_config import MeshConfig, mesh_config
 from mesh.local.model import Config, Proxy, Registry, Resource
@@ -18,6 +19,11 @@ class View:
     config: Config
     registry: Registry
     jwks: Mapping[str, str]
+
+    @cached_property
+    def rules(self) -> dict[str, Any]:
+        """What `destination_rule` has found for a host already: every route of a table asks for its own."""
+        return {}
 
     @cached_property
     def mesh(self) -> MeshConfig:

@@ -85,18 +85,18 @@ def merged(view: View, listener: Listener, services: Sequence[VirtualService]) -
 
 def _routes(view: View, listener: Listener, service: VirtualService) -> Iterator[Route]:
     for rule in service.rules:
-        matches = rule.http.get("match") or [{}]
+        matches = [match for match in rule.http.get("match") or [{}] if applies(match, listener)]
+        acted = action(view, listener, rule.http) if matches else {}  # the same whatever was matched
         for match in matches:
-            if applies(match, listener):
-                envoy = _route(view, listener, service.resource, rule, match)
-                yield Route(envoy, rule.resource, rule.path_of(match), service.resource)
+            envoy = _route(view, listener, service.resource, rule, match, acted)
+            yield Route(envoy, rule.resource, rule.path_of(match), service.resource)
 
 
-def _route(view: View, listener: Listener, owner: Resource, rule: Rule, match: Json) -> Json:
+def _route(view: View, listener: Listener, owner: Resource, rule: Rule, match: Json, acted: Json) -> Json:
     http = rule.http
     made: Json = {
         "match": route_match(match),
-        **action(view, listener, http),
+        **acted,
         "metadata": {"filter_metadata": {"istio": {"config": names.config_path(owner)}}},
         "decorator": {"operation": _operation(view, listener, owner, http, match)},
     }
