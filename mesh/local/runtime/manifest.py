@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+import msgspec
 
 from mesh.local.model import Config, ContainerPort, Json, Resource
 
@@ -143,8 +144,8 @@ class Workload:
 
     @cached_property
     def hash(self) -> str:
-        text = json.dumps(self.template, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        # Every edit asks for it of every workload.
+        return hashlib.sha256(msgspec.json.encode(self.template, order="sorted")).hexdigest()[:8]
 
     def pod(self, ordinal: int) -> PodManifest:
         """The Pod of that ordinal; its name, and so its addresses, are the same at every start."""
