@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 
 import pytest
@@ -22,6 +22,7 @@ HEALTH: Name[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse] = Na
     "grpc.health.v1.Health", "Check", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
 )
 WITHIN_S = 30.0
+AGAIN_S = 0.5
 # A pod with the identity of the pages, and one with that of another service of ours.
 CALLER = """
 apiVersion: apps/v1
@@ -120,11 +121,12 @@ async def test_what_is_saved_is_read_and_pushed_through_the_sidecars(
     await asyncio.to_thread(save, installation, author, "hidden", private=True)
     later: list[int] = []
     async with asyncio.timeout(WITHIN_S):
-        # The stream may begin after the first of them is saved.
-        while came.empty():
+        item = None
+        # The stream may begin after the first of them is saved: one more, when none has come.
+        while item is None:
             later.insert(0, await asyncio.to_thread(save, installation, author, f"later-{len(later)}"))
-            await asyncio.sleep(0.5)
-    item = await came.get()
+            with suppress(TimeoutError):
+                item = await asyncio.wait_for(came.get(), AGAIN_S)
     watching.cancel()
 
     assert item.id in later
