@@ -20,6 +20,8 @@ EVERYTHING = f"""
     WHERE (owner_id, id) > ($2, $3) AND ($1::bigint IS NULL OR owner_id = $1)
     ORDER BY owner_id, id LIMIT $4"""  # noqa: S608 - constants
 
+ONE = f"SELECT {SAVED_COLUMNS} FROM links WHERE owner_id = $1 AND id = $2"  # noqa: S608 - constants
+
 PUBLIC = "SELECT {columns} FROM links WHERE {where} ORDER BY created_at DESC, id DESC LIMIT {limit}"
 
 
@@ -33,6 +35,10 @@ class FeedStore:
         """Links behind `after` (owner, id), private ones too."""
         rows = await self._database.fetch(EVERYTHING, owner_id, *after, limit)
         return list(starmap(LinkSaved, rows))
+
+    async def one(self, owner_id: int, link_id: int) -> LinkSaved | None:
+        row = await self._database.fetchrow(ONE, owner_id, link_id)
+        return None if row is None else LinkSaved(*row)
 
     async def public(
         self, owner_id: int | None, tags: Sequence[str], after: Moment | None, limit: int

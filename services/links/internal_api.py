@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from services.kit import page
 from services.kit.endpoint import Access, Endpoint
+from services.kit.errors import BadRequest
 from services.kit.page import Page
 from services.links import domain
 from services.links.api import Deps
@@ -27,9 +28,10 @@ class After(msgspec.Struct, frozen=True):
 
 
 class Everything(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All links in the order of (owner_id, id); `owner` for those of one."""
+    """All links in the order of (owner_id, id); `owner` for those of one, with `id` for one of those."""
 
     owner: Id | None = None
+    id: Id | None = None
     cursor: str | None = None
     limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] = 500
 
@@ -45,6 +47,11 @@ class PublicQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def all_links(deps: Deps, query: Everything) -> Page[LinkSaved]:
     """Every link as its last event told it, private ones too."""
+    if query.id is not None:
+        if query.owner is None:
+            raise BadRequest("`id` needs `owner`", parameter="id")
+        found = await deps.feeds.one(query.owner, query.id)
+        return Page(items=[] if found is None else [found])
     after = None if query.cursor is None else page.decode(After, query.cursor)
     place = (0, 0) if after is None else (after.owner_id, after.id)
     links = await deps.feeds.everything(query.owner, place, query.limit)

@@ -54,10 +54,13 @@ class Changes:
     async def link_saved(self, event: Event, link: LinkState) -> None:
         """Show a link to the followers, as it is now; or no longer, when it has become private."""
         for epoch in await self._concerned(event):
+            now: LinkState | None = link
             if not link.private and _may_know_less(event, epoch):
-                await self.reload(epoch, link.owner_id)
-                continue
-            put = await self.authors.put(epoch.name, link.owner_id, [link])
+                now = await self.sources.link(link.owner_id, link.id)
+            if now is None:
+                put = await self.authors.remove(epoch.name, link.owner_id, link.id, link.version)
+            else:
+                put = await self.authors.put(epoch.name, link.owner_id, [now])
             await self._spread(epoch, link.owner_id, put)
 
     async def link_removed(self, event: Event, link: LinkRemoved) -> None:

@@ -34,6 +34,13 @@ class Sources:
         async for items in self._pages(f"{self.links_url}/internal/v1/links", Page[LinkState], {}):
             yield items
 
+    async def link(self, owner_id: int, link_id: int) -> LinkState | None:
+        """A link as it is now; None when it is gone."""
+        url = f"{self.links_url}/internal/v1/links"
+        async for items in self._pages(url, Page[LinkState], {"owner": owner_id, "id": link_id}):
+            return items[0] if items else None
+        return None
+
     async def public_links(self, owner_id: int) -> AsyncIterator[list[LinkState]]:
         """An author's public links, newest first, page by page."""
         url = f"{self.links_url}/internal/v1/public-links"

@@ -43,6 +43,11 @@ async def test_everything_is_read_in_pages_for_all_owners_or_one(app: Starlette,
         of_one = (await client.get("/internal/v1/links", params={"owner": "2"})).json()["items"]
         assert {item["owner_id"] for item in of_one} == {2}
         assert {item["private"] for item in of_one} == {True, False}
+        first = {"owner": "2", "id": str(of_one[0]["id"])}
+        assert (await client.get("/internal/v1/links", params=first)).json()["items"] == [of_one[0]]
+        anothers = {**first, "owner": "1"}
+        assert (await client.get("/internal/v1/links", params=anothers)).json()["items"] == []
+        assert (await client.get("/internal/v1/links", params={"id": "1"})).status_code == 400
 
 
 async def test_private_links_are_in_no_public_list(app: Starlette, as_user: AsUser) -> None:

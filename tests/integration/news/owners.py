@@ -82,7 +82,9 @@ class Owners:
         """The whole list behind an internal address; None for an unknown one."""
         links = list(self.links.values())
         if path == "/internal/v1/links":
-            return sorted(links, key=lambda link: (link.owner_id, link.id))
+            one = query.get("id")
+            chosen = [link for link in links if one is None or link.id == int(one[0])]
+            return sorted(chosen, key=lambda link: (link.owner_id, link.id))
         if path == "/internal/v1/public-links":
             owned = [link for link in links if not link.private and link.owner_id == int(query["owner"][0])]
             return sorted(owned, key=lambda link: (link.created_at, link.id), reverse=True)
