@@ -24,7 +24,7 @@ test: $(VENV)/dev ## Run the tests (15 minutes or less on 2 cores)
 
 .PHONY: test-slow
 test-slow: $(VENV)/dev ## Run the long tests: large files, a hundred edits under load
-	$(BIN)/pytest -m slow --timeout 900
+	$(BIN)/pytest -m slow --timeout 900 -o faulthandler_timeout=2400
 
 .PHONY: lint
 lint: $(VENV)/dev ## Check style and types

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import asyncpg
 import structlog
 
+from services.kit.background import background, end
 from services.kit.errors import Problem
 from services.link_checker.consuming import NOWHERE
 from services.link_checker.domain import OF_THE_NETWORK, Finding, Line, Outcome, Schedule, after
@@ -92,18 +93,8 @@ class Checking:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Check in the background as long as the block lasts; what is in work then is given back."""
-        self._tasks = [
-            asyncio.create_task(work(), name=f"checking: {work.__name__}")
-            for work in (self._schedule, self._measure, self._clean)
-        ]
-        for task in self._tasks:
-            task.add_done_callback(_report)
-        try:
+        async with background(self._schedule(), self._measure(), self._clean()) as self._tasks:
             yield
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def ping(self) -> None:
         """Raises RuntimeError when the loop has stopped, by a fault of ours."""
@@ -130,9 +121,7 @@ class Checking:
                     await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 running = {task for task in running if not task.done()}
         finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await end(*running)
 
     async def _attempt(self, work: Work) -> None:
         """A check whose failure is ours: it stays leased, so that the next one comes a while later."""
@@ -164,8 +153,3 @@ class Checking:
             with suppress(Problem, asyncpg.PostgresError, OSError):
                 while await self.store.forget(self.clock() - GONE_KEPT, CLEAN_ROWS) >= CLEAN_ROWS:
                     pass
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        _log.critical("checking stopped", error=repr(task.exception()))

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from services.kit.background import background, end
 from services.kit.errors import Problem, Unavailable
 from services.news import domain
 from services.news.changes import Changes
@@ -83,8 +84,7 @@ class Builder:
                 if not await self.epochs.extend(token):
                     raise LeaseLost("the lease was lost")
         finally:
-            building.cancel()
-            await asyncio.gather(building, return_exceptions=True)
+            await end(building)
 
     async def _build(self, epoch: Epoch) -> Built:
         built = Built()
@@ -157,12 +157,8 @@ class Keeper:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Look now and then as long as the block lasts."""
-        task = asyncio.create_task(self._look(), name="timelines")
-        try:
+        async with background(self._look()):
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def _look(self) -> None:
         failures = 0

@@ -16,6 +16,7 @@ from typing import Any
 import redis.exceptions
 import structlog
 
+from services.kit.background import background
 from services.kit.errors import Unavailable
 from services.news import domain, keys
 from services.news.domain import Entry, Unseen
@@ -65,16 +66,8 @@ class Bells:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Hear, as long as the block lasts."""
-        tasks = [
-            asyncio.create_task(self._hear(), name="bells"),
-            asyncio.create_task(self._hear_hot(), name="bells of hot authors"),
-        ]
-        try:
+        async with background(self._hear(), self._hear_hot()):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _hear(self) -> None:
         while True:

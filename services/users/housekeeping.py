@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import asyncpg
 import structlog
 
+from services.kit.background import background
 from services.kit.errors import Problem
 from services.kit.settings import InvalidSettings
 from services.users.deps import Deps
@@ -76,13 +77,9 @@ class Housekeeping:
         Raises InvalidSettings when the keys do not open with KEY_ENCRYPTION_KEY.
         """
         await self._attempt(self._first_keys)
-        task = asyncio.create_task(self._rounds(), name="housekeeping")
-        task.add_done_callback(_report)
-        try:
+        # Without it nobody rotates and nobody cleans any more, and readiness fails when the keys get old.
+        async with background(self._rounds()):
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def _rounds(self) -> None:
         while True:
@@ -102,12 +99,6 @@ class Housekeeping:
         except (Problem, UndecryptableKey, asyncpg.PostgresError, OSError) as error:
             self.deps.metrics.housekeeping_failures.inc()
             _log.error("housekeeping failed", work=getattr(work, "__name__", ""), error=repr(error))
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    # A fault of ours: nobody rotates and nobody cleans any more, and readiness fails when the keys get old.
-    if not task.cancelled() and task.exception() is not None:
-        _log.critical("housekeeping stopped", error=repr(task.exception()))
 
 
 async def _batches(clean: Callable[[], Awaitable[int]]) -> int:

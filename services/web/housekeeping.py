@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from services.kit.background import background
 from services.kit.errors import Problem
 from services.web.session_store import SessionStore
 
@@ -22,12 +23,8 @@ _jitter = random.Random()  # noqa: S311 - spreads the replicas, guards nothing
 @asynccontextmanager
 async def cleaning(store: SessionStore) -> AsyncIterator[None]:
     """Rounds in the background as long as the block lasts."""
-    task = asyncio.create_task(_rounds(store), name="housekeeping")
-    try:
+    async with background(_rounds(store)):
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _rounds(store: SessionStore) -> None:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from services.kit.background import end
 from services.kit.errors import Problem, TooManyRequests, Unavailable
 from services.kit.serving.operation import Running
 
@@ -87,9 +88,7 @@ async def _send_all(
     try:
         await asyncio.wait(tasks, timeout=LIFE_S, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
     # A reader who is gone hears nothing of it.
     with suppress(OSError):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -116,8 +115,7 @@ async def _pass_on(events: Events, may_read: MayRead, send: Send) -> None:
             # The source went away, or the sign-in: the reader comes again by itself.
             return
         finally:
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
+            await end(waiting)
 
 
 async def _sent(send: Send, piece: bytes) -> None:

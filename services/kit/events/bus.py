@@ -17,6 +17,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 
+from services.kit.background import background
 from services.kit.settings import InvalidSettings, Secret
 
 EVENTS = "EVENTS"
@@ -136,13 +137,10 @@ async def open_bus(url: Secret, name: str) -> AsyncIterator[Bus]:
     password = unquote(parts.password) if parts.password else None
     server = f"{parts.scheme}://{parts.hostname}:{parts.port or 4222}"
     options = {"user": user, "password": password, "name": name, **PATIENCE}
-    connecting = asyncio.create_task(_connect(client, bus, server, user, options), name="connect to NATS")
     try:
-        yield bus
+        async with background(_connect(client, bus, server, user, options)):
+            yield bus
     finally:
-        connecting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await connecting
         await bus.close()
 
 

@@ -8,6 +8,7 @@ again after a while; what fails again and again, though its dependencies are the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.kit.background import background
 from services.kit.db import Database
 from services.kit.errors import BadGateway, DeadlineExceeded, Problem, Unavailable
 from services.kit.events import bus, dead_letters, envelope
@@ -115,14 +117,11 @@ async def _kept(message: Msg) -> AsyncIterator[None]:
     async def beat() -> None:
         while True:
             await asyncio.sleep(BEAT_S)
-            await message.in_progress()
+            with contextlib.suppress(*bus.AWAY):
+                await message.in_progress()
 
-    beating = asyncio.create_task(beat())
-    try:
+    async with background(beat()):
         yield
-    finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
 
 
 class Consumer:
@@ -134,26 +133,20 @@ class Consumer:
         self.name = name
         self._bus = broker
         self._metrics = metrics
+        self._at_work: set[asyncio.Task[Any]] = set()
         self._wanted: Mapping[str, Subscription] = {wanted.event_type: wanted for wanted in subscriptions}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Handle events in the background as long as the block lasts; an event in work is finished first."""
         stopping = asyncio.Event()
-        workers = [
-            asyncio.create_task(self._work(number, stopping), name=f"{self.name} {number}")
-            for number in range(PARTITIONS)
-        ]
-        watching = asyncio.create_task(self._watch(), name=f"{self.name} lag")
-        try:
-            yield
-        finally:
-            stopping.set()
-            watching.cancel()
-            _, late = await asyncio.wait(workers, timeout=HANDLED_WITHIN_S)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(watching, *workers, return_exceptions=True)
+        async with background(*(self._work(number, stopping) for number in range(PARTITIONS)), self._watch()):
+            try:
+                yield
+            finally:
+                stopping.set()
+                if self._at_work:
+                    await asyncio.wait(self._at_work, timeout=HANDLED_WITHIN_S)
 
     def durable(self, number: int) -> str:
         """The JetStream consumer of one partition."""
@@ -172,26 +165,24 @@ class Consumer:
         )
 
     async def _work(self, number: int, stopping: asyncio.Event) -> None:
-        stopped = asyncio.create_task(stopping.wait())
+        me = asyncio.current_task()
+        assert me is not None  # noqa: S101 - it is one
         source: JetStreamContext.PullSubscription | None = None
         while not stopping.is_set():
             try:
                 source = source or await self._subscribe(number)
-                fetching = asyncio.create_task(source.fetch(1, timeout=FETCH_S))
-                await asyncio.wait([fetching, stopped], return_when=asyncio.FIRST_COMPLETED)
-                if not fetching.done():
-                    fetching.cancel()
-                    await asyncio.gather(fetching, return_exceptions=True)
-                    break
-                for message in fetching.result():
-                    await self._handle(message)
+                for message in await source.fetch(1, timeout=FETCH_S):
+                    self._at_work.add(me)
+                    try:
+                        await self._handle(message)
+                    finally:
+                        self._at_work.remove(me)
             except TimeoutError:
                 continue
             except bus.AWAY as error:
                 _log.warning("events not received, trying again", consumer=self.name, error=repr(error))
                 source = None
                 await asyncio.sleep(AWAY_S)
-        stopped.cancel()
 
     async def _subscribe(self, number: int) -> JetStreamContext.PullSubscription:
         jetstream = await self._bus.connected()

@@ -19,6 +19,7 @@ import structlog
 from nats.js.api import Header
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.kit.background import background
 from services.kit.db import Database, Record
 from services.kit.errors import Problem
 from services.kit.events import bus, envelope
@@ -129,16 +130,8 @@ class Relay:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Relay in the background as long as the block lasts."""
-        tasks = [
-            asyncio.create_task(self._relay(), name="relay"),
-            asyncio.create_task(self._watch(), name="outbox lag"),
-        ]
-        try:
+        async with background(self._relay(), self._watch()):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _relay(self) -> None:
         while True:

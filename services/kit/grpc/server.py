@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
+from services.kit.background import background
 from services.kit.grpc.call import Call, Serving
 from services.kit.grpc.method import Method, Unary
 from services.kit.grpc.settings import GrpcSettings
@@ -70,13 +69,10 @@ async def serving(
         await checks.enter_graceful_shutdown()
         shared.drain()
 
-    watching = asyncio.create_task(drain(), name="grpc drain")
     try:
-        yield port
+        async with background(drain()):
+            yield port
     finally:
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
         await checks.enter_graceful_shutdown()
         shared.drain()
         await server.stop(settings.drain_timeout_s)
