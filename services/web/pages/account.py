@@ -9,10 +9,10 @@ from contextlib import suppress
 from starlette.responses import Response
 
 from services.kit.errors import Forbidden, NotFound, Problem, Unauthenticated, Unavailable
+from services.kit.serving.downloads import Download
 from services.kit.settings import Secret
 from services.users.client import NewApiToken, Scope
 from services.web import archive
-from services.web.downloads import Download
 from services.web.elsewhere import offered
 from services.web.failures import said
 from services.web.page import page

@@ -7,6 +7,7 @@ import secrets
 from starlette.responses import Response
 
 from services.kit.errors import BadRequest, NotFound, Problem, Unauthenticated
+from services.kit.serving.downloads import Download
 from services.links.client import (
     EXPORT_DEADLINE_S,
     IMPORT_DEADLINE_S,
@@ -15,7 +16,6 @@ from services.links.client import (
     Options,
 )
 from services.web import uploads
-from services.web.downloads import Download
 from services.web.failures import said
 from services.web.page import page
 from services.web.visit import FORM_TOKEN, Visit

@@ -10,7 +10,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from services.kit.errors import BadRequest, Unavailable
-from services.links.bookmarks import api, uploads
+from services.kit.serving import downloads
+from services.links.bookmarks import uploads
 from services.links.bookmarks.uploads import Uploads
 
 pytestmark = pytest.mark.anyio
@@ -68,13 +69,13 @@ async def test_large_files_share_the_disk_and_small_ones_always_fit(monkeypatch:
 
 
 async def test_an_export_that_is_not_taken_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "SEND_S", 0.05)
+    monkeypatch.setattr(downloads, "SEND_S", 0.05)
     ended = False
 
     async def file() -> AsyncGenerator[bytes, None]:
         nonlocal ended
         try:
-            yield b"x" * (3 * api.SENT_BYTES)
+            yield b"x" * (3 * downloads.SENT_BYTES)
         finally:
             ended = True
 
@@ -90,6 +91,8 @@ async def test_an_export_that_is_not_taken_ends(monkeypatch: pytest.MonkeyPatch)
 
     with pytest.raises(ClientDisconnect):
         async with asyncio.timeout(5):
-            await api._Streamed(file(), {})({"type": "http", "method": "GET"}, receive, send)
-    assert sent == [0, api.SENT_BYTES]
+            await downloads.Download(file(), "links.html", "text/html")(
+                {"type": "http", "method": "GET"}, receive, send
+            )
+    assert sent == [0, downloads.SENT_BYTES]
     assert ended
