@@ -1,7 +1,7 @@
 """Tells the link checker of the links that are older than its events: once, and when somebody asks for it.
 
-The checker keeps how far it was told. It does not ask itself, since it visits what strangers name: it may call
-nobody in the mesh, and hears the addresses of links only.
+The checker keeps how far it was told. It does not ask itself, since it visits what strangers name: it may
+call nobody in the mesh, and hears the addresses of links only.
 """
 
 from __future__ import annotations
