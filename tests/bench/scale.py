@@ -1,7 +1,7 @@
 """`make bench-scale`: p99 of lists, searches and news at 1,000 and at 1,000,000 links, as ratios.
 
 Two installations run side by side, and in every round the same question is asked of both, one after the
-other, so that whatever else the machine does meets both alike: the figure is the median of the rounds' ratios.
+other, so that whatever else the machine does meets both alike: the figure is the median of the rounds.
 Who asks has an ordinary number of links, the same in both. PostgreSQL is asked how it would answer (EXPLAIN).
 """
 
