@@ -125,9 +125,15 @@ class Installation:
         with self.edge() as edge:
             made = edge.post("/api/v1/users", json={"username": name, "password": PASSWORD})
             assert made.status_code == 201, made.text
+        return Account(name, made.json()["id"], self.token(name))
+
+    def token(self, name: str) -> str:
+        """A new access token of an account."""
+        with self.edge() as edge:
             session = edge.post("/api/v1/sessions", json={"username": name, "password": PASSWORD})
             assert session.status_code in (200, 201), session.text
-        return Account(name, made.json()["id"], session.json()["access_token"])
+        found: str = session.json()["access_token"]
+        return found
 
     def log(self) -> str:
         """What the supervisor has said."""

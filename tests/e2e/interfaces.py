@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.e2e.installation import Installation, Json, application
+from tests.e2e.installation import Account, Installation, Json, application
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+# An access token lasts ten minutes.
+RENEWED_AFTER_S = 240.0
 # What the gateway and the sidecars answer themselves is in no service's document.
 BY_PROXIES = {401, 403, 404, 431}
 
@@ -33,15 +36,19 @@ def document(installation: Installation, workload: str) -> Json:
 
 
 def conforms(
-    installation: Installation, schema: Json, headers: dict[str, str], examples: int
+    installation: Installation, schema: Json, account: Account, examples: int
 ) -> tuple[int, Counter[int]]:
     """Call every operation at the edge with made-up requests and check each answer.
 
     How many operations there are, and how many answers of which status came.
     """
     count, statuses = 0, Counter[int]()
+    headers, since = account.headers, time.monotonic()
     for found in schemathesis.openapi.from_dict(schema).get_all_operations():
         operation = found.ok()  # type: ignore[union-attr]
+        if time.monotonic() > since + RENEWED_AFTER_S:
+            headers = {"authorization": f"Bearer {installation.token(account.name)}"}
+            since = time.monotonic()
         statuses += _check(operation, installation, headers, examples)
         count += 1
     return count, statuses

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(300)
 
 NEWS_WITHIN_MS = 1_000.0
 SAVES = 5
-DIES_WITHIN_S = 30.0
+DIES_WITHIN_S = 60.0
 # Notes the moment in which a text is on the page, by the clock of this machine.
 WATCH = """text => {
     window.arrivedAt = null;
@@ -93,10 +93,11 @@ def sign_up_and_follow(page: Page, url: str, author: str) -> None:
     page.get_by_role("button", name="Unfollow").wait_for()
 
 
-def news_take_ms(page: Page, edge: httpx.Client, ada: dict[str, str], title: str) -> float:
+def news_take_ms(page: Page, edge: httpx.Client, ada: dict[str, str], url: str) -> float:
     """From the answer to her save until its title is on the open page."""
+    title = f"Fresh {secrets.token_hex(4)}"
     page.evaluate(WATCH, title)
-    link = {"url": f"https://example.org/{secrets.token_hex(8)}", "title": title}
+    link = {"url": url, "title": title}
     answer = edge.post("/api/v1/links", json=link, headers=ada)
     answered_at = time.time()
     assert answer.status_code == 201, answer.text
@@ -125,15 +126,15 @@ def test_a_day_of_two_people(
     expect(page.get_by_role("link", name="It dies", exact=True)).to_be_visible()
 
     program = ada.program(edge)
-    took_ms = [news_take_ms(page, edge, program, f"Fresh {number}") for number in range(SAVES)]
+    took_ms = [news_take_ms(page, edge, program, public.url(f"/{n}")) for n in range(SAVES)]
     log.info("news in the browser %s ms after the save was answered", [round(took) for took in took_ms])
     assert statistics.median(took_ms) < NEWS_WITHIN_MS
 
     public.gone.add(pages["dies"].partition(public.url(""))[2])
-    eventually(
-        lambda: "It dies" in ada.says("search", "is:dead"), DIES_WITHIN_S, "she hears of her dead link"
-    )
-    assert "It stays" not in ada.says("search", "is:dead")
+    asked = "/api/v1/links/search?q=is:dead"
+    eventually(lambda: edge.get(asked, headers=program).json()["items"], DIES_WITHIN_S, "the link is dead")
+    told = ada.says("search", "is:dead")
+    assert "It dies" in told and "It stays" not in told
     assert "(not-found)" in ada.says("link", "show", pages["dies"])
     page.context.clear_cookies()
     page.goto(f"{url}/sign-in?next=/dead-links")

@@ -28,7 +28,7 @@ def shown(workload: str, operations: int, statuses: Counter[int]) -> None:
 def test_no_answer_at_the_edge_is_undocumented_or_a_server_error(
     installation: Installation, account: Account, workload: str
 ) -> None:
-    shown(workload, *conforms(installation, document(installation, workload), account.headers, examples=4))
+    shown(workload, *conforms(installation, document(installation, workload), account, examples=4))
 
 
 @pytest.mark.slow
@@ -37,7 +37,7 @@ def test_no_answer_at_the_edge_is_undocumented_or_a_server_error(
 def test_no_answer_at_the_edge_is_undocumented_or_a_server_error_however_it_is_asked(
     installation: Installation, account: Account, workload: str
 ) -> None:
-    shown(workload, *conforms(installation, document(installation, workload), account.headers, examples=100))
+    shown(workload, *conforms(installation, document(installation, workload), account, examples=100))
 
 
 def _link() -> Json:
