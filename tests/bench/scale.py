@@ -191,12 +191,14 @@ async def _analyse(database: str) -> None:
 def show(found: dict[str, Figures], plans: dict[str, str], links: int) -> None:
     """The medians over the rounds, and of the rounds' ratios."""
     small, large = f"at {SMALL.links:,}", f"at {links:,}"
-    table = Table("question", f"p99 ms {small}", large, "ratio of p99", "of p50", "by", box=None)
+    table = Table("question", f"p99 ms {small}", large, "ratio of p99", "of p50", box=None)
     for name, figures in found.items():
         p99 = [f"{statistics.median(values):.1f}" for values in zip(*figures.p99, strict=True)]
         ratios = [f"{ratio(pairs):.2f}" for pairs in (figures.p99, figures.p50)]
-        table.add_row(name, *p99, *ratios, plans.get(name, ""))
+        table.add_row(name, *p99, *ratios)
     Console().print(table)
+    for name, indexes in plans.items():
+        print(f"{name} by {indexes}")
 
 
 def main() -> None:
