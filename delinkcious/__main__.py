@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "unfollow": ("people", "unfollow", "Follow people no longer."),
     "people": ("people", "people", "List whom you follow, or who follows you."),
     "news": ("news", "news", "Show your news; build timelines anew."),
+    "checker": ("checker", "checker", "Look after the link checker."),
     "mesh": ("mesh", "mesh", "Run Kubernetes manifests and Istio YAML on this machine."),
     "events": ("events", "events", "Look after the events between services."),
     "seed": ("seed", "seed", "Fill an installation with example people, links and follows."),

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
-import psutil
 
-from delinkcious import local
 from delinkcious.asking import run, server_option
+from delinkcious.pods import run_in
 from delinkcious.session import connect
 from delinkcious.terminal import shown
-from mesh.local.runtime.client import Client
-from mesh.local.runtime.errors import MeshError
 from services.kit.page import Page
-
-WORKLOAD = "news-v1"
-CONTAINER = "news"
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -75,23 +66,4 @@ def rebuild(state: Path | None) -> None:
     It runs in a pod of the news service, as `kubectl exec deploy/news-v1 -- python -m services.news rebuild`
     does on Kubernetes. The service does the same by itself when it finds that Redis was lost.
     """
-    try:
-        # What runs is the checkout's, wherever the mesh keeps its state.
-        checkout = local.project()
-        environment = _environment(Client(local.state(state)).get("/get/pods"))
-    except (MeshError, LookupError, psutil.Error) as error:
-        raise click.ClickException(str(error)) from error
-    done = subprocess.run(
-        [sys.executable, "-m", "services.news", "rebuild"], env=environment, cwd=checkout, check=False
-    )
-    if done.returncode:
-        raise SystemExit(done.returncode)
-
-
-def _environment(pods: list[dict[str, Any]]) -> dict[str, str]:
-    """That of a running news process: its settings, its secrets, its way through the sidecar."""
-    for pod in pods:
-        for container in pod["containers"]:
-            if pod["workload"] == WORKLOAD and container["name"] == CONTAINER and container["pid"]:
-                return psutil.Process(container["pid"]).environ()
-    raise LookupError(f"no pod of {WORKLOAD} runs: start it with delinkcious up")
+    run_in("news-v1", "news", ["-m", "services.news", "rebuild"], state)

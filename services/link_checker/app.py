@@ -15,6 +15,8 @@ from services.kit.events.outbox import publish_from
 from services.kit.resources import Resources
 from services.link_checker import api, consuming
 from services.link_checker.api import Deps
+from services.link_checker.backfill import Backfill
+from services.link_checker.backfill_store import BackfillStore
 from services.link_checker.checking import Checking
 from services.link_checker.fetching.addresses import Guard
 from services.link_checker.fetching.fetcher import Fetcher
@@ -59,7 +61,8 @@ def create(settings: CheckerSettings, clock: Clock = utc_now) -> Starlette:
     async def open_deps(resources: Resources) -> Deps:
         metrics = Metrics(resources.registry)
         checks, waiting = await resources.enter("fetchers", fetchers(guard, settings.user_agent()))
-        await _follow(resources, settings, clock)
+        refs = RefsStore(resources.database)
+        await _follow(resources, settings, refs, clock)
         visits = Visits(
             checks,
             Robots(checks, time.monotonic),
@@ -78,18 +81,21 @@ def create(settings: CheckerSettings, clock: Clock = utc_now) -> Starlette:
         )
         await resources.enter("checking", checking.running(), ping=checking.ping)
         bucket = Bucket(settings.pages_per_s, settings.pages_per_s * BURST_S)
-        return Deps(Pages(waiting, bucket, settings.max_pages, metrics))
+        return Deps(
+            Pages(waiting, bucket, settings.max_pages, metrics),
+            Backfill(BackfillStore(resources.database), refs, clock),
+        )
 
     return create_app(
         service="link-checker", version=VERSION, endpoints=ENDPOINTS, open_deps=open_deps, settings=settings
     )
 
 
-async def _follow(resources: Resources, settings: CheckerSettings, clock: Clock) -> None:
+async def _follow(resources: Resources, settings: CheckerSettings, refs: RefsStore, clock: Clock) -> None:
     """Publish outcomes, and hear of links and accounts, when there is a broker."""
     broker = await publish_from(resources, settings, "link-checker")
     if broker is not None:
         metrics = ConsumerMetrics(resources.registry, consuming.CONSUMER)
-        events = consuming.subscriptions(RefsStore(resources.database), clock)
+        events = consuming.subscriptions(refs, clock)
         consumer = Consumer(broker, consuming.CONSUMER, events, metrics)
         await resources.enter("consumer", consumer.running())

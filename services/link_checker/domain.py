@@ -14,6 +14,8 @@ Health = Literal["unknown", "alive", "dead"]
 
 # However soon a busy server says it will be back.
 SOONEST_S = 60.0
+# Of a backfill, in one page: followed one by one, well within a request's deadline.
+OLDER_LINKS = 100
 WAYBACK = "https://web.archive.org/web/"
 
 
@@ -117,6 +119,37 @@ class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None = None
     description: str | None = None
     image: str | None = None
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """A link among all, in the order of (owner_id, link_id); zeros stand before the first."""
+
+    owner_id: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    link_id: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+
+
+class KnownLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A link as its owning service has it now."""
+
+    owner_id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    url: Annotated[str, Meta(min_length=1, max_length=8_192)]
+    version: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class OlderLinks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Those that follow `after`, in order; the `last` page ends the backfill."""
+
+    after: Place
+    links: Annotated[list[KnownLink], Meta(max_length=OLDER_LINKS)]
+    last: bool
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a backfill is: the page behind `after` comes next, unless it is done."""
+
+    after: Place
+    done: bool
 
 
 def after(state: State, outcome: Outcome, schedule: Schedule, now: dt.datetime, chance: float) -> State:

@@ -6,6 +6,7 @@ import datetime as dt
 from hashlib import sha256
 
 from services.kit.db import Connection, Database
+from services.link_checker.domain import KnownLink
 from services.link_checker.store import TELL
 from services.links.client import LinkRemoved, LinkSaved
 from telemetry.traces import current_traceparent
@@ -59,7 +60,7 @@ class RefsStore:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def save(self, link: LinkSaved, host: str, now: dt.datetime) -> None:
+    async def save(self, link: LinkSaved | KnownLink, host: str, now: dt.datetime) -> None:
         """Follow a link: its address is due soon when it is new, and told at once when it is not."""
         owner, link_id = link.owner_id, link.id
         async with self.database.transaction() as connection:

@@ -8,8 +8,10 @@ from services.kit.app import create_app
 from services.kit.events.consumer import Consumer, ConsumerMetrics
 from services.kit.events.outbox import publish_from
 from services.kit.resources import Resources
+from services.link_checker.client import LinkCheckerClient
 from services.links import api, consuming, internal_api, listing_api, tag_api
 from services.links.api import Deps
+from services.links.backfill import Backfill
 from services.links.bookmarks import api as bookmarks_api
 from services.links.bookmarks.exports import Exports
 from services.links.bookmarks.imports import Imports
@@ -47,6 +49,8 @@ def create(settings: LinksSettings) -> Starlette:
             events = consuming.subscriptions(EventStore(database))
             consumer = Consumer(broker, consuming.CONSUMER, events, metrics)
             await resources.enter("consumer", consumer.running())
+            checker = LinkCheckerClient(resources.http, settings.service_token, settings.link_checker_url)
+            await resources.enter("backfill", Backfill(FeedStore(database), checker).running())
         return Deps(
             links=LinkStore(database, max_links=settings.max_links_per_user),
             tags=TagStore(database),

@@ -25,6 +25,9 @@ class LinksSettings(ServiceSettings, frozen=True, kw_only=True):
             " another 512 MiB."
         ),
     ] = 32
+    link_checker_url: Annotated[str, Meta(description="Where the link checker is told of older links.")] = (
+        "http://link-checker"
+    )
     max_exports: Annotated[
         Positive,
         Meta(

@@ -39,7 +39,8 @@ sessions.json      where you are signed in
 identities.json    the accounts elsewhere that you sign in with
 api-tokens.json    your API tokens, without their secrets
 activity.json      what happened to the account
-links.json         every link with all its fields, one JSON object a line
+links.json         every link with all its fields, one JSON object a line; health, health_reason,
+                   suggested_url and checked_at are what the last check found
 bookmarks.html     the same links for any browser
 tags.json          your tags, and how many links have each
 following.json     whom you follow, since when

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from services.link_checker.client import snapshot
 from services.web.assets import ASSETS
 
 # What a link on a page may lead to; everything else (javascript:, data:) is shown as text.
@@ -140,6 +141,7 @@ def _environment() -> Environment:
         "rfc822": format_datetime,
         "path": lambda text: quote(text, safe=""),
         "when": when,
+        "snapshot": snapshot,
     }
     made.globals |= {"asset": ASSETS.address, "query": query}
     return made

@@ -68,9 +68,9 @@ class Installation:
     def __init__(self, state: Path) -> None:
         self.state = state
 
-    def call(self, *arguments: str, text: str | None = None) -> str:
+    def call(self, *arguments: str, text: str | None = None, timeout_s: float = 300.0) -> str:
         command = [sys.executable, "-m", "delinkcious", *arguments, "--state", str(self.state)]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=timeout_s)
         if done.returncode != 0:
             raise SystemExit(f"{' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout

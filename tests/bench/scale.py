@@ -1,7 +1,8 @@
 """`make bench-scale`: p99 of lists, searches and news at 1,000 and at 1,000,000 links, as ratios.
 
-One installation that grows: the same questions are asked of somebody with an ordinary number of links, before
-and after the many came; and PostgreSQL is asked how it would answer (EXPLAIN).
+Two installations run side by side, and in every round the same question is asked of both, one after the
+other, so that whatever else the machine does meets both alike: the figure is the median of the rounds.
+Who asks has an ordinary number of links, the same in both. PostgreSQL is asked how it would answer (EXPLAIN).
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import datetime as dt
 import json
 import re
 import ssl
+import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -33,12 +35,14 @@ from services.links.search.store import SearchStore, default_order
 from services.links.selection import Selection
 from services.links.store import LinkStore
 from tests.bench.__main__ import Installation, installation
-from tests.bench.load import Target, get, load
+from tests.bench.load import Result, Target, get, load
 
 SMALL = Shape(10, 1_000, seed=1)
 LARGE = Shape(10_000, 1_000_000, seed=2)
 SEARCHES = ("python", "tag:security guide -notes", 'site:example "large data" or mistakes')
 CONNECTIONS = 4
+# A million links on a busy machine.
+FILLED_WITHIN_S = 1_800.0
 SCAN = re.compile(r"(?:Index (?:Only )?Scan(?: Backward)? using|Bitmap Index Scan on) (\w+)")
 
 
@@ -68,19 +72,61 @@ def reader(url: str, trust: ssl.SSLContext, shape: Shape) -> Reader:
         return Reader(client.get("/api/v1/users/me", headers=headers).json()["id"], session["access_token"])
 
 
-def measure(url: str, trust: ssl.SSLContext, who: Reader, seconds: float) -> dict[str, float]:
-    """p99 in milliseconds by question."""
-    edge = urlsplit(url)
-    assert edge.hostname and edge.port
-    found = {}
-    for name, path in questions():
-        request = get(path, edge.netloc, [("authorization", f"Bearer {who.token}")])
-        target = Target(name, edge.hostname, edge.port, request, trust)
-        asyncio.run(load(target, connections=CONNECTIONS, seconds=1.0))
-        result = asyncio.run(load(target, connections=CONNECTIONS, seconds=seconds))
-        if set(result.statuses) != {200}:
-            raise SystemExit(f"{name}: not every answer was 200: {dict(result.statuses)}")
-        found[name] = result.quantile_ms(0.99)
+@dataclass(frozen=True)
+class Side:
+    """One of the two installations, and who asks there."""
+
+    url: str
+    trust: ssl.SSLContext
+    who: Reader
+
+    def target(self, name: str, path: str) -> Target:
+        edge = urlsplit(self.url)
+        assert edge.hostname and edge.port
+        request = get(path, edge.netloc, [("authorization", f"Bearer {self.who.token}")])
+        return Target(name, edge.hostname, edge.port, request, self.trust)
+
+
+def side(running: Installation, shape: Shape) -> Side:
+    url = running.call("url").strip()
+    trust = ssl.create_default_context(cafile=running.call("ca").strip())
+    trust.set_alpn_protocols(["http/1.1"])
+    return Side(url, trust, reader(url, trust, shape))
+
+
+def ask(target: Target, seconds: float) -> Result:
+    result = asyncio.run(load(target, connections=CONNECTIONS, seconds=seconds))
+    if set(result.statuses) != {200}:
+        raise SystemExit(f"{target.name}: not every answer was 200: {dict(result.statuses)}")
+    return result
+
+
+@dataclass
+class Figures:
+    """The rounds of one question: (small, large) of each, milliseconds."""
+
+    p50: list[tuple[float, float]] = field(default_factory=list)
+    p99: list[tuple[float, float]] = field(default_factory=list)
+
+
+def ratio(pairs: list[tuple[float, float]]) -> float:
+    """The median of the rounds' ratios."""
+    return statistics.median(large / small for small, large in pairs)
+
+
+def measure(small: Side, large: Side, rounds: int, seconds: float) -> dict[str, Figures]:
+    """Both sides in turn, the one first that was second in the round before."""
+    found: dict[str, Figures] = {}
+    for number in range(rounds + 1):
+        sides = (small, large) if number % 2 else (large, small)
+        for name, path in questions():
+            results = {one.url: ask(one.target(name, path), seconds) for one in sides}
+            if number == 0:  # everything is warm from now on
+                continue
+            both = (results[small.url], results[large.url])
+            figures = found.setdefault(name, Figures())
+            figures.p50.append((both[0].quantile_ms(0.5), both[1].quantile_ms(0.5)))
+            figures.p99.append((both[0].quantile_ms(0.99), both[1].quantile_ms(0.99)))
     return found
 
 
@@ -117,21 +163,21 @@ async def explain(database: str, owner_id: int) -> dict[str, str]:
                 node, now = parse(ask), dt.datetime.now(dt.UTC)
                 await SearchStore(explaining).page(owner_id, node, default_order(node), None, 20, now)
             plan = "\n".join(explaining.plans)
-            scans = re.findall(
-                r"(?:Index (?:Only )?Scan(?: Backward)? using|Bitmap Index Scan on) (\w+)", plan
-            )
+            scans = SCAN.findall(plan)
             found[name] = ", ".join(sorted(set(scans))) + (" SEQ SCAN" if "Seq Scan on links" in plan else "")
         return found
     finally:
         await connection.close()
 
 
-def grow(running: Installation, shape: Shape) -> float:
-    """Seed, rebuild the timelines, let PostgreSQL look at its tables; seconds of the seeding."""
+def fill(running: Installation, shape: Shape) -> float:
+    """Seed, build the timelines, let PostgreSQL look at its tables; seconds of the seeding."""
+    size = ("--users", str(shape.users), "--links", str(shape.links), "--seed", str(shape.seed))
     began = time.perf_counter()
-    running.call("seed", "--users", str(shape.users), "--links", str(shape.links), "--seed", str(shape.seed))
+    running.call("seed", *size, timeout_s=FILLED_WITHIN_S)
     took = time.perf_counter() - began
-    running.call("news", "rebuild")
+    print(f"{shape.links:,} links: {took:.0f} s, {shape.links / took:,.0f} a second", file=sys.stderr)
+    print(running.call("news", "rebuild", timeout_s=FILLED_WITHIN_S).strip(), file=sys.stderr)
     asyncio.run(_analyse(local.database_url("links", running.state).reveal()))
     return took
 
@@ -142,30 +188,36 @@ async def _analyse(database: str) -> None:
     await connection.close()
 
 
+def show(found: dict[str, Figures], plans: dict[str, str], links: int) -> None:
+    """The medians over the rounds, and of the rounds' ratios."""
+    small, large = f"at {SMALL.links:,}", f"at {links:,}"
+    table = Table("question", f"p99 ms {small}", large, "ratio of p99", "of p50", box=None)
+    for name, figures in found.items():
+        p99 = [f"{statistics.median(values):.1f}" for values in zip(*figures.p99, strict=True)]
+        ratios = [f"{ratio(pairs):.2f}" for pairs in (figures.p99, figures.p50)]
+        table.add_row(name, *p99, *ratios)
+    Console().print(table)
+    for name, indexes in plans.items():
+        print(f"{name} by {indexes}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-scale", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each question")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each question, in each round")
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--links", type=int, default=LARGE.links)
     parser.add_argument("--users", type=int, default=LARGE.users)
     chosen = parser.parse_args()
-    large = Shape(chosen.users, chosen.links, LARGE.seed)
-    with installation() as running:
-        url = running.call("url").strip()
-        trust = ssl.create_default_context(cafile=running.call("ca").strip())
-        trust.set_alpn_protocols(["http/1.1"])
-        grow(running, SMALL)
-        before = measure(url, trust, reader(url, trust, SMALL), chosen.seconds)
-        took = grow(running, large)
-        print(f"{large.links:,} links of {large.users:,} people in {took:.0f} s", file=sys.stderr)
-        who = reader(url, trust, large)
-        after = measure(url, trust, who, chosen.seconds)
-        plans = asyncio.run(explain(local.database_url("links", running.state).reveal(), who.id))
-    table = Table("question", f"p99 ms at {SMALL.links:,}", f"at {large.links:,}", "ratio", "by", box=None)
-    for name in before:
-        ratio = f"{after[name] / before[name]:.2f}"
-        table.add_row(name, f"{before[name]:.1f}", f"{after[name]:.1f}", ratio, plans.get(name, ""))
-    Console().print(table)
-    print(json.dumps({"seed_s": round(took), "before_ms": before, "after_ms": after, "plans": plans}))
+    shape = Shape(chosen.users, chosen.links, LARGE.seed)
+    with installation() as few, installation() as many:
+        fill(few, SMALL)
+        took = fill(many, shape)
+        small, large = side(few, SMALL), side(many, shape)
+        found = measure(small, large, chosen.rounds, chosen.seconds)
+        plans = asyncio.run(explain(local.database_url("links", many.state).reveal(), large.who.id))
+    show(found, plans, shape.links)
+    ratios = {name: round(ratio(figures.p99), 2) for name, figures in found.items()}
+    print(json.dumps({"seed_s": round(took), "ratios_of_p99": ratios, "plans": plans}))
 
 
 if __name__ == "__main__":

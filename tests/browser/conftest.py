@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,18 +13,12 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from tests.chromium import ARGUMENTS, CHROMIUM, MISSING, PATIENCE_MS
 from tests.conftest import MigratedDatabase
 from tests.web_stack import Stack, running, serving
 
 PASSWORD = "a long walk by the sea"
-ARGUMENTS = (
-    "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update "  # noqa: SIM905
-    "--disable-sync --no-first-run".split()
-)
 SIZES = {"desktop": (1280, 860), "phone": (360, 740)}
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# Chromium on a busy machine of two cores.
-PATIENCE_MS = 30_000
 
 
 @pytest.fixture
@@ -112,7 +105,7 @@ async def pages_url(stack: Stack, listener: socket.socket) -> AsyncIterator[str]
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
-        pytest.skip("no chromium on PATH (Debian: apt-get install chromium)")
+        pytest.skip(MISSING)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser

@@ -183,6 +183,8 @@ async def test_dead_links_get_the_addresses_that_are_suggested(screen: Screen, s
     page = screen.page
     await screen.open("/dead-links")
     await expect(page.get_by_role("heading", level=1)).to_have_text("2 of your links are dead")
+    copy = page.get_by_role("link", name="Look for a copy of Number 1 in the Internet Archive")
+    await expect(copy).to_have_attribute("href", "https://web.archive.org/web/https://example.org/1")
     await screen.check("journey-dead-links")
     await page.get_by_role("button", name="Replace the ticked addresses").click()
     await page.get_by_text("1 link has a new address.").wait_for()

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.e2e.installation import Account, Installation, eventually
+from tests.e2e.stranger import Stranger, taken_for_public
 
 GONE_WITHIN_S = 10.0
 
@@ -36,3 +37,10 @@ def edge(installation: Installation) -> Iterator[httpx.Client]:
 def account(installation: Installation) -> Account:
     """Somebody new."""
     return installation.account()
+
+
+@pytest.fixture(scope="module")
+def public(installation: Installation) -> Iterator[Stranger]:
+    """A server that the checker takes for a public one, until the tests of a module are done."""
+    with taken_for_public(installation) as server:
+        yield server

@@ -62,13 +62,16 @@ class Installation:
         shutil.copytree(repository / "helm", self.checkout / "helm")
         shutil.copytree(repository / "mesh" / "istio", self.checkout / "mesh" / "istio")
 
-    def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """`delinkcious ARGUMENTS`, whatever comes of it."""
-        settings = [f"XDG_CONFIG_HOME={self.folder / 'config'}"]
+    def run(
+        self, *arguments: str, cwd: Path | None = None, typed: str = "", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """`delinkcious ARGUMENTS` with these variables, whatever comes of it."""
+        variables = {"XDG_CONFIG_HOME": str(self.folder / "config"), **variables}
+        settings = [f"{name}={value}" for name, value in variables.items()]
         return subprocess.run(
             ["/usr/bin/env", *settings, sys.executable, "-m", "delinkcious", *arguments],
             cwd=cwd or self.checkout,
-            stdin=subprocess.DEVNULL,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=UP_WITHIN_S + 30,
@@ -122,9 +125,15 @@ class Installation:
         with self.edge() as edge:
             made = edge.post("/api/v1/users", json={"username": name, "password": PASSWORD})
             assert made.status_code == 201, made.text
+        return Account(name, made.json()["id"], self.token(name))
+
+    def token(self, name: str) -> str:
+        """A new access token of an account."""
+        with self.edge() as edge:
             session = edge.post("/api/v1/sessions", json={"username": name, "password": PASSWORD})
             assert session.status_code in (200, 201), session.text
-        return Account(name, made.json()["id"], session.json()["access_token"])
+        found: str = session.json()["access_token"]
+        return found
 
     def log(self) -> str:
         """What the supervisor has said."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +19,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.e2e.installation import Installation, Json, application
+from tests.e2e.installation import Account, Installation, Json, application
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+# An access token lasts ten minutes.
+RENEWED_AFTER_S = 240.0
 # What the gateway and the sidecars answer themselves is in no service's document.
 BY_PROXIES = {401, 403, 404, 431}
 
@@ -31,18 +35,30 @@ def document(installation: Installation, workload: str) -> Json:
     return found
 
 
-def conforms(installation: Installation, schema: Json, headers: dict[str, str], examples: int) -> int:
-    """Call every operation at the edge with made-up requests and check each answer; how many operations."""
-    count = 0
+def conforms(
+    installation: Installation, schema: Json, account: Account, examples: int
+) -> tuple[int, Counter[int]]:
+    """Call every operation at the edge with made-up requests and check each answer.
+
+    How many operations there are, and how many answers of which status came.
+    """
+    count, statuses = 0, Counter[int]()
+    headers, since = account.headers, time.monotonic()
     for found in schemathesis.openapi.from_dict(schema).get_all_operations():
         operation = found.ok()  # type: ignore[union-attr]
-        _check(operation, installation, headers, examples)
+        if time.monotonic() > since + RENEWED_AFTER_S:
+            headers = {"authorization": f"Bearer {installation.token(account.name)}"}
+            since = time.monotonic()
+        statuses += _check(operation, installation, headers, examples)
         count += 1
-    return count
+    return count, statuses
 
 
-def _check(operation: Any, installation: Installation, headers: dict[str, str], examples: int) -> None:
+def _check(
+    operation: Any, installation: Installation, headers: dict[str, str], examples: int
+) -> Counter[int]:
     authority = installation.told("ca").strip()
+    statuses = Counter[int]()
 
     @settings(
         max_examples=examples,
@@ -55,11 +71,13 @@ def _check(operation: Any, installation: Installation, headers: dict[str, str], 
     @given(case=operation.as_strategy())
     def check(case: Any) -> None:
         response = case.call(base_url=installation.url, headers=headers, verify=authority)
+        statuses[response.status_code] += 1
         if response.status_code in BY_PROXIES and not _is_problem(response):
             return
         case.validate_response(response, checks=CHECKS)
 
     check()
+    return statuses
 
 
 def _is_problem(response: Any) -> bool:

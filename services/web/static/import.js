@@ -2,6 +2,7 @@
 const form = document.getElementById("import");
 const progress = document.getElementById("import-progress");
 const bar = document.getElementById("sent");
+const sending = document.getElementById("import-sending");
 const told = document.getElementById("import-told");
 const LOOK_MS = 1000;
 
@@ -14,13 +15,14 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const request = new XMLHttpRequest();
   let looking = null;
-  progress.hidden = false;
+  progress.hidden = sending.hidden = false;
   for (const button of form.querySelectorAll("button")) button.disabled = true;
   request.upload.addEventListener("progress", (sent) => {
     if (sent.lengthComputable) bar.value = sent.loaded / sent.total;
   });
   request.upload.addEventListener("load", () => {
-    bar.value = 1;
+    sending.hidden = true;
+    told.textContent = "Reading the file …";
     looking = setInterval(() => look().catch(() => {}), LOOK_MS);
   });
   request.addEventListener("loadend", () => {

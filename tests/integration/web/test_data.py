@@ -100,12 +100,23 @@ async def test_all_data_come_in_one_file(ann: Browser, stack: Stack) -> None:
     await ann.post("/account/tokens", {"name": "phone", "scope": "read", "days": "30"})
     stack.stand.following.add("grace")
     stack.stand.blocked.add("mallory")
+    found = {
+        "health": "dead",
+        "health_reason": "gone",
+        "suggested_url": "https://example.net/",
+        "checked_at": "2026-01-02T00:00:00Z",
+    }
+    await stack.links.state.kit.running.database.execute(
+        "UPDATE links SET health = 'dead', health_reason = 'gone', suggested_url = 'https://example.net/',"
+        " checked_at = '2026-01-02T00:00Z'"
+    )
     answer = await ann.get("/account/data.zip")
     assert answer.headers["content-type"] == "application/zip"
     archive = zipfile.ZipFile(io.BytesIO(answer.content))
     assert archive.testzip() is None
     links = [json.loads(line) for line in archive.read("links.json").splitlines()]
     assert sorted(link["url"] for link in links) == [f"https://example.org/{n}" for n in range(3)]
+    assert all(found.items() <= link.items() for link in links), "what the last check found"
     assert json.loads(archive.read("account.json"))["username"] == ann.name
     assert json.loads(archive.read("following.json"))[0]["username"] == "grace"
     assert json.loads(archive.read("blocks.json"))[0]["username"] == "mallory"
