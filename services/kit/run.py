@@ -10,15 +10,16 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import asyncpg
 import structlog
 import uvicorn
 import uvloop
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
@@ -100,16 +101,12 @@ async def serve(app: Starlette, settings: ServiceSettings) -> None:
     actions |= {signal.SIGUSR1: levels.louder, signal.SIGUSR2: levels.quieter}
     for number, action in actions.items():
         loop.add_signal_handler(number, action)
-    count_dropped(kit.registry, logs.outputs)
-    watches = [watch_loop(kit.registry)]
-    if settings.log_level_file:
-        watches.append(levels.follow_file(Path(settings.log_level_file)))
     applications: dict[str, tuple[int, ASGIApp]] = {"http": (settings.port, app)}
     applications |= {f"port {port}": (port, other) for port, other in kit.listeners.items()}
     # Metrics stay until the very end: the last requests are counted too.
     async with (
         _listening({"metrics": (settings.metrics_port, Exposition(kit.registry))}, settings),
-        background(*watches),
+        background(*watches(kit.registry, settings)),
         app.router.lifespan_context(app),
         _listening(applications, settings),
     ):
@@ -119,6 +116,14 @@ async def serve(app: Starlette, settings: ServiceSettings) -> None:
         _log.info("draining", delay_s=settings.drain_delay_s)
         await asyncio.sleep(settings.drain_delay_s)
     _log.info("stopped")
+
+
+def watches(registry: CollectorRegistry, settings: ServiceSettings) -> Iterator[Coroutine[Any, Any, None]]:
+    """What looks after the process itself as long as it runs."""
+    count_dropped(registry, logs.outputs)
+    yield watch_loop(registry)
+    if settings.log_level_file:
+        yield levels.follow_file(Path(settings.log_level_file))
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from services.kit.db import Database, constraints, open_pool
 from services.kit.errors import Conflict, Unavailable
 from services.kit.settings import Secret, ServiceSettings
 from tests.conftest import MigratedDatabase
-from tests.integration.kit.conftest import PACKAGE
+from tests.integration.kit.process import PACKAGE
 
 pytestmark = pytest.mark.anyio
 
