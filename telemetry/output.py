@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 # Some seconds of a log flood; more would hide from an operator that lines are lost.
-MAX_WAITING_BYTES = 4 * 2**20
+MAX_WAITING_BYTES = 2**20
 # A process that ends says its last words to a reader who still reads.
 LAST_WORDS_S = 2.0
 WRITE_BYTES = 64 * 1024

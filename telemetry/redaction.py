@@ -19,7 +19,7 @@ MAX_TEXT = 16 * 1024
 MAX_DEPTH = 6
 
 _SECRET_NAME = re.compile(
-    r"(?i)(?:^|[_.-])(?:authorization|cookies?|passw(?:or)?d|secrets?|tokens?|credentials?|api_?key|dsn)$"
+    r"(?i)(?:^|[_.-])(?:authorization|cookies?|passw(?:or)?d|secrets?|tokens?|credentials?|api[_-]?key|dsn)$"
 )
 _SHAPES = (
     # JSON Web Tokens, and the tokens that this installation's accounts make (API and refresh).
@@ -33,7 +33,7 @@ _SHAPES = (
     (re.compile(r"(?i)\b((?:set-)?cookie['\"]? *[:=,] *b?['\"]?)[^\r\n'\"]+"), rf"\1{HIDDEN}"),
     (
         re.compile(
-            r"(?i)((?:password|passwd|secret|token|api_?key|authorization)"
+            r"(?i)((?:password|passwd|secret|token|api[_-]?key|authorization)"
             r"(?:%3D|['\"]? *[:=] *b?['\"]?|['\"], *b?['\"]))(?!\*\*\*)[^\s'\"&,;)}]+"
         ),
         rf"\1{HIDDEN}",
@@ -46,7 +46,7 @@ _SHAPES = (
 )
 # One look tells that a text has none of them, as nearly every one.
 _SUSPICIOUS = re.compile(
-    r"(?i)eyJ|dl[kr]_|bearer|basic|negotiate|cookie|passw|secret|token|api_?key|authorization|@"
+    r"(?i)eyJ|dl[kr]_|bearer|basic|negotiate|cookie|passw|secret|token|api[_-]?key|authorization|@"
     r"|query argument"
 )
 

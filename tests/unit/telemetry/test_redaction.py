@@ -37,6 +37,7 @@ class Holder(msgspec.Struct):
         f"sign_in(username='ada', password='{CANARY}')",
         f'{{"password": "{CANARY}"}}',
         f"client_secret={CANARY}&grant_type=x",
+        f"[(b'x-api-key', b'{CANARY}')]",
         f"dlk_{CANARY}01234 is revoked",
         f"dlr_{CANARY}01234",
         f"{CANARY}.ada@example.org has no account",
