@@ -38,6 +38,8 @@ _SHAPES = (
         ),
         rf"\1{HIDDEN}",
     ),
+    # SQL that makes a role.
+    (re.compile(r"(?i)(\bpassword +)'[^']*'"), rf"\1'{HIDDEN}'"),
     # postgresql://user:password@host
     (re.compile(r"(://[^/\s:@'\"]*:)[^/\s@'\"]+@"), rf"\1{HIDDEN}@"),
     (re.compile(r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]{1,63}(?:\.[\w-]{1,63}+)+"), HIDDEN),

@@ -30,10 +30,8 @@ class Source:
     def files(self) -> list[Path]:
         """Every file that is there; each is in order of time by itself."""
         here = self.current
-        aside = (
-            [here.with_suffix(".previous.log"), here.with_suffix(".previous.log.1")] if here.suffix else []
-        )
-        return [file for file in (*aside, here.with_name(here.name + ".1"), here) if file.is_file()]
+        every = (here.with_suffix(".previous.log"), here.with_name(here.name + ".1"), here)
+        return [file for file in every if file.is_file()]
 
 
 def find(state: State) -> list[Source]:
