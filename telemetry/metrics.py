@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from opentelemetry import trace
 from prometheus_client import (
     GC_COLLECTOR,
     PLATFORM_COLLECTOR,
@@ -13,26 +14,44 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
-    generate_latest,
+    disable_created_metrics,
 )
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.exposition import choose_encoder
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from telemetry import serving
 
 # Seconds. A list of 20 links takes 2 ms, an argon2 hash 50 ms, the deadline is 10 s: ratios of about 2.5
 # put every one of them between two bounds of its own.
 DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
-UNROUTED = "(none)"
-
 
 def make_registry() -> CollectorRegistry:
     """A registry of this process: CPU, memory, descriptors, garbage collection, Python's version."""
+    # Prometheus sees a restart by the fall of a counter; `x_created` would be a series more for each.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     registry.register(GC_COLLECTOR)
     registry.register(PLATFORM_COLLECTOR)
     return registry
+
+
+def describe_build(registry: CollectorRegistry, service: str, version: str) -> None:
+    """Say which program this is; always 1, to be joined with other metrics."""
+    labels = ("service", "version")
+    build = Gauge("build_info", "The program that is measured; always 1.", labels, registry=registry)
+    build.labels(service, version).set(1)
+
+
+def exemplar() -> dict[str, str] | None:
+    """The trace of the work at hand, when it is one that is kept: what a slow bucket is to point to."""
+    span = trace.get_current_span().get_span_context()
+    if not span.trace_flags.sampled:
+        return None
+    return {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}
 
 
 class HttpMetrics:
@@ -57,7 +76,7 @@ class HttpMetrics:
         child = self._children.get(key)
         if child is None:
             child = self._children[key] = self._duration.labels(method, route, str(status))
-        child.observe(duration_s)
+        child.observe(duration_s, exemplar())
 
 
 class RpcMetrics:
@@ -80,10 +99,7 @@ class RpcMetrics:
         child = self._children.get((method, code))
         if child is None:
             child = self._children[method, code] = self._duration.labels(method, code)
-        child.observe(duration_s)
-
-
-KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+        child.observe(duration_s, exemplar())
 
 
 class Measuring:
@@ -97,29 +113,28 @@ class Measuring:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        # A client that goes away before the head of the response is counted as 499, as proxies do.
-        status = 499
+        status = serving.GONE_STATUS
 
         async def watch(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = serving.status(scope, message)
             await send(message)
 
         begun = time.perf_counter()
         self.metrics.active.inc()
+        token = serving.begin(scope)
         try:
             await self.app(scope, receive, watch)
         finally:
+            serving.end(token)
             self.metrics.active.dec()
-            # Only what is in the table of routes may become a label, or any client could fill the memory.
-            method = scope["method"] if scope["method"] in KNOWN_METHODS else "OTHER"
-            route = getattr(scope.get("route"), "path_format", UNROUTED)
-            self.metrics.observe(method, route, status, time.perf_counter() - begun)
+            duration_s = time.perf_counter() - begun
+            self.metrics.observe(serving.method(scope), serving.route(scope), status, duration_s)
 
 
 class Exposition:
-    """ASGI: `GET /metrics` in Prometheus' text format; anything else is a 404."""
+    """ASGI: `GET /metrics` in Prometheus' text format, or, where accepted, with exemplars in OpenMetrics."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
@@ -128,6 +143,7 @@ class Exposition:
         if scope["path"] != "/metrics" or scope["method"] not in ("GET", "HEAD"):
             await Response(status_code=404)(scope, receive, send)
             return
+        encode, media_type = choose_encoder(Headers(scope=scope).get("accept", ""))
         # It takes milliseconds, which the requests of the same loop would wait for.
-        text = await asyncio.to_thread(generate_latest, self.registry)
-        await Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)(scope, receive, send)
+        text = await asyncio.to_thread(encode, self.registry)
+        await Response(text, headers={"content-type": media_type})(scope, receive, send)

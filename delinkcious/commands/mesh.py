@@ -63,7 +63,7 @@ def up(filenames: tuple[str, ...], state: Path | None, detach: bool, timeout_s: 
             click.echo(f"\n{mesh_show.nearer(holding)}")
         return
     began = time.monotonic()
-    running = Mesh(folder, [Path(name) for name in filenames], report=click.echo)
+    running = Mesh(folder, [Path(name) for name in filenames], report=supervise.reporter())
 
     def came_up() -> None:
         pods = [pod for pod in running.controller.pods.values() if pod.ready]

@@ -43,7 +43,7 @@ def up(state: Path | None, foreground: bool, timeout_s: float) -> None:
     """
     folder = _plainly(local.state, state)
     if foreground:
-        mesh = local.make_mesh(_plainly(local.project), folder.folder, click.echo)
+        mesh = local.make_mesh(_plainly(local.project), folder.folder, supervise.reporter())
         _plainly(supervise.run, mesh, lambda: _show(folder))
         return
     began = time.monotonic()

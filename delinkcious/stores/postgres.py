@@ -30,6 +30,9 @@ SETTINGS = {
     "timezone": "UTC",
 }
 
+# For a session whose statements hold a password: neither a slow one nor a failed one is logged.
+UNLOGGED = {"log_min_duration_statement": "-1", "log_min_error_statement": "panic"}
+
 
 class PostgresUnavailable(Exception):
     """PostgreSQL could not be prepared or reached; the text says why and what to do."""
@@ -106,7 +109,7 @@ class Postgres:
 
     async def ensure_database(self, name: str, password: str) -> str:
         """Create role and database `name`, owned by it and closed to other roles; returns its URL."""
-        connection = await asyncpg.connect(self.admin_url, timeout=10)
+        connection = await asyncpg.connect(self.admin_url, timeout=10, server_settings=UNLOGGED)
         try:
             quoted = '"' + name.replace('"', '""') + '"'
             secret = "'" + password.replace("'", "''") + "'"

@@ -33,7 +33,7 @@ from services.kit.serving.operation import Operation, Running
 from services.kit.serving.turns import Turns
 from services.kit.settings import InvalidSettings, ServiceSettings
 from telemetry.logs import RequestLog
-from telemetry.metrics import HttpMetrics, Measuring, make_registry
+from telemetry.metrics import HttpMetrics, Measuring, describe_build, make_registry
 from telemetry.traces import Tracing, make_provider, open_exporter
 
 Deps = TypeVar("Deps")
@@ -76,6 +76,7 @@ def create_app(
     _require(endpoints, settings, known_keys=fetch_keys is not None)
     provider = _provider(service, settings)
     resources = Resources(make_registry(), provider)
+    describe_build(resources.registry, service, settings.service_version)
     metrics = HttpMetrics(resources.registry)
     # Half of the places at most are one caller's.
     turns = Turns(most=max(1, settings.max_concurrency // 2))
@@ -113,7 +114,7 @@ async def _opened(
     resources: Resources, settings: ServiceSettings, provider: TracerProvider | None
 ) -> AsyncIterator[None]:
     try:
-        await resources.enter("http", open_client())
+        await resources.enter("http", open_client(resources.registry))
         if settings.database_url:
             await resources.enter("database", open_pool(settings, resources.registry))
         yield

@@ -7,14 +7,16 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, NoReturn, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 
 from services.kit.errors import Unavailable
 from services.kit.settings import ServiceSettings
+from telemetry.pools import DatabasePoolMetrics
 
 Record: TypeAlias = asyncpg.Record
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
@@ -55,9 +57,12 @@ class Database:
     connection can be had or the server goes away.
     """
 
-    def __init__(self, pool: asyncpg.Pool, acquire_timeout_s: float) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, acquire_timeout_s: float, metrics: DatabasePoolMetrics | None = None
+    ) -> None:
         self.pool = pool
         self._acquire_timeout_s = acquire_timeout_s
+        self._metrics = metrics or DatabasePoolMetrics(None)
 
     async def fetch(self, sql: str, *arguments: object) -> list[Record]:
         async with self.connection() as connection:
@@ -107,12 +112,16 @@ class Database:
                 _open.reset(token)
 
     async def _acquire(self) -> Connection:
+        begun = perf_counter()
         try:
             connection: Connection = await self.pool.acquire(timeout=self._acquire_timeout_s)
         except TimeoutError as error:
+            self._metrics.timeouts.inc()
             raise Unavailable("all database connections are busy", retry_after_s=1) from error
         except (OSError, *_LOST, asyncpg.InterfaceError) as error:
             _unavailable(error)
+        finally:
+            self._metrics.wait.observe(perf_counter() - begun)
         return connection
 
 
@@ -129,10 +138,10 @@ async def open_pool(
         timeout=CONNECT_TIMEOUT_S,
         server_settings={"statement_timeout": str(STATEMENT_TIMEOUT_MS), "timezone": "UTC"},
     )
-    if registry is not None:
-        _measure(pool, registry)
+    metrics = DatabasePoolMetrics(registry)
+    metrics.watch(settings.database_pool_size, pool.get_idle_size, pool.get_size)
     try:
-        yield Database(pool, settings.database_acquire_timeout_s)
+        yield Database(pool, settings.database_acquire_timeout_s, metrics)
     finally:
         # Whoever still holds a connection now is past every deadline.
         try:
@@ -162,14 +171,6 @@ class _Connection(asyncpg.Connection):
 
     def get_reset_query(self) -> str:
         return ""
-
-
-def _measure(pool: asyncpg.Pool, registry: CollectorRegistry) -> None:
-    connections = Gauge(
-        "database_pool_connections", "Connections to the database by state.", ("state",), registry=registry
-    )
-    connections.labels("idle").set_function(pool.get_idle_size)
-    connections.labels("busy").set_function(lambda: pool.get_size() - pool.get_idle_size())
 
 
 @contextmanager

@@ -231,7 +231,7 @@ class ProblemResponses:
                 raise
         except Exception as error:
             # The boundary of the process: whatever it was, the client learns the trace id and no more.
-            _log.exception("unhandled error", method=scope["method"], path=scope["path"])
+            _log.exception("unhandled error")
             if started:
                 raise
             problem = InternalError()

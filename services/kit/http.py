@@ -13,10 +13,12 @@ import aiohttp
 import httpx
 import msgspec
 from httpx_aiohttp import AiohttpTransport
+from prometheus_client import CollectorRegistry
 
 from services.kit import deadline
 from services.kit.errors import TYPE_PREFIX, BadGateway, DeadlineExceeded, Problem, Unavailable, by_status
 from services.kit.settings import decode_secret, reveal_secret
+from telemetry.pools import HttpClientMetrics, Outcome
 from telemetry.traces import current_traceparent
 
 T = TypeVar("T")
@@ -66,8 +68,9 @@ class RetryBudget:
 class HttpClient:
     """Typed calls to peers: `await http.call("GET", "http://links/api/v1/links/1", Link, token=...)`."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, metrics: HttpClientMetrics | None = None) -> None:
         self.client = client
+        self._metrics = metrics or HttpClientMetrics(None, MAX_CONNECTIONS)
         self._budget = RetryBudget()
 
     async def call(
@@ -137,19 +140,29 @@ class HttpClient:
         left = deadline.remaining_s()
         seconds = TIMEOUT_S if left is None else left
         request.headers[deadline.HEADER] = str(int(seconds * 1_000))
+        with self._metrics.call(request.url.host, request.method) as outcome:
+            return await self._attempt(request, seconds, outcome)
+
+    async def _attempt(self, request: httpx.Request, seconds: float, outcome: Outcome) -> httpx.Response:
         try:
             async with asyncio.timeout(seconds):
-                return await _read(await self.client.send(request, stream=True))
+                response = await self.client.send(request, stream=True)
+                answer = await _read(response)
+                outcome.status = str(response.status_code)
+                return answer
         except TimeoutError as error:
+            outcome.status = "timeout"
             raise DeadlineExceeded(f"{request.url.host} did not answer in time") from error
         except httpx.TimeoutException as error:
+            outcome.status = "timeout"
             raise Unavailable(f"{request.url.host} did not answer in time") from error
         except httpx.TransportError as error:
+            outcome.status = "unreachable"
             raise Unavailable(f"{request.url.host} cannot be reached") from error
 
 
 @asynccontextmanager
-async def open_client() -> AsyncIterator[HttpClient]:
+async def open_client(registry: CollectorRegistry | None = None) -> AsyncIterator[HttpClient]:
     """The client of this process; it obeys HTTP_PROXY and NO_PROXY, as the sidecar's egress needs."""
 
     def session() -> aiohttp.ClientSession:
@@ -159,7 +172,7 @@ async def open_client() -> AsyncIterator[HttpClient]:
 
     timeout = httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     async with httpx.AsyncClient(transport=AiohttpTransport(client=session), timeout=timeout) as client:
-        yield HttpClient(client)
+        yield HttpClient(client, HttpClientMetrics(registry, MAX_CONNECTIONS))
 
 
 async def _read(response: httpx.Response) -> httpx.Response:

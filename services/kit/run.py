@@ -10,24 +10,29 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from typing import NoReturn, TypeVar
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
 import asyncpg
 import structlog
 import uvicorn
 import uvloop
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from services.kit import settings as settings_
 from services.kit.app import Kit
+from services.kit.background import background
 from services.kit.migrate import InvalidMigration, migrate
 from services.kit.serving.protocol import Protocol
 from services.kit.settings import InvalidSettings, ServiceSettings
-from telemetry import logs
+from telemetry import levels, logs
+from telemetry.loop import watch_loop
 from telemetry.metrics import Exposition
+from telemetry.output import count_dropped
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -45,16 +50,16 @@ def main(
     migrating = commands.add_parser("migrate", help="bring the database to the schema of this version")
     migrating.add_argument("--phase", choices=("pre", "post", "all"), default="all")
     chosen = parser.parse_args(arguments)
-    service = package.rpartition(".")[2]
+    service = package.rpartition(".")[2].replace("_", "-")
     try:
         if chosen.command == "migrate":
             # A migration needs the database and nothing else that the service is told.
             settings: ServiceSettings = settings_.load(ServiceSettings)
-            logs.configure(settings.log_level, service=service)
+            logs.configure(settings.log_level, **_process(service, settings))
             _migrate(settings, package, chosen.phase)
         else:
             own = settings_.load(kind)
-            logs.configure(own.log_level, service=service, version=own.service_version)
+            logs.configure(own.log_level, **_process(service, own))
             _log.info("settings", **settings_.printable(own))
             _run(serve(create(own), own))
     except InvalidSettings as error:
@@ -62,6 +67,12 @@ def main(
     except (InvalidMigration, asyncpg.PostgresError, OSError) as error:
         _fail(1, f"{package}: {error}")
     sys.exit(0)
+
+
+def _process(service: str, settings: ServiceSettings) -> dict[str, str]:
+    """What every line of this process says of it."""
+    pod = {"pod": settings.pod_name} if settings.pod_name else {}
+    return {"service": service, "version": settings.service_version, **pod}
 
 
 def _fail(code: int, sentence: str) -> NoReturn:
@@ -86,13 +97,16 @@ async def serve(app: Starlette, settings: ServiceSettings) -> None:
     kit: Kit = app.state.kit
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    actions = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set}
+    actions |= {signal.SIGUSR1: levels.louder, signal.SIGUSR2: levels.quieter}
+    for number, action in actions.items():
+        loop.add_signal_handler(number, action)
     applications: dict[str, tuple[int, ASGIApp]] = {"http": (settings.port, app)}
     applications |= {f"port {port}": (port, other) for port, other in kit.listeners.items()}
     # Metrics stay until the very end: the last requests are counted too.
     async with (
         _listening({"metrics": (settings.metrics_port, Exposition(kit.registry))}, settings),
+        background(*watches(kit.registry, settings)),
         app.router.lifespan_context(app),
         _listening(applications, settings),
     ):
@@ -102,6 +116,14 @@ async def serve(app: Starlette, settings: ServiceSettings) -> None:
         _log.info("draining", delay_s=settings.drain_delay_s)
         await asyncio.sleep(settings.drain_delay_s)
     _log.info("stopped")
+
+
+def watches(registry: CollectorRegistry, settings: ServiceSettings) -> Iterator[Coroutine[Any, Any, None]]:
+    """What looks after the process itself as long as it runs."""
+    count_dropped(registry, logs.outputs)
+    yield watch_loop(registry)
+    if settings.log_level_file:
+        yield levels.follow_file(Path(settings.log_level_file))
 
 
 @asynccontextmanager

@@ -73,6 +73,11 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="Least severe level that is logged.")
     ] = "info"
+    log_level_file: Annotated[
+        str,
+        Meta(description="A file with the level, as of a mounted ConfigMap: looked at every two seconds."),
+    ] = ""
+    pod_name: Annotated[str, Meta(description="Name of this pod, for its log lines.")] = ""
     log_requests: Annotated[
         bool, Meta(description="One line per request; off, since the sidecar writes an access log.")
     ] = False

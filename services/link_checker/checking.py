@@ -28,6 +28,7 @@ POLL_S = 0.5
 RETRY_S = 2.0
 MEASURE_EVERY_S = 5.0
 CLEAN_EVERY_S = 60.0
+COUNT_EVERY_S = 30.0  # reads every address: a quarter of a second for a million
 # Longer than a dead letter is kept, which may be replayed.
 GONE_KEPT = dt.timedelta(days=31)
 CLEAN_ROWS = 1_000
@@ -93,7 +94,7 @@ class Checking:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Check in the background as long as the block lasts; what is in work then is given back."""
-        async with background(self._schedule(), self._measure(), self._clean()) as self._tasks:
+        async with background(self._schedule(), self._measure(), self._count(), self._clean()) as self._tasks:
             yield
 
     async def ping(self) -> None:
@@ -146,6 +147,14 @@ class Checking:
                 self.metrics.queue_hosts.set(hosts)
                 self.metrics.queue_age.set(age_s)
             await asyncio.sleep(MEASURE_EVERY_S)
+
+    async def _count(self) -> None:
+        while True:
+            with suppress(Problem, asyncpg.PostgresError, OSError):
+                found = await self.store.health()
+                for state, gauge in self.metrics.health.items():
+                    gauge.set(found.get(state, 0))
+            await asyncio.sleep(COUNT_EVERY_S)
 
     async def _clean(self) -> None:
         while True:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.link_checker.domain import Finding
+from services.link_checker.domain import Finding, Health
 
 # A check waits for other people's servers: up to VISIT_S (fetching/visits.py).
 DURATION_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 75.0)
@@ -43,6 +45,13 @@ class Metrics:
             "How long the first of them has been waiting.",
             registry=registry,
         )
+        health = Gauge(
+            "link_health",
+            "Addresses by what is known of them; every replica says the same of all.",
+            ("state",),
+            registry=registry,
+        )
+        self.health = {state: health.labels(state) for state in get_args(Health)}
 
 
 def _label(finding: Finding) -> str:

@@ -75,6 +75,7 @@ class CheckStore:
     SELECT count(*) AS hosts,
            coalesce(extract(epoch FROM $1 - min(greatest(due_at, free_at))), 0)::float8 AS age_s
     FROM hosts WHERE due_at <= $1 AND free_at <= $1"""
+    HEALTH = "SELECT health, count(*) FROM urls GROUP BY health"
     FORGET_REFS = """
     DELETE FROM refs WHERE (owner_id, link_id) IN (
         SELECT owner_id, link_id FROM refs WHERE removed_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)"""
@@ -120,6 +121,10 @@ class CheckStore:
         row = await self._database.fetchrow(self.QUEUE, now)
         assert row is not None  # noqa: S101 - an aggregate gives a row
         return row["hosts"], row["age_s"]
+
+    async def health(self) -> dict[str, int]:
+        """How many addresses are known to be what."""
+        return {row["health"]: row["count"] for row in await self._database.fetch(self.HEALTH)}
 
     async def forget(self, before: dt.datetime, limit: int) -> int:
         """Forget links and accounts that went before a time; returns how many rows."""

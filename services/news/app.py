@@ -14,6 +14,7 @@ from services.kit.resources import Resources
 from services.news import api
 from services.news.connection import open_redis
 from services.news.deps import Deps, compose
+from services.news.freshness import measured
 from services.news.rebuilding import Keeper
 from services.news.settings import NewsSettings
 from services.news.watching import Bells, Watch
@@ -25,14 +26,15 @@ def create(settings: NewsSettings) -> Starlette:
     """The ASGI application, which serves probes; gRPC is beside it. Raises InvalidSettings."""
 
     async def open_deps(resources: Resources) -> Deps:
-        redis = await resources.enter("redis", open_redis(settings.redis_url))
+        redis = await resources.enter("redis", open_redis(settings.redis_url, resources.registry))
         resources.watch("redis", redis.ping)
         builder = compose(settings, redis, resources.http)
         await resources.enter("keeper", Keeper(builder, resources.registry).running())
         if settings.nats_url:
-            broker = await resources.enter("broker", open_bus(settings.nats_url, "news"))
+            broker = await resources.enter("broker", open_bus(settings.nats_url, "news", resources.registry))
             metrics = ConsumerMetrics(resources.registry, "news")
-            consumer = Consumer(broker, "news", builder.changes.subscriptions(), metrics)
+            events = measured(builder.changes.subscriptions(), resources.registry)
+            consumer = Consumer(broker, "news", events, metrics)
             await resources.enter("consumer", consumer.running())
         bells = Bells(builder.news)
         await resources.enter("bells", bells.running())

@@ -8,11 +8,13 @@ from typing import Any
 
 import redis.asyncio
 import redis.exceptions
+from prometheus_client import CollectorRegistry
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
 from services.kit.errors import Unavailable
 from services.kit.settings import InvalidSettings, Secret
+from telemetry.pools import watch_redis_pool
 
 TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 1.0
@@ -84,7 +86,7 @@ def translated() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_redis(url: Secret) -> AsyncIterator[Connection]:
+async def open_redis(url: Secret, registry: CollectorRegistry | None = None) -> AsyncIterator[Connection]:
     """A connection that comes back when Redis does. Raises InvalidSettings for an address that is none."""
     if not url:
         raise InvalidSettings("REDIS_URL is missing")
@@ -101,6 +103,12 @@ async def open_redis(url: Secret) -> AsyncIterator[Connection]:
         client = redis.asyncio.Redis.from_pool(pool)
     except ValueError as error:
         raise InvalidSettings("REDIS_URL is not like redis://:password@host:6379/0") from error
+    watch_redis_pool(
+        registry,
+        MAX_CONNECTIONS,
+        used=lambda: len(pool._in_use_connections),
+        idle=lambda: len(pool._available_connections),
+    )
     try:
         yield Connection(client)
     finally:

@@ -44,7 +44,7 @@ def create(settings: WebSettings) -> Starlette:
         feeds = FeedStore(database)
         await resources.enter("housekeeping", cleaning(sessions.store))
         if settings.nats_url:
-            broker = await resources.enter("broker", open_bus(settings.nats_url, "web"))
+            broker = await resources.enter("broker", open_bus(settings.nats_url, "web", resources.registry))
             events = consuming.subscriptions(sessions.store, feeds, BundleStore(database))
             metrics = ConsumerMetrics(resources.registry, consuming.CONSUMER)
             consumer = Consumer(broker, consuming.CONSUMER, events, metrics)

@@ -59,7 +59,7 @@ class Page:
             response = failed(visit, error)
         except Exception:
             # The boundary of the process: whatever it was, the reader learns the trace id and no more.
-            _log.exception("unhandled error", method=scope["method"], path=scope["path"])
+            _log.exception("unhandled error")
             response = failed(visit, InternalError())
         visit.finish(response)
         if scope["method"] == "HEAD":

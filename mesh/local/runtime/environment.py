@@ -70,6 +70,16 @@ def given(pod: PodManifest, container: Json, place: Place) -> dict[str, str]:
     return found
 
 
+def of_proxy(pod: PodManifest) -> dict[str, str]:
+    """What istiod's injection tells a sidecar of itself; access logs may name it: %ENVIRONMENT(POD_NAME)%."""
+    return {
+        "POD_NAME": pod.name,
+        "POD_NAMESPACE": pod.namespace,
+        "ISTIO_META_WORKLOAD_NAME": pod.workload,
+        "SERVICE_ACCOUNT": pod.service_account,
+    }
+
+
 def environment(
     pod: PodManifest,
     container: Json,

@@ -235,8 +235,9 @@ class Pod:
             folder=self.folder / "proxy",
         )
         log = self.log(PROXY_CONTAINER)
+        env = environment.of_proxy(manifest)
         return Sidecar(
-            proxy, around.authority, around.session, around.state, log, {}, self._changed, self._report
+            proxy, around.authority, around.session, around.state, log, env, self._changed, self._report
         )
 
     def _report(self, text: str) -> None:

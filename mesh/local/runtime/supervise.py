@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import gc
 import os
+import re
 import signal
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import psutil
 import uvloop
@@ -19,7 +22,7 @@ from mesh.local.runtime import sweep
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import MeshError, MeshNotRunning, NotReady
 from mesh.local.runtime.mesh import Mesh
-from mesh.local.runtime.process import last_lines
+from mesh.local.runtime.process import last_lines, trim
 from mesh.local.runtime.state import State
 
 POLL_S = 0.05
@@ -27,6 +30,21 @@ STOPPING_WITHIN_S = 5.0
 ENDED_WITHIN_S = 60.0
 KILLED_WITHIN_S = 5.0
 LAST_LINES = 40
+TRIM_PERIOD_S = 60.0
+# What `reporter` writes before a line, of no use to who reads it now.
+DATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z ")
+
+
+def reporter() -> Callable[[str], None]:
+    """Prints what a mesh reports; into a file with the time, since others read it there much later."""
+    if not stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
+        return print
+
+    def dated(text: str) -> None:
+        sys.stdout.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}Z {text}\n")
+        sys.stdout.flush()
+
+    return dated
 
 
 def run(mesh: Mesh, came_up: Callable[[], None]) -> None:
@@ -45,13 +63,18 @@ async def _run(mesh: Mesh, came_up: Callable[[], None]) -> None:
         _keep_collections_short()
         await asyncio.to_thread(came_up)  # it may ask this very mesh, over its control socket
 
-    announcing = asyncio.create_task(announce())
+    async def bound_output() -> None:
+        while True:
+            await asyncio.sleep(TRIM_PERIOD_S)
+            await asyncio.to_thread(trim, mesh.state.output)
+
+    beside = [asyncio.create_task(announce()), asyncio.create_task(bound_output())]
     try:
         await mesh.run()
     finally:
-        announcing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await announcing
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
 
 def _keep_collections_short() -> None:
@@ -71,7 +94,7 @@ def detach(arguments: Sequence[str], state: State, within_s: float) -> None:
     state.create()
     if state.holder() is not None:
         raise state.busy()
-    descriptor = os.open(state.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(state.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "delinkcious", *arguments],
@@ -92,7 +115,7 @@ def detach(arguments: Sequence[str], state: State, within_s: float) -> None:
         if state.holder() not in (None, process.pid):  # another start was faster
             raise state.busy() from None
         down(state)
-        lines = "\n".join(last_lines(state.output, LAST_LINES))
+        lines = "\n".join(DATED.sub("", line, count=1) for line in last_lines(state.output, LAST_LINES))
         raise NotReady(f"{error}\n{lines}") from None
 
 

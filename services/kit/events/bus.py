@@ -16,9 +16,11 @@ import structlog
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from prometheus_client import CollectorRegistry
 
 from services.kit.background import background
 from services.kit.settings import InvalidSettings, Secret
+from telemetry.pools import watch_broker
 
 EVENTS = "EVENTS"
 DEAD_LETTERS = "DEAD_LETTERS"
@@ -122,7 +124,7 @@ class Bus:
 
 
 @asynccontextmanager
-async def open_bus(url: Secret, name: str) -> AsyncIterator[Bus]:
+async def open_bus(url: Secret, name: str, registry: CollectorRegistry | None = None) -> AsyncIterator[Bus]:
     """A bus that connects in the background and for ever, so that the order of starts does not matter.
 
     `url` is `nats://user:password@host:port`; `name` is shown in the server's list of connections.
@@ -133,6 +135,7 @@ async def open_bus(url: Secret, name: str) -> AsyncIterator[Bus]:
         raise InvalidSettings("NATS_URL is not like nats://user:password@host:4222")
     client = Client()
     bus = Bus(client)
+    watch_broker(registry, lambda: bus.is_connected)
     user = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None
     server = f"{parts.scheme}://{parts.hostname}:{parts.port or 4222}"

@@ -9,6 +9,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.kit.errors import UriTooLong, render
+from telemetry.serving import GONE
 
 # Of method, target and version together. The parser's offsets into a target have 16 bits, not more.
 MAX_REQUEST_LINE_BYTES = 64 * 1024
@@ -26,14 +27,20 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         line = len(self.parser.get_method()) + len(self.url) + _AROUND_TARGET
         if line <= MAX_REQUEST_LINE_BYTES:
-            super().on_headers_complete()
+            self._begin()
             return
         app, self.app = self.app, cast(ASGI3Application, _too_long)
         self.url = b"/"
         try:
-            super().on_headers_complete()
+            self._begin()
         finally:
             self.app = app
+
+    def _begin(self) -> None:
+        scope = cast(dict[str, object], self.scope)
+        super().on_headers_complete()
+        cycle = self.cycle
+        scope[GONE] = lambda: cycle.disconnected
 
 
 async def _too_long(scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,9 +13,8 @@ from starlette.applications import Starlette
 from services.kit.settings import Secret
 from tests.access_tokens import AUDIENCE, ISSUER
 from tests.conftest import MigratedDatabase
+from tests.integration.kit.process import PACKAGE
 from tests.integration.kit.sample.app import Settings, create
-
-PACKAGE = "tests.integration.kit.sample"
 
 
 class NewSettings(Protocol):
@@ -52,3 +51,17 @@ async def started(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
 async def sample(new_settings: NewSettings) -> AsyncIterator[httpx.AsyncClient]:
     async with started(create(await new_settings())) as client:
         yield client
+
+
+@pytest.fixture
+async def environment(migrated_database: MigratedDatabase, jwks_url: str) -> dict[str, str]:
+    return {
+        "HOST": "127.0.0.1",
+        "PORT": "0",
+        "METRICS_PORT": "0",
+        "DATABASE_URL": await migrated_database(PACKAGE),
+        "JWKS_URL": jwks_url,
+        "ISSUER": ISSUER,
+        "AUDIENCE": AUDIENCE,
+        "DRAIN_DELAY_S": "0.5",
+    }

@@ -3,13 +3,15 @@
 import asyncio
 
 import asyncpg
+import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
 from services.kit.db import Database, constraints, open_pool
 from services.kit.errors import Conflict, Unavailable
 from services.kit.settings import Secret, ServiceSettings
 from tests.conftest import MigratedDatabase
-from tests.integration.kit.conftest import PACKAGE
+from tests.integration.kit.process import PACKAGE
 
 pytestmark = pytest.mark.anyio
 
@@ -66,6 +68,30 @@ async def test_a_busy_pool_is_unavailable_soon(settings: ServiceSettings) -> Non
         other.cancel()
         with pytest.raises(asyncio.CancelledError):
             await other
+
+
+async def test_the_wait_for_a_connection_is_measured_and_one_in_vain_is_counted(
+    settings: ServiceSettings,
+) -> None:
+    patient = msgspec.structs.replace(settings, database_pool_size=1, database_acquire_timeout_s=1.0)
+    registry = CollectorRegistry()
+    value = registry.get_sample_value
+    async with open_pool(patient, registry) as database:
+        await database.ping()
+        assert value("database_pool_wait_seconds_count") == 1
+        async with database.transaction(), database.connection():
+            # The transaction's own connection is not asked for again.
+            assert value("database_pool_wait_seconds_count") == 2
+            assert value("database_pool_connections", {"state": "busy"}) == 1
+            with pytest.raises(Unavailable, match="busy"):
+                await asyncio.create_task(database.ping())
+        assert value("database_pool_connections", {"state": "idle"}) == 1
+    assert value("database_pool_limit") == 1
+    assert value("database_pool_timeouts_total") == 1
+    assert value("database_pool_wait_seconds_count") == 3
+    waited_s = value("database_pool_wait_seconds_sum")
+    assert waited_s is not None
+    assert waited_s >= 1.0
 
 
 async def hold(database: Database) -> None:

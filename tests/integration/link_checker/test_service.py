@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from starlette.applications import Starlette
 
+from services.kit.db import open_pool
 from services.kit.events import bus, envelope
 from services.kit.events.bus import open_bus
 from services.kit.http import SERVICE_TOKEN
@@ -20,6 +21,7 @@ from services.kit.settings import InvalidSettings, Secret
 from services.link_checker.app import create
 from services.link_checker.pages import Bucket
 from services.link_checker.settings import UNSAFE, CheckerSettings
+from services.link_checker.store import CheckStore
 from services.links.client import CHECK_FINISHED, LINK_SAVED, CheckFinished, LinkSaved
 from tests.conftest import RunningNats
 from tests.integration.link_checker.conftest import NewSite
@@ -165,6 +167,8 @@ async def test_a_saved_link_is_checked_and_the_outcome_published(
                     found[outcome.link_id] = outcome
                 await message.ack()
         await connection.close()
+        async with open_pool(told) as database:
+            assert await CheckStore(database).health() == {"alive": 1, "unknown": 1}
     assert (found[1].health, found[1].title) == ("alive", "A page")
     assert (found[2].health, found[2].reason) == ("unknown", "refused")
     assert secret.connections == 0

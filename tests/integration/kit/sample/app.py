@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
+import structlog
 from msgspec import Meta
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,6 +21,8 @@ from services.kit.errors import Conflict, NotFound, PreconditionFailed, TooManyR
 from services.kit.page import Page
 from services.kit.resources import Resources
 from services.kit.settings import ServiceSettings
+
+_log = structlog.get_logger(__name__)
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -124,6 +127,7 @@ async def delete_note(deps: Deps, principal: Principal, note_id: int) -> NoConte
 
 async def click(deps: Deps, body: NewNote) -> Clicks:
     """Count a click of anybody."""
+    _log.debug("clicked", text=body.text)
     deps.clicks.append(body.text)
     return Clicks(len(deps.clicks))
 
@@ -141,9 +145,9 @@ async def wait(deps: Deps, query: Slow) -> None:
     await asyncio.sleep(query.seconds)
 
 
-async def crash(deps: Deps) -> Clicks:
-    """Fail in a way that nobody foresaw."""
-    raise ZeroDivisionError("the secret of the house")
+async def crash(deps: Deps, request: Request) -> Clicks:
+    """Fail in a way that nobody foresaw, with words that nobody thought about."""
+    raise ZeroDivisionError(f"the secret of the house: {request.url} {request.headers.raw}")
 
 
 async def whoami(deps: Deps, principal: Principal | None) -> list[str]:

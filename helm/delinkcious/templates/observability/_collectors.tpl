@@ -1,0 +1,3 @@
+{{- define "delinkcious.observabilityNamespace" -}}
+{{ (.Values.observability | default dict).namespace | default "observability" }}
+{{- end }}
