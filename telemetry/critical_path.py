@@ -189,9 +189,7 @@ def _ends(roots: Sequence[Node]) -> tuple[dict[str, int], dict[str, int]]:
     return answered, ended
 
 
-def _last(
-    node: Node, begin: int, until: int, ends: Mapping[str, int], *, detached: bool
-) -> Node | None:
+def _last(node: Node, begin: int, until: int, ends: Mapping[str, int], *, detached: bool) -> Node | None:
     """The child whose end was the last one before `until`: what came next waited for it.
 
     `detached`: only the one that ended at that very moment, whether it was waited for or not.
@@ -199,7 +197,8 @@ def _last(
     fitting = [
         child
         for child in node.children
-        if begin < ends[child.span.span_id] <= until and child.span.start_ns < until
+        if begin < ends[child.span.span_id] <= until
+        and child.span.start_ns < until
         and (ends[child.span.span_id] == until if detached else not child.detached)
     ]
     return max(fitting, key=lambda child: ends[child.span.span_id], default=None)

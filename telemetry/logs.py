@@ -11,7 +11,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from telemetry.traces import current_trace_id
+from telemetry.traces import current_span_id, current_trace_id
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
@@ -28,7 +28,7 @@ def configure(level: str, **process: str) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         structlog.processors.format_exc_info,
-        add_trace_id,
+        add_trace,
         add_process,
     ]
     structlog.configure(
@@ -52,10 +52,12 @@ def configure(level: str, **process: str) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def add_trace_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def add_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Name the request that a line belongs to, and the span; outside of one, neither."""
     trace_id = current_trace_id()
     if trace_id:
         event["trace_id"] = trace_id
+        event["span_id"] = current_span_id()
     return event
 
 

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from services.kit.errors import Unavailable
 from services.kit.settings import ServiceSettings
+from telemetry.instrumentation.sql import TracedConnection
 
 Record: TypeAlias = asyncpg.Record
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
@@ -157,7 +158,7 @@ def constraints(errors: Mapping[str, Callable[[], Exception]]) -> Iterator[None]
         raise errors[name]() from error
 
 
-class _Connection(asyncpg.Connection):
+class _Connection(TracedConnection):
     """Without the reset query after each use: no statement here changes a session's state."""
 
     def get_reset_query(self) -> str:

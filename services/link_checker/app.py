@@ -91,5 +91,5 @@ async def _follow(resources: Resources, settings: CheckerSettings, clock: Clock)
     if broker is not None:
         metrics = ConsumerMetrics(resources.registry, consuming.CONSUMER)
         events = consuming.subscriptions(RefsStore(resources.database), clock)
-        consumer = Consumer(broker, consuming.CONSUMER, events, metrics)
+        consumer = Consumer(broker, consuming.CONSUMER, events, metrics, resources.provider)
         await resources.enter("consumer", consumer.running())

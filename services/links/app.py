@@ -45,7 +45,7 @@ def create(settings: LinksSettings) -> Starlette:
         if broker is not None:
             metrics = ConsumerMetrics(resources.registry, consuming.CONSUMER)
             events = consuming.subscriptions(EventStore(database))
-            consumer = Consumer(broker, consuming.CONSUMER, events, metrics)
+            consumer = Consumer(broker, consuming.CONSUMER, events, metrics, resources.provider)
             await resources.enter("consumer", consumer.running())
         return Deps(
             links=LinkStore(database, max_links=settings.max_links_per_user),

@@ -32,7 +32,8 @@ def create(settings: NewsSettings) -> Starlette:
         if settings.nats_url:
             broker = await resources.enter("broker", open_bus(settings.nats_url, "news"))
             metrics = ConsumerMetrics(resources.registry, "news")
-            consumer = Consumer(broker, "news", builder.changes.subscriptions(), metrics)
+            events = builder.changes.subscriptions()
+            consumer = Consumer(broker, "news", events, metrics, resources.provider)
             await resources.enter("consumer", consumer.running())
         bells = Bells(builder.news)
         await resources.enter("bells", bells.running())
