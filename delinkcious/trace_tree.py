@@ -108,7 +108,7 @@ def _what(row: Row) -> Text:
 def notes(row: Row) -> list[str]:
     """What is worth a word beside the name."""
     span, known = row.span, row.span.attributes
-    said = [span.kind] if span.kind in ("producer", "consumer") else []
+    said: list[str] = [span.kind] if span.kind in ("producer", "consumer") else []
     if (size := known.get("db.operation.batch.size")) is not None:
         said.append(f"{size} at once")
     if (rows_ := known.get("db.response.returned_rows")) is not None:
