@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Span, SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from telemetry.metrics import KNOWN_METHODS
 from telemetry.traces import (
     TRACEPARENT,
     current_traceparent,
@@ -24,7 +25,6 @@ from telemetry.traces import (
     traceparent_of,
 )
 
-KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 OTHER_METHOD = "_OTHER"
 HIDDEN = "REDACTED"
 MAX_HOST_CHARACTERS = 255
