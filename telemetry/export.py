@@ -24,6 +24,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, format_span_id, format_trace_id
 from prometheus_client import CollectorRegistry, Counter
 
+from telemetry.traces import TRACEPARENT
+
 # Spans wait here for the collector; when it cannot keep up the oldest are dropped, never requests.
 MAX_QUEUED_SPANS = 4_096
 # Encoded at once: a millisecond or two, for which the loop of the requests may have to wait.
@@ -39,6 +41,10 @@ LAST_EXPORT_S = 2.0
 MAX_ANSWER_BYTES = 64 * 1024
 MAX_ATTRIBUTES = 48
 MAX_ATTRIBUTE_CHARACTERS = 4_096
+
+# The proxy on the way must not sample what tells of samples.
+UNSAMPLED = "00-00000000000000000000000000000001-0000000000000001-00"
+HEADERS = {"content-type": "application/json", TRACEPARENT: UNSAMPLED}
 
 _RETRIED = frozenset((429, 502, 503, 504))
 
@@ -190,9 +196,7 @@ class Exporting(SpanProcessor):
 
     async def _post(self, session: aiohttp.ClientSession, body: bytes) -> int:
         """How many of the spans the collector refused; raises NotTaken when it took none."""
-        async with session.post(
-            self._url, data=body, headers={"content-type": "application/json"}
-        ) as response:
+        async with session.post(self._url, data=body, headers=HEADERS) as response:
             if response.status >= 300:
                 final = response.status not in _RETRIED
                 raise NotTaken(f"the collector answered {response.status}", final=final)
