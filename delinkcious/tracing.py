@@ -30,7 +30,9 @@ SETTLED_S = 2.5
 
 # Makes the edge believe that this one is to be sampled; it does so for those who are allowed.
 FORCE = "x-envoy-force-trace"
-JAEGER, OBSERVABILITY, QUERY_PORT = "jaeger", "observability", "16686"
+# On this machine everybody comes from loopback; from this address comes who may.
+OPERATOR = "127.0.0.2"
+JAEGER, OBSERVABILITY, QUERY_PORT = "jaeger", "observability", 16686
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,9 @@ class Found:
 def jaeger_url(explicit: Path | None = None) -> str:
     """Where the running installation's Jaeger answers queries. Raises LookupError, MeshError."""
     for pod in Client(local.state(explicit)).get("/get/pods"):
-        is_jaeger = pod["namespace"] == OBSERVABILITY and pod["labels"].get("app") == JAEGER
-        if is_jaeger and (address := pod["ports"].get(QUERY_PORT)):
-            return f"http://{address}"
-    raise LookupError("no Jaeger runs here; name one by --jaeger")
+        if (pod["namespace"], pod["workload"]) == (OBSERVABILITY, JAEGER) and pod["ready"]:
+            return f"http://{pod['ip']}:{QUERY_PORT}"
+    raise LookupError("no Jaeger runs here (delinkcious status says more); name one by --jaeger")
 
 
 async def send(there: Server, ask: Ask) -> Answer:

@@ -85,7 +85,7 @@ async def _find(
             if ask is not None:
                 # Before anything is sent: a request that nobody can look at would be for nothing.
                 await there.services()
-                async with connect(server) as delinkcious:
+                async with connect(server, source=tracing.OPERATOR) as delinkcious:
                     answer = await tracing.send(delinkcious, ask)
                 trace_id = answer.trace_id
             return await tracing.find(there, trace_id, wait_s), answer, there.page(trace_id)

@@ -62,13 +62,15 @@ class Installation:
         shutil.copytree(repository / "helm", self.checkout / "helm")
         shutil.copytree(repository / "mesh" / "istio", self.checkout / "mesh" / "istio")
 
-    def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """`delinkcious ARGUMENTS`, whatever comes of it."""
+    def run(
+        self, *arguments: str, cwd: Path | None = None, typed: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """`delinkcious ARGUMENTS`, whatever comes of it; `typed` comes in."""
         settings = [f"XDG_CONFIG_HOME={self.folder / 'config'}"]
         return subprocess.run(
             ["/usr/bin/env", *settings, sys.executable, "-m", "delinkcious", *arguments],
             cwd=cwd or self.checkout,
-            stdin=subprocess.DEVNULL,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=UP_WITHIN_S + 30,

@@ -155,8 +155,9 @@ def named(spans: tuple[Span, ...], name: str) -> list[Span]:
 
 
 CANARY = "canary-4711"
+SECRET_URL = f"https://{CANARY}.example/{CANARY}?token={CANARY}"
 SECRET_LINK = {
-    "url": f"https://{CANARY}.example/{CANARY}?token={CANARY}",
+    "url": SECRET_URL,
     "title": CANARY,
     "note": CANARY,
     "tags": [CANARY],
@@ -257,7 +258,7 @@ async def test_people_leave_nothing_of_theirs_in_spans(migrated_database: Migrat
         fields = {"username": CANARY, "password": f"{CANARY}-password", "email": f"{CANARY}@example.org"}
         answer = await browser.post("/sign-up", fields, page="/sign-up")
         assert answer.status_code == 200, answer.text
-        await browser.save(SECRET_LINK["url"], title=CANARY, note=CANARY, tags=CANARY, private="on")
+        await browser.save(SECRET_URL, title=CANARY, note=CANARY, tags=CANARY, private="on")
         await browser.get(f"/links?q={CANARY}")
         await browser.get(f"/people/{CANARY}")
         await browser.get(f"/{CANARY}")
