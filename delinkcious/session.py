@@ -211,8 +211,13 @@ def _authorities(server: str, sessions: SessionFile) -> list[Path]:
 
 
 @asynccontextmanager
-async def connect(url: str | None, sessions: SessionFile | None = None) -> AsyncIterator[Server]:
-    """The server at `url` (None: the default), its certificate verified."""
+async def connect(
+    url: str | None, sessions: SessionFile | None = None, *, source: str | None = None
+) -> AsyncIterator[Server]:
+    """The server at `url` (None: the default), its certificate verified.
+
+    `source`: the address of this machine to come from, if the server is on it, too.
+    """
     kept = sessions or SessionFile()
     server = checked(url or default_server(kept))
     local = _is_loopback(urlsplit(server).hostname or "")
@@ -222,7 +227,12 @@ async def connect(url: str | None, sessions: SessionFile | None = None) -> Async
         trust.load_verify_locations(authority)
     timeout = httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S * 5)
     # A proxy cannot reach this machine's loopback addresses.
-    async with httpx.AsyncClient(verify=trust, timeout=timeout, trust_env=not local) as client:
+    transport = None
+    if local and source:
+        transport = httpx.AsyncHTTPTransport(verify=trust, local_address=source)
+    async with httpx.AsyncClient(
+        verify=trust, timeout=timeout, trust_env=not local, transport=transport
+    ) as client:
         http = HttpClient(client)
         users = UsersClient(http, server)
         links = LinksClient(http, lambda: _token(server, users, kept), server)

@@ -10,7 +10,6 @@ from types import TracebackType
 
 import msgspec
 import structlog
-from opentelemetry import trace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -18,6 +17,7 @@ from telemetry import serving
 from telemetry.levels import threshold
 from telemetry.output import Output
 from telemetry.redaction import clean_field
+from telemetry.traces import current_span_id, current_trace_id
 
 # What the set-up itself puts into a line: known to hold no secret.
 OWN_FIELDS = frozenset(("time", "level", "service", "version", "pod", "trace_id", "span_id"))
@@ -73,10 +73,11 @@ def configure(level: str, **process: str) -> None:
 
 
 def add_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    span = trace.get_current_span().get_span_context()
-    if span.trace_id:
-        event["trace_id"] = f"{span.trace_id:032x}"
-        event["span_id"] = f"{span.span_id:016x}"
+    """Name the trace that a line belongs to, and the span; outside of one, neither."""
+    trace_id = current_trace_id()
+    if trace_id:
+        event["trace_id"] = trace_id
+        event["span_id"] = current_span_id()
     return event
 
 

@@ -1,31 +1,45 @@
 """Tracing that costs nothing when a request is not sampled, and never loses the trace id.
 
 The edge decides whether a request is sampled and says so in `traceparent`; the decision is respected. An
-unsampled request gets a context but no span: logs and outgoing calls carry its trace id all the same.
+unsampled request gets a context but no span: logs and outgoing calls carry its trace id all the same. A
+sampled one carries in its context what makes spans, so that whatever it does (`instrumentation/`) can be seen
+without being told, and what is done for nobody makes none.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+import traceback
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import cast
 
 from opentelemetry import context, trace
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    Tracer,
+)
+from opentelemetry.util.types import AttributeValue
 
-_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
+Attributes = Mapping[str, AttributeValue]
 
-# Spans wait here for the exporter; when it cannot keep up, spans are dropped, never requests.
-MAX_QUEUED_SPANS = 4_096
-EXPORT_BATCH = 512
-EXPORT_TIMEOUT_S = 5
+TRACEPARENT = "traceparent"
+# What went wrong, as one word of few: a problem's type, a status, the name of an exception.
+ERROR_TYPE = "error.type"
+
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?", re.ASCII)
+_TRACER = context.create_key("tracer")
+MAX_STACK_FRAMES = 12
 
 _ids = random.Random()  # noqa: S311 - a trace id has to be unlikely, not secret
 
@@ -36,138 +50,25 @@ def current_trace_id() -> str:
     return f"{span.trace_id:032x}" if span.trace_id else ""
 
 
+def current_span_id() -> str:
+    """The span that is being worked on: 16 hexadecimal digits; empty outside of one."""
+    span = trace.get_current_span().get_span_context()
+    return f"{span.span_id:016x}" if span.span_id else ""
+
+
 def current_traceparent() -> str:
     """The header that an outgoing call carries on; empty outside of a request."""
-    span = trace.get_current_span().get_span_context()
-    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}" if span.trace_id else ""
+    return traceparent_of(trace.get_current_span())
 
 
-@contextmanager
-def continued(traceparent: str) -> Iterator[None]:
-    """Work in the trace that `traceparent` names; in one of its own when it names none."""
-    parent = _read(traceparent.encode()) or _new(sampled=False)
-    token = context.attach(trace.set_span_in_context(NonRecordingSpan(parent)))
-    try:
-        yield
-    finally:
-        context.detach(token)
+def traceparent_of(span: Span) -> str:
+    """The header of what is done for `span`."""
+    there = span.get_span_context()
+    return f"00-{there.trace_id:032x}-{there.span_id:016x}-{there.trace_flags:02x}" if there.trace_id else ""
 
 
-@contextmanager
-def serving_call(
-    name: str, traceparent: str, provider: TracerProvider | None, ratio: float
-) -> Iterator[None]:
-    """Serve a call that is no HTTP request: as `Tracing`, with a span called `name` when it is sampled."""
-    parent = _read(traceparent.encode())
-    sampled = parent.trace_flags.sampled if parent else _ids.random() < ratio
-    if not sampled or provider is None:
-        token = context.attach(trace.set_span_in_context(NonRecordingSpan(parent or _new(sampled))))
-        try:
-            yield
-        finally:
-            context.detach(token)
-        return
-    caller = trace.set_span_in_context(NonRecordingSpan(parent)) if parent else context.Context()
-    tracer = provider.get_tracer(__name__)
-    with tracer.start_as_current_span(name, caller, kind=trace.SpanKind.SERVER):
-        yield
-
-
-def open_exporter(endpoint: str) -> SpanExporter:
-    """An exporter that speaks OTLP over HTTP to `endpoint` (a base URL, as the standard variable has it)."""
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-    return OTLPSpanExporter(endpoint.rstrip("/") + "/v1/traces", timeout=EXPORT_TIMEOUT_S)
-
-
-def make_provider(exporter: SpanExporter, attributes: dict[str, Any]) -> TracerProvider:
-    """A provider that sends to `exporter` in the background; `attributes` describe this process.
-
-    Its sampler follows the parent; a span without one was decided on by `Tracing` before it was begun.
-    """
-    provider = TracerProvider(
-        resource=Resource.create(attributes), sampler=ParentBased(ALWAYS_ON), shutdown_on_exit=False
-    )
-    provider.add_span_processor(
-        BatchSpanProcessor(exporter, max_queue_size=MAX_QUEUED_SPANS, max_export_batch_size=EXPORT_BATCH)
-    )
-    return provider
-
-
-class Tracing:
-    """ASGI: gives every request a trace context, and a span only when it is sampled and goes somewhere.
-
-    `provider` None: no spans. `ratio`: the share of requests without a traceparent that are sampled.
-    `untraced`: paths that never get a span (probes).
-    """
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        provider: TracerProvider | None,
-        ratio: float,
-        untraced: Iterable[str] = (),
-    ) -> None:
-        self.app = app
-        self.ratio = ratio
-        self.untraced = frozenset(untraced)
-        self.traced = None if provider is None else _traced(app, provider)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        parent = _parent(scope)
-        sampled = parent.trace_flags.sampled if parent else _ids.random() < self.ratio
-        if sampled and self.traced is not None and scope["path"] not in self.untraced:
-            await self.traced(scope, receive, send)
-            return
-        token = context.attach(trace.set_span_in_context(NonRecordingSpan(parent or _new(sampled))))
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            context.detach(token)
-
-
-def _traced(app: ASGIApp, provider: TracerProvider) -> ASGIApp:
-    from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
-
-    async def named(scope: Scope, receive: Receive, send: Send) -> None:
-        span = trace.get_current_span()
-        scope["query_string"] = scope.pop("unrecorded_query")
-
-        async def name_span(message: Message) -> None:
-            # Known after routing, and too late at the end: the span ends with the response's last part.
-            # The raw path would make a name of its own for every id.
-            route = getattr(scope.get("route"), "path_format", None)
-            if message["type"] == "http.response.start" and route is not None:
-                span.update_name(f"{scope['method']} {route}")
-                span.set_attribute("http.route", route)
-            await send(message)
-
-        await app(scope, receive, name_span)
-
-    traced: ASGIApp = OpenTelemetryMiddleware(
-        named, tracer_provider=provider, exclude_spans=["receive", "send"]
-    )
-
-    async def without_query(scope: Scope, receive: Receive, send: Send) -> None:
-        # Programs send their token in it, people what they look for: neither belongs into a span.
-        hidden = {**scope, "query_string": b"", "unrecorded_query": scope["query_string"]}
-        await traced(hidden, receive, send)
-
-    return without_query
-
-
-def _parent(scope: Scope) -> SpanContext | None:
-    for name, value in scope["headers"]:
-        if name == b"traceparent":
-            return _read(value)
-    return None
-
-
-def _read(traceparent: bytes) -> SpanContext | None:
+def read(traceparent: str) -> SpanContext | None:
+    """What a header says; None when it says nothing that can be followed."""
     match = _TRACEPARENT.fullmatch(traceparent)
     if match is None:
         return None
@@ -175,6 +76,135 @@ def _read(traceparent: bytes) -> SpanContext | None:
     if not trace_id or not span_id:
         return None
     return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags & 1))
+
+
+@contextmanager
+def continued(traceparent: str) -> Iterator[None]:
+    """Work in the trace that `traceparent` names, without a span; in one of its own when it names none."""
+    with _current(NonRecordingSpan(read(traceparent) or _new(sampled=False))):
+        yield
+
+
+@contextmanager
+def serving(
+    name: str,
+    traceparent: str,
+    provider: TracerProvider | None,
+    ratio: float,
+    attributes: Attributes,
+    *,
+    kind: SpanKind = SpanKind.SERVER,
+    links: tuple[Link, ...] = (),
+) -> Iterator[Span | None]:
+    """Do what somebody asked for, in the asker's trace; gives its span, when it is sampled.
+
+    `ratio`: the share of work without a traceparent that is sampled. `provider` None: no spans. What ends
+    the block is recorded as the span's error, unless `fail` has said more.
+    """
+    parent = read(traceparent)
+    sampled = parent.trace_flags.sampled if parent else _ids.random() < ratio
+    if not sampled or provider is None:
+        with _current(NonRecordingSpan(parent or _new(sampled))):
+            yield None
+        return
+    tracer = provider.get_tracer("delinkcious")
+    caller = trace.set_span_in_context(NonRecordingSpan(parent), Context()) if parent else Context()
+    span = tracer.start_span(name, caller, kind, attributes, links=links)
+    try:
+        with _current(span, tracer):
+            yield span
+    except BaseException as error:
+        fail(span, error_name(error))
+        raise
+    finally:
+        span.end()
+
+
+def current_tracer() -> Tracer | None:
+    """What makes spans of the work at hand; None when that is not sampled."""
+    return cast("Tracer | None", context.get_value(_TRACER))
+
+
+def beside(
+    name: str,
+    traceparent: str,
+    provider: TracerProvider | None,
+    attributes: Attributes,
+    kind: SpanKind,
+) -> Span | None:
+    """A span of what is done for work that went on without it: its child, and linked to it; or None."""
+    cause = read(traceparent)
+    if cause is None or provider is None or not cause.trace_flags.sampled:
+        return None
+    parent = trace.set_span_in_context(NonRecordingSpan(cause), Context())
+    return provider.get_tracer("delinkcious").start_span(name, parent, kind, attributes, links=(Link(cause),))
+
+
+@contextmanager
+def inside(name: str, attributes: Attributes | None = None) -> Iterator[None]:
+    """A part of the work at hand that is worth a span of its own."""
+    tracer = current_tracer()
+    if tracer is None:
+        yield
+        return
+    with ended(tracer.start_span(name, attributes=attributes)):
+        yield
+
+
+@contextmanager
+def ended(span: Span) -> Iterator[None]:
+    """End `span` with the block, with what ends it as its error."""
+    try:
+        yield
+    except BaseException as error:
+        fail(span, error_name(error))
+        raise
+    finally:
+        span.end()
+
+
+def fail(span: Span, error_type: str) -> None:
+    """Mark a span as failed. The first one who says why knows best."""
+    if ERROR_TYPE not in (getattr(span, "attributes", None) or ()):
+        span.set_attribute(ERROR_TYPE, error_type)
+    span.set_status(Status(StatusCode.ERROR))
+
+
+def refuse(error_type: str, *, failed: bool, cause: BaseException | None = None) -> None:
+    """Note on the work at hand why its answer is no success; `failed`: through a fault of ours.
+
+    Of `cause` its kind and where it came from are kept: what an exception says may be somebody's data.
+    """
+    span = trace.get_current_span()
+    if not span.is_recording():
+        return
+    span.set_attribute(ERROR_TYPE, error_type)
+    if failed:
+        span.set_status(Status(StatusCode.ERROR))
+    if cause is not None:
+        frames = traceback.format_tb(cause.__traceback__, -MAX_STACK_FRAMES)
+        known = {"exception.type": error_name(cause), "exception.stacktrace": "".join(frames)}
+        span.add_event("exception", known)
+
+
+def error_name(error: BaseException) -> str:
+    """The kind of an exception: as it says itself (`error_type`), else as its program calls it."""
+    said = getattr(error, "error_type", None)
+    if isinstance(said, str):
+        return said
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+@contextmanager
+def _current(span: Span, tracer: Tracer | None = None) -> Iterator[None]:
+    # From an empty context: what a span around this one carries is not ours.
+    base = Context() if tracer is None else Context({_TRACER: tracer})
+    token = context.attach(trace.set_span_in_context(span, base))
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 def _new(sampled: bool) -> SpanContext:

@@ -112,9 +112,16 @@ class Stack:
 
 @asynccontextmanager
 async def running(
-    migrated_database: MigratedDatabase, *, max_links: int = 200_000, **accounts: Any
+    migrated_database: MigratedDatabase, *, max_links: int = 200_000, spans_to: str = "", **accounts: Any
 ) -> AsyncIterator[Stack]:
-    """The whole stack, and its end; `accounts` are settings of the users service."""
+    """The whole stack, and its end; `accounts` are settings of the users service.
+
+    `spans_to`: an OTLP endpoint that gets the spans of all requests.
+    """
+    traced: dict[str, Any] = {
+        "otel_exporter_otlp_endpoint": spans_to,
+        "trace_ratio": 1.0 if spans_to else 0.0,
+    }
     async with AsyncExitStack() as stack:
         off: set[str] = set()
         users_socket, jwks_socket, links_socket, stand_socket = (_listener() for _ in range(4))
@@ -127,6 +134,7 @@ async def running(
                 key_encryption_key=Secret(base64.b64encode(secrets.token_bytes(32)).decode()),
                 service_token=Secret(SERVICE_TOKEN),
                 sign_up_burst=1_000,
+                **traced,
                 **accounts,
             )
         )
@@ -138,6 +146,7 @@ async def running(
                 jwks_url=jwks_url,
                 issuer=ISSUER,
                 audience=AUDIENCE,
+                **traced,
             )
         )
         stand = Stand()
@@ -154,6 +163,7 @@ async def running(
                 jwks_url=jwks_url,
                 issuer=ISSUER,
                 audience=AUDIENCE,
+                **traced,
             )
         )
         served = {

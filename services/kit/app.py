@@ -32,9 +32,10 @@ from services.kit.serving.health import LIVE, READY, health_routes
 from services.kit.serving.operation import Operation, Running
 from services.kit.serving.turns import Turns
 from services.kit.settings import InvalidSettings, ServiceSettings
+from telemetry.export import open_provider
+from telemetry.instrumentation.http import Tracing
 from telemetry.logs import RequestLog
 from telemetry.metrics import HttpMetrics, Measuring, describe_build, make_registry
-from telemetry.traces import Tracing, make_provider, open_exporter
 
 Deps = TypeVar("Deps")
 
@@ -74,9 +75,10 @@ def create_app(
     JWKS_URL. Raises InvalidSettings for what is missing, TypeError for a handler that could not be served.
     """
     _require(endpoints, settings, known_keys=fetch_keys is not None)
-    provider = _provider(service, settings)
-    resources = Resources(make_registry(), provider)
-    describe_build(resources.registry, service, settings.service_version)
+    registry = make_registry()
+    describe_build(registry, service, settings.service_version)
+    provider = _provider(service, settings, registry)
+    resources = Resources(registry, provider)
     metrics = HttpMetrics(resources.registry)
     # Half of the places at most are one caller's.
     turns = Turns(most=max(1, settings.max_concurrency // 2))
@@ -188,13 +190,12 @@ def _admission(settings: ServiceSettings, metrics: HttpMetrics) -> Admission:
     )
 
 
-def _provider(service: str, settings: ServiceSettings) -> TracerProvider | None:
+def _provider(service: str, settings: ServiceSettings, registry: CollectorRegistry) -> TracerProvider | None:
     endpoint = settings.otel_exporter_otlp_endpoint
-    if not endpoint:
+    if not endpoint or settings.otel_sdk_disabled:
         return None
-    return make_provider(
-        open_exporter(endpoint), {"service.name": service, "service.version": settings.service_version}
-    )
+    attributes = {"service.name": service, "service.version": settings.service_version}
+    return open_provider(endpoint, attributes, registry)
 
 
 def _require(endpoints: Sequence[Endpoint], settings: ServiceSettings, *, known_keys: bool) -> None:

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from services.kit.errors import Unavailable
 from services.kit.settings import ServiceSettings
+from telemetry.instrumentation.sql import TracedConnection
 from telemetry.pools import DatabasePoolMetrics
 
 Record: TypeAlias = asyncpg.Record
@@ -166,7 +167,7 @@ def constraints(errors: Mapping[str, Callable[[], Exception]]) -> Iterator[None]
         raise errors[name]() from error
 
 
-class _Connection(asyncpg.Connection):
+class _Connection(TracedConnection):
     """Without the reset query after each use: no statement here changes a session's state."""
 
     def get_reset_query(self) -> str:

@@ -28,7 +28,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from telemetry.traces import current_trace_id
+from telemetry.traces import current_trace_id, refuse
 
 TYPE_PREFIX = "https://delinkcious.example/problems/"
 MEDIA_TYPE = "application/problem+json"
@@ -67,6 +67,11 @@ class Problem(Exception):
     @classmethod
     def slug(cls) -> str:
         return _WORD_START.sub("-", cls.__name__).lower()
+
+    @property
+    def error_type(self) -> str:
+        """What a span says of it (`error.type`)."""
+        return self.slug()
 
     def document(self) -> dict[str, object]:
         """The RFC 9457 object."""
@@ -189,11 +194,18 @@ def by_status(status: int) -> type[Problem]:
 
 
 def render(problem: Problem) -> Response:
-    """A problem as its response; those of the server's own making carry the trace id."""
+    """A problem as its response, with the trace id to ask about; the request's span gets its type."""
+    note(problem)
     document = problem.document()
-    if problem.status >= 500:
-        document["trace_id"] = current_trace_id()
+    if trace_id := current_trace_id():
+        document["trace_id"] = trace_id
     return Response(msgspec.json.encode(document), problem.status, problem.headers, MEDIA_TYPE)
+
+
+def note(problem: Problem) -> None:
+    """Let the request's span say how it was answered; of an unknown error also where it came from."""
+    cause = problem.__cause__ if isinstance(problem, InternalError) else None
+    refuse(problem.error_type, failed=problem.status >= 500, cause=cause)
 
 
 async def as_problem(request: Request, error: Exception) -> Response:

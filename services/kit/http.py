@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import httpx
@@ -18,8 +19,8 @@ from prometheus_client import CollectorRegistry
 from services.kit import deadline
 from services.kit.errors import TYPE_PREFIX, BadGateway, DeadlineExceeded, Problem, Unavailable, by_status
 from services.kit.settings import decode_secret, reveal_secret
+from telemetry.instrumentation.http import answered, calling
 from telemetry.pools import HttpClientMetrics, Outcome
-from telemetry.traces import current_traceparent
 
 T = TypeVar("T")
 
@@ -66,7 +67,10 @@ class RetryBudget:
 
 
 class HttpClient:
-    """Typed calls to peers: `await http.call("GET", "http://links/api/v1/links/1", Link, token=...)`."""
+    """Typed calls to peers: `await http.call("GET", "http://links/api/v1/links/{id}", Link, path={"id": 1})`.
+
+    What stands in an address is recorded with traces: a value of somebody's belongs into `path` or `params`.
+    """
 
     def __init__(self, client: httpx.AsyncClient, metrics: HttpClientMetrics | None = None) -> None:
         self.client = client
@@ -80,6 +84,7 @@ class HttpClient:
         kind: type[T],
         *,
         body: object = None,
+        path: Mapping[str, object] | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         token: str | None = None,
@@ -92,7 +97,7 @@ class HttpClient:
         if body is not None:
             content = msgspec.json.encode(body, enc_hook=reveal_secret)
             sent["content-type"] = "application/json"
-        response = await self.request(method, url, content=content, params=params, headers=sent)
+        response = await self.request(method, url, content=content, path=path, params=params, headers=sent)
         if kind is type(None):
             return None  # T is None here
         try:
@@ -106,20 +111,20 @@ class HttpClient:
         url: str,
         *,
         content: bytes | None = None,
+        path: Mapping[str, object] | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """A successful response, read whole; raises what `call` raises."""
         sent = {**passed_on.get({}), **(headers or {})}
-        if traceparent := current_traceparent():
-            sent["traceparent"] = traceparent
-        request = self.client.build_request(method, url, content=content, params=params, headers=sent)
+        target = url if path is None else url.format_map(_quoted(path))
+        request = self.client.build_request(method, target, content=content, params=params, headers=sent)
         repeatable = method in _REPEATABLE or "idempotency-key" in request.headers
         self._budget.earn()
         attempt = 1
         while True:
             try:
-                response = await self._send(request)
+                response = await self._send(request, url, attempt)
             except Unavailable:
                 if not repeatable or attempt == MAX_ATTEMPTS or not self._budget.spend():
                     raise
@@ -136,14 +141,17 @@ class HttpClient:
             await asyncio.sleep(_jitter.uniform(0.5, 1.5) * BACKOFF_S * 2**attempt)
             attempt += 1
 
-    async def _send(self, request: httpx.Request) -> httpx.Response:
+    async def _send(self, request: httpx.Request, template: str, attempt: int) -> httpx.Response:
         left = deadline.remaining_s()
         seconds = TIMEOUT_S if left is None else left
         request.headers[deadline.HEADER] = str(int(seconds * 1_000))
-        with self._metrics.call(request.url.host, request.method) as outcome:
-            return await self._attempt(request, seconds, outcome)
+        measured = self._metrics.call(request.url.host, request.method)
+        with calling(request.method, template, request.headers, attempt) as span, measured as outcome:
+            response = await self._exchange(request, seconds, outcome)
+            answered(span, response.status_code)
+            return response
 
-    async def _attempt(self, request: httpx.Request, seconds: float, outcome: Outcome) -> httpx.Response:
+    async def _exchange(self, request: httpx.Request, seconds: float, outcome: Outcome) -> httpx.Response:
         try:
             async with asyncio.timeout(seconds):
                 response = await self.client.send(request, stream=True)
@@ -159,6 +167,10 @@ class HttpClient:
         except httpx.TransportError as error:
             outcome.status = "unreachable"
             raise Unavailable(f"{request.url.host} cannot be reached") from error
+
+
+def _quoted(values: Mapping[str, object]) -> dict[str, str]:
+    return {name: quote(str(value), safe="") for name, value in values.items()}
 
 
 @asynccontextmanager

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -58,6 +66,7 @@ from services.links.tags import (
     TagsChanged,
 )
 from services.links.urls import InvalidUrl, normalise_url
+from telemetry.instrumentation.http import answered, calling
 
 __all__ = [
     "CHECK_FINISHED",
@@ -146,7 +155,7 @@ class LinksClient:
         return msgspec.json.decode(response.content, type=Link), response.status_code == 201
 
     async def get(self, link_id: int) -> Link:
-        return await self._call("GET", f"/links/{link_id}", Link)
+        return await self._call("GET", "/links/{link_id}", Link, path={"link_id": link_id})
 
     async def page(self, query: LinkQuery) -> Page[Link]:
         """One page of a list."""
@@ -167,10 +176,12 @@ class LinksClient:
 
     async def edit(self, link_id: int, change: LinkChange, *, version: int | None = None) -> Link:
         """Change a link; with `version` only if it still has it (else PreconditionFailed)."""
-        return await self._call("PATCH", f"/links/{link_id}", Link, body=change, version=version)
+        return await self._call(
+            "PATCH", "/links/{link_id}", Link, path={"link_id": link_id}, body=change, version=version
+        )
 
     async def delete(self, link_id: int, *, version: int | None = None) -> None:
-        await self._call("DELETE", f"/links/{link_id}", type(None), version=version)
+        await self._call("DELETE", "/links/{link_id}", type(None), path={"link_id": link_id}, version=version)
 
     async def bulk(self, operations: Bulk) -> BulkReport:
         return await self._call("POST", "/links/bulk", BulkReport, body=operations)
@@ -189,7 +200,7 @@ class LinksClient:
         return await self._call("GET", "/tags/entries", TagEntries, query=query)
 
     async def tag_entry(self, tag_id: int) -> TagEntry:
-        return await self._call("GET", f"/tags/{tag_id}", TagEntry)
+        return await self._call("GET", "/tags/{tag_id}", TagEntry, path={"tag_id": tag_id})
 
     async def keep_tag(self, name: str) -> TagEntry:
         """The tag of this name, made if there is none; it stays without any link."""
@@ -217,31 +228,37 @@ class LinksClient:
 
         `content` is sent as it comes, never held whole. Raises Unavailable when the connection breaks.
         """
-        with _connection():
+        headers = {"authorization": f"Bearer {await self.token()}"}
+        route = f"{self.base_url}/api/v1/imports/"
+        with _connection(), calling("PUT", route + "{key}", headers) as span:
             response = await self.http.client.put(
-                f"{self.base_url}/api/v1/imports/{key}",
+                route + key,
                 params=parameters(options),
                 content=content,
-                headers={"authorization": f"Bearer {await self.token()}"},
+                headers=headers,
                 timeout=httpx.Timeout(CONNECT_TIMEOUT_S, read=IMPORT_DEADLINE_S, write=STALLED_S),
             )
+            answered(span, response.status_code)
         if not response.is_success:
             raise problem_of(response)
         return msgspec.json.decode(response.content, type=Import)
 
     async def import_progress(self, key: str) -> Import:
-        return await self._call("GET", f"/imports/{key}", Import)
+        return await self._call("GET", "/imports/{key}", Import, path={"key": key})
 
     async def export(self, query: ExportQuery) -> AsyncGenerator[bytes, None]:
         """The user's links as a bookmark file, piece by piece; raises Unavailable when it breaks off."""
-        with _connection():
+        headers = {"authorization": f"Bearer {await self.token()}"}
+        url = f"{self.base_url}/api/v1/exports"
+        with _connection(), calling("GET", url, headers) as span:
             async with self.http.client.stream(
                 "GET",
-                f"{self.base_url}/api/v1/exports",
+                url,
                 params=parameters(query),
-                headers={"authorization": f"Bearer {await self.token()}"},
+                headers=headers,
                 timeout=httpx.Timeout(CONNECT_TIMEOUT_S, read=STALLED_S),
             ) as response:
+                answered(span, response.status_code)
                 if not response.is_success:
                     await response.aread()
                     raise problem_of(response)
@@ -251,9 +268,10 @@ class LinksClient:
     async def _call(
         self,
         method: str,
-        path: str,
+        route: str,
         kind: type[T],
         *,
+        path: Mapping[str, object] | None = None,
         body: object = None,
         query: msgspec.Struct | None = None,
         version: int | None = None,
@@ -263,9 +281,10 @@ class LinksClient:
             headers["if-match"] = f'"{version}"'
         return await self.http.call(
             method,
-            f"{self.base_url}/api/v1{path}",
+            f"{self.base_url}/api/v1{route}",
             kind,
             body=body,
+            path=path,
             params=None if query is None else parameters(query),
             headers=headers,
             token=await self.token(),

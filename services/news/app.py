@@ -34,7 +34,7 @@ def create(settings: NewsSettings) -> Starlette:
             broker = await resources.enter("broker", open_bus(settings.nats_url, "news", resources.registry))
             metrics = ConsumerMetrics(resources.registry, "news")
             events = measured(builder.changes.subscriptions(), resources.registry)
-            consumer = Consumer(broker, "news", events, metrics)
+            consumer = Consumer(broker, "news", events, metrics, resources.provider)
             await resources.enter("consumer", consumer.running())
         bells = Bells(builder.news)
         await resources.enter("bells", bells.running())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -14,6 +15,8 @@ from redis.backoff import ConstantBackoff
 
 from services.kit.errors import Unavailable
 from services.kit.settings import InvalidSettings, Secret
+from services.news import scripts
+from telemetry.instrumentation.redis import TracedRedis
 from telemetry.pools import watch_redis_pool
 
 TIMEOUT_S = 5.0
@@ -24,6 +27,13 @@ RETRY_S = 0.05
 MAX_CONNECTIONS = 64
 # Commands that go out together.
 BATCH = 200
+
+# What a trace calls the scripts, by what Redis calls them.
+NAMES = {
+    hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(): name.lower()
+    for name, text in vars(scripts).items()
+    if name.isupper()
+}
 
 Call = tuple[str, Sequence[str], Sequence[bytes | str | int]]
 
@@ -100,7 +110,8 @@ async def open_redis(url: Secret, registry: CollectorRegistry | None = None) -> 
             max_connections=MAX_CONNECTIONS,
             retry=Retry(ConstantBackoff(RETRY_S), RETRIES),
         )
-        client = redis.asyncio.Redis.from_pool(pool)
+        client = TracedRedis(connection_pool=pool, scripts=NAMES)
+        client.auto_close_connection_pool = True
     except ValueError as error:
         raise InvalidSettings("REDIS_URL is not like redis://:password@host:6379/0") from error
     watch_redis_pool(

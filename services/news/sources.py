@@ -54,20 +54,20 @@ class Sources:
 
     async def follows(self, follower_id: int, followee_id: int) -> bool:
         """Whether somebody follows somebody now."""
-        url = f"{self.social_graph_url}/internal/v1/following/{follower_id}"
-        async for items in self._pages(url, Page[int], {}):
+        url = f"{self.social_graph_url}/internal/v1/following/{{follower_id}}"
+        async for items in self._pages(url, Page[int], {}, {"follower_id": follower_id}):
             if followee_id in items:
                 return True
         return False
 
     async def _pages(
-        self, url: str, kind: type[Page[T]], parameters: dict[str, Any]
+        self, url: str, kind: type[Page[T]], parameters: dict[str, Any], path: dict[str, object] | None = None
     ) -> AsyncIterator[list[T]]:
         headers = {SERVICE_TOKEN: self.service_token.reveal()}
         asked = {**parameters, "limit": PAGE}
         while True:
             try:
-                page = await self.http.call("GET", url, kind, params=asked, headers=headers)
+                page = await self.http.call("GET", url, kind, path=path, params=asked, headers=headers)
             except BadGateway as error:
                 if asked["limit"] == SMALL_PAGE:
                     raise Unavailable(f"{url} cannot be read now") from error

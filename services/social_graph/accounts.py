@@ -45,8 +45,9 @@ class Accounts:
             async with self._place(), asyncio.timeout(ANSWERED_WITHIN_S):
                 return await self._http.call(
                     "GET",
-                    f"{self._base_url}/internal/v1/users/by-name/{username}",
+                    f"{self._base_url}/internal/v1/users/by-name/{{username}}",
                     UserRegistered,
+                    path={"username": username},
                     headers={SERVICE_TOKEN: self._token.reveal()},
                 )
         except NotFound:

@@ -30,7 +30,8 @@ def create(settings: SocialGraphSettings) -> Starlette:
         people = PeopleStore(database)
         broker = await publish_from(resources, settings, "social-graph")
         if broker is not None:
-            consumer = Consumer(broker, CONSUMER, subscriptions(people), ConsumerMetrics(registry, CONSUMER))
+            metrics = ConsumerMetrics(registry, CONSUMER)
+            consumer = Consumer(broker, CONSUMER, subscriptions(people), metrics, resources.provider)
             await resources.enter("consumer", consumer.running())
         accounts = Accounts(resources.http, settings.users_url, settings.service_token, registry)
         graph = GraphStore(database, settings.limits())

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import quote
 
 import msgspec
 
@@ -63,10 +62,10 @@ class SocialGraphClient:
     base_url: str = "http://social-graph"
 
     async def follow(self, username: str) -> None:
-        await self._call("PUT", f"/following/{_quoted(username)}", type(None))
+        await self._call("PUT", "/following/{username}", type(None), path={"username": username})
 
     async def unfollow(self, username: str) -> None:
-        await self._call("DELETE", f"/following/{_quoted(username)}", type(None))
+        await self._call("DELETE", "/following/{username}", type(None), path={"username": username})
 
     async def following(self, query: ListQuery) -> Page[ListedPerson]:
         return await self._call("GET", "/following", Page[ListedPerson], query)
@@ -76,13 +75,13 @@ class SocialGraphClient:
 
     async def person(self, username: str) -> Person:
         """Somebody as the caller may see them; oneself, too."""
-        return await self._call("GET", f"/people/{_quoted(username)}", Person)
+        return await self._call("GET", "/people/{username}", Person, path={"username": username})
 
     async def block(self, username: str) -> None:
-        await self._call("PUT", f"/blocks/{_quoted(username)}", type(None))
+        await self._call("PUT", "/blocks/{username}", type(None), path={"username": username})
 
     async def unblock(self, username: str) -> None:
-        await self._call("DELETE", f"/blocks/{_quoted(username)}", type(None))
+        await self._call("DELETE", "/blocks/{username}", type(None), path={"username": username})
 
     async def blocks(self, query: ListQuery) -> Page[ListedPerson]:
         return await self._call("GET", "/blocks", Page[ListedPerson], query)
@@ -92,11 +91,19 @@ class SocialGraphClient:
         query = SuggestionQuery(limit=limit)
         return (await self._call("GET", "/suggestions", Page[Suggestion], query)).items
 
-    async def _call(self, method: str, path: str, kind: type[T], query: msgspec.Struct | None = None) -> T:
+    async def _call(
+        self,
+        method: str,
+        route: str,
+        kind: type[T],
+        query: msgspec.Struct | None = None,
+        path: Mapping[str, object] | None = None,
+    ) -> T:
         return await self.http.call(
             method,
-            f"{self.base_url}/api/v1{path}",
+            f"{self.base_url}/api/v1{route}",
             kind,
+            path=path,
             params=None if query is None else _parameters(query),
             headers={} if method == "GET" else {"idempotency-key": uuid.uuid4().hex},
             token=await self.token(),
@@ -113,11 +120,11 @@ class SocialGraphInternalClient:
 
     async def followers(self, user_id: int, query: InternalQuery) -> Page[int]:
         """One page of the ids of who follows somebody."""
-        return await self._call(f"/followers/{user_id}", Page[int], query)
+        return await self._call("/followers/{user_id}", Page[int], query, {"user_id": user_id})
 
     async def following(self, user_id: int, query: InternalQuery) -> Page[int]:
         """One page of the ids of those whom somebody follows."""
-        return await self._call(f"/following/{user_id}", Page[int], query)
+        return await self._call("/following/{user_id}", Page[int], query, {"user_id": user_id})
 
     async def edges(self, query: InternalQuery) -> Page[Edge]:
         """One page of all edges."""
@@ -134,18 +141,17 @@ class SocialGraphInternalClient:
                 return
             query = msgspec.structs.replace(query, cursor=page.next)
 
-    async def _call(self, path: str, kind: type[T], query: msgspec.Struct) -> T:
+    async def _call(
+        self, route: str, kind: type[T], query: msgspec.Struct, path: Mapping[str, object] | None = None
+    ) -> T:
         return await self.http.call(
             "GET",
-            f"{self.base_url}/internal/v1{path}",
+            f"{self.base_url}/internal/v1{route}",
             kind,
+            path=path,
             params=_parameters(query),
             headers={SERVICE_TOKEN: self.service_token.reveal()},
         )
-
-
-def _quoted(username: str) -> str:
-    return quote(username, safe="")
 
 
 def _parameters(query: msgspec.Struct) -> dict[str, object]:

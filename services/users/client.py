@@ -9,7 +9,7 @@ for a ticket that is no longer good.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import quote
@@ -147,8 +147,10 @@ class UsersClient:
         return True
 
     async def end_session(self, access_token: Secret, session_id: int) -> None:
-        path = f"/sessions/{session_id}"
-        await self._call("DELETE", path, type(None), access_token, headers=_once())
+        path = {"session_id": session_id}
+        await self._call(
+            "DELETE", "/sessions/{session_id}", type(None), access_token, path=path, headers=_once()
+        )
 
     async def end_other_sessions(self, access_token: Secret) -> None:
         await self._call("DELETE", "/sessions", type(None), access_token, headers=_once())
@@ -167,7 +169,8 @@ class UsersClient:
         return (await self._call("GET", "/tokens", Page[ApiToken], access_token)).items
 
     async def revoke_token(self, access_token: Secret, token_id: int) -> None:
-        await self._call("DELETE", f"/tokens/{token_id}", type(None), access_token, headers=_once())
+        path = {"token_id": token_id}
+        await self._call("DELETE", "/tokens/{token_id}", type(None), access_token, path=path, headers=_once())
 
     async def list_providers(self) -> list[IdentityProvider]:
         """Who people may sign in with, beside the password."""
@@ -197,8 +200,8 @@ class UsersClient:
         return (await self._call("GET", "/users/me/identities", Page[Identity], access_token)).items
 
     async def unlink_identity(self, access_token: Secret, identity_id: int) -> None:
-        path = f"/users/me/identities/{identity_id}"
-        await self._call("DELETE", path, type(None), access_token, headers=_once())
+        path, route = {"identity_id": identity_id}, "/users/me/identities/{identity_id}"
+        await self._call("DELETE", route, type(None), access_token, path=path, headers=_once())
 
     async def list_audit(
         self, access_token: Secret, *, limit: int = 50, cursor: str | None = None
@@ -219,8 +222,9 @@ class UsersClient:
 
     async def user_by_name(self, username: str) -> PublicUser:
         """A user as anybody may see him; raises NotFound."""
-        url = f"{self.base_url}/internal/v1/users/by-name/{quote(username, safe='')}"
-        return await self.http.call("GET", url, PublicUser, headers=self._service())
+        url = f"{self.base_url}/internal/v1/users/by-name/{{username}}"
+        path = {"username": username}
+        return await self.http.call("GET", url, PublicUser, path=path, headers=self._service())
 
     def _service(self) -> dict[str, str]:
         return {SERVICE_TOKEN: self.service_token.reveal()}
@@ -228,17 +232,18 @@ class UsersClient:
     async def _call(
         self,
         method: str,
-        path: str,
+        route: str,
         kind: type[T],
         access_token: Secret | None = None,
         *,
         body: object = None,
+        path: Mapping[str, object] | None = None,
         headers: dict[str, str] | None = None,
     ) -> T:
         token = None if access_token is None else access_token.reveal()
-        url = f"{self.base_url}/api/v1{path}"
+        url = f"{self.base_url}/api/v1{route}"
         sent = {**dict(self.sender), **(headers or {})}
-        return await self.http.call(method, url, kind, body=body, headers=sent, token=token)
+        return await self.http.call(method, url, kind, body=body, path=path, headers=sent, token=token)
 
 
 def _once(forwarded_for: str | None = None) -> dict[str, str]:

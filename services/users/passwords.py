@@ -14,6 +14,7 @@ from services.kit.errors import Unavailable
 from services.kit.settings import Secret
 from services.users.domain import normalise_password
 from services.users.metrics import Metrics
+from telemetry.traces import inside
 
 # OWASP's first choice for argon2id: 19 MiB, two passes, one lane; about 25 ms of one core.
 MEMORY_KIB = 19 * 1024
@@ -67,7 +68,9 @@ class Passwords:
             self._metrics.password_overloads.inc()
             raise Unavailable("too many passwords are being checked", retry_after_s=RETRY_AFTER_S)
         self._metrics.password_hashes[purpose].inc()
-        return await to_thread.run_sync(work, limiter=self._limiter)
+        # With the wait for a thread, which is most of it when many sign in.
+        with inside(f"argon2 {purpose}"):
+            return await to_thread.run_sync(work, limiter=self._limiter)
 
 
 def _bytes(password: Secret) -> bytes:

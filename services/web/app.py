@@ -47,7 +47,7 @@ def create(settings: WebSettings) -> Starlette:
             broker = await resources.enter("broker", open_bus(settings.nats_url, "web", resources.registry))
             events = consuming.subscriptions(sessions.store, feeds, BundleStore(database))
             metrics = ConsumerMetrics(resources.registry, consuming.CONSUMER)
-            consumer = Consumer(broker, consuming.CONSUMER, events, metrics)
+            consumer = Consumer(broker, consuming.CONSUMER, events, metrics, resources.provider)
             await resources.enter("consumer", consumer.running())
         public = Public(http, settings, users)
         channel = open_news(settings.grpc_proxy, settings.news_address)

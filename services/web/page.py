@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.kit import deadline, http
 from services.kit.endpoint import DEADLINE_S
-from services.kit.errors import InternalError, MethodNotAllowed, Problem, Unauthenticated
+from services.kit.errors import InternalError, MethodNotAllowed, Problem, Unauthenticated, note
 from services.kit.serving.arguments import path_arguments, routed
 from services.web import forms
 from services.web.failures import explain
@@ -57,10 +57,12 @@ class Page:
             raise
         except Problem as error:
             response = failed(visit, error)
-        except Exception:
+        except Exception as error:
             # The boundary of the process: whatever it was, the reader learns the trace id and no more.
             _log.exception("unhandled error")
-            response = failed(visit, InternalError())
+            unknown = InternalError()
+            unknown.__cause__ = error
+            response = failed(visit, unknown)
         visit.finish(response)
         if scope["method"] == "HEAD":
             response.body = b""
@@ -101,6 +103,7 @@ def page(
 
 def failed(visit: Visit, error: Problem) -> Response:
     """The page that says what went wrong."""
+    note(error)
     if isinstance(error, Unauthenticated):
         return _sign_in(visit)
     title, sentence = explain(error)

@@ -63,10 +63,10 @@ class Installation:
         shutil.copytree(repository / "mesh" / "istio", self.checkout / "mesh" / "istio")
 
     def run(
-        self, *arguments: str, cwd: Path | None = None, typed: str = "", **variables: str
+        self, *arguments: str, cwd: Path | None = None, typed: str = "", env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """`delinkcious ARGUMENTS` with these variables, whatever comes of it."""
-        variables = {"XDG_CONFIG_HOME": str(self.folder / "config"), **variables}
+        """`delinkcious ARGUMENTS` with these variables and this input, whatever comes of it."""
+        variables = {"XDG_CONFIG_HOME": str(self.folder / "config"), **(env or {})}
         settings = [f"{name}={value}" for name, value in variables.items()]
         return subprocess.run(
             ["/usr/bin/env", *settings, sys.executable, "-m", "delinkcious", *arguments],

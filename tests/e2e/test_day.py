@@ -69,7 +69,7 @@ class Ada:
     def says(self, *arguments: str, typed: str = "") -> str:
         """What `delinkcious ARGUMENTS` prints; it must succeed."""
         command = (*arguments, "--server", self.installation.url)
-        done = self.installation.run(*command, typed=typed, **self._own)
+        done = self.installation.run(*command, typed=typed, env=self._own)
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
 

@@ -19,12 +19,16 @@ from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfi
 from prometheus_client import CollectorRegistry
 
 from services.kit.background import background
+from services.kit.events import envelope
+from services.kit.events.envelope import Event
 from services.kit.settings import InvalidSettings, Secret
+from telemetry.instrumentation.messaging import Message
 from telemetry.pools import watch_broker
 
 EVENTS = "EVENTS"
 DEAD_LETTERS = "DEAD_LETTERS"
 
+PORT = 4222
 TIMEOUT_S = 5.0
 RETRY_S = 0.5
 PATIENCE: dict[str, Any] = {
@@ -79,8 +83,9 @@ _log = structlog.get_logger(__name__)
 class Bus:
     """One connection to the broker. `await connected()` gives JetStream once the server is there."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, host: str, port: int) -> None:
         self._client = client
+        self._host, self._port = host, port
         self._ready = asyncio.Event()
         self._closing = False
         self._jetstream = client.jetstream(timeout=TIMEOUT_S, publish_async_max_pending=MAX_PENDING_PUBLISHES)
@@ -94,6 +99,20 @@ class Bus:
     def is_connected(self) -> bool:
         """Whether the server can be reached now, as far as is known."""
         return self._ready.is_set() and self._client.is_connected
+
+    def message(self, event: Event, size_bytes: int) -> Message:
+        """An event as its spans tell of it."""
+        return Message(
+            stream=EVENTS.lower(),
+            subject=envelope.subject(event),
+            event_id=event.id,
+            event_type=event.type,
+            source=event.source,
+            cause=event.traceparent,
+            size_bytes=size_bytes,
+            host=self._host,
+            port=self._port,
+        )
 
     async def close(self) -> None:
         """End the connection."""
@@ -134,11 +153,11 @@ async def open_bus(url: Secret, name: str, registry: CollectorRegistry | None = 
     if parts.scheme not in ("nats", "tls") or not parts.hostname:
         raise InvalidSettings("NATS_URL is not like nats://user:password@host:4222")
     client = Client()
-    bus = Bus(client)
+    bus = Bus(client, parts.hostname, parts.port or PORT)
     watch_broker(registry, lambda: bus.is_connected)
     user = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None
-    server = f"{parts.scheme}://{parts.hostname}:{parts.port or 4222}"
+    server = f"{parts.scheme}://{parts.hostname}:{parts.port or PORT}"
     options = {"user": user, "password": password, "name": name, **PATIENCE}
     try:
         async with background(_connect(client, bus, server, user, options)):

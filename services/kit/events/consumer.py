@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.kit.background import background
@@ -30,7 +31,8 @@ from services.kit.errors import BadGateway, DeadlineExceeded, Problem, Unavailab
 from services.kit.events import bus, dead_letters, envelope
 from services.kit.events.bus import Bus
 from services.kit.events.envelope import PARTITIONS, Event, InvalidEvent
-from telemetry.traces import continued
+from telemetry.instrumentation import messaging
+from telemetry.traces import TRACEPARENT
 
 # A handler gets the envelope and its data.
 Handler = Callable[[Event, Any], Awaitable[None]]
@@ -128,9 +130,15 @@ class Consumer:
     """A named, durable reader of some types of events. Handlers must be safe to run twice; see `once`."""
 
     def __init__(
-        self, broker: Bus, name: str, subscriptions: tuple[Subscription, ...], metrics: ConsumerMetrics
+        self,
+        broker: Bus,
+        name: str,
+        subscriptions: tuple[Subscription, ...],
+        metrics: ConsumerMetrics,
+        provider: TracerProvider | None = None,
     ) -> None:
         self.name = name
+        self._provider = provider
         self._bus = broker
         self._metrics = metrics
         self._at_work: set[asyncio.Task[Any]] = set()
@@ -200,7 +208,7 @@ class Consumer:
             if wanted is not None:
                 kind = wanted.event_type
                 async with asyncio.timeout(HANDLED_WITHIN_S), _kept(message):
-                    with continued(event.traceparent):
+                    with self._processing(message, event, attempt):
                         await wanted.handler(event, envelope.read(event, wanted.kind))
             await message.ack_sync(timeout=bus.TIMEOUT_S)
         except InvalidEvent as error:
@@ -222,6 +230,11 @@ class Consumer:
         finally:
             duration = time.perf_counter() - began
             self._metrics.duration.labels(self.name, kind, outcome).observe(duration)
+
+    def _processing(self, message: Msg, event: Event, attempt: int) -> AbstractContextManager[object]:
+        told = self._bus.message(event, len(message.data))
+        publication = (message.headers or {}).get(TRACEPARENT, "")
+        return messaging.processing(told, publication, self.name, attempt, self._provider)
 
     async def _give_up(self, message: Msg, attempt: int, error: Exception) -> None:
         """Move it to the dead letters; it stays where it is until they have it."""

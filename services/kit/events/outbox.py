@@ -12,11 +12,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import asyncpg
 import msgspec
 import structlog
+from nats.js import JetStreamContext
 from nats.js.api import Header
+from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.kit.background import background
@@ -27,6 +31,8 @@ from services.kit.events.bus import Bus, open_bus
 from services.kit.events.envelope import Event
 from services.kit.resources import Resources
 from services.kit.settings import ServiceSettings
+from telemetry.instrumentation import messaging
+from telemetry.traces import TRACEPARENT, traceparent_of
 
 # `{key}`, `{type}`, `{data}` are SQL expressions; `{source}` is what gives a row for each event.
 INSERT_EVENT = "INSERT INTO outbox (key, type, data) SELECT {key}, {type}, {data} FROM {source}"
@@ -76,7 +82,8 @@ async def publish_from(resources: Resources, settings: ServiceSettings, source: 
     if not settings.nats_url:
         return None
     broker = await resources.enter("broker", open_bus(settings.nats_url, source, resources.registry))
-    relay = Relay(resources.database, broker, source, OutboxMetrics(resources.registry))
+    metrics = OutboxMetrics(resources.registry)
+    relay = Relay(resources.database, broker, source, metrics, resources.provider)
     # Not among what readiness asks: what is saved while the broker is away is published later.
     await resources.enter("relay", relay.running())
     return broker
@@ -85,8 +92,16 @@ async def publish_from(resources: Resources, settings: ServiceSettings, source: 
 class Relay:
     """Publishes the outbox of one database; several replicas may run one each, one of them works."""
 
-    def __init__(self, database: Database, broker: Bus, source: str, metrics: OutboxMetrics) -> None:
+    def __init__(
+        self,
+        database: Database,
+        broker: Bus,
+        source: str,
+        metrics: OutboxMetrics,
+        provider: TracerProvider | None = None,
+    ) -> None:
         self._database = database
+        self._provider = provider
         self._bus = broker
         self._source = f"/delinkcious/{source}"
         self._metrics = metrics
@@ -103,22 +118,31 @@ class Relay:
             rows = await connection.fetch(TAKE, BATCH)
             if not rows:
                 return 0
-            acknowledged = []
-            for row in rows:
-                event = self._event(row)
-                headers = {Header.MSG_ID.value: event.id}
-                body = envelope.encode(event)
-                acknowledged.append(
-                    await jetstream.publish_async(
-                        envelope.subject(event), body, wait_stall=bus.TIMEOUT_S, headers=headers
-                    )
-                )
+            acknowledged = [await self._publish(jetstream, self._event(row)) for row in rows]
             async with asyncio.timeout(bus.TIMEOUT_S):
                 await asyncio.gather(*acknowledged)
             await connection.execute(DONE, [row["sequence"] for row in rows])
         for row in rows:
             self._metrics.published.labels(row["type"]).inc()
         return len(rows)
+
+    async def _publish(self, jetstream: JetStreamContext, event: Event) -> asyncio.Future[Any]:
+        """Send an event off; the result is the broker's acknowledgement."""
+        body = envelope.encode(event)
+        headers = {Header.MSG_ID.value: event.id}
+        span = messaging.publishing(self._bus.message(event, len(body)), self._provider)
+        if span is not None:
+            headers[TRACEPARENT] = traceparent_of(span)
+        try:
+            acknowledged: asyncio.Future[Any] = await jetstream.publish_async(
+                envelope.subject(event), body, wait_stall=bus.TIMEOUT_S, headers=headers
+            )
+        except BaseException as error:
+            messaging.lost(span, error)
+            raise
+        if span is not None:
+            acknowledged.add_done_callback(partial(messaging.published, span))
+        return acknowledged
 
     async def measure(self) -> None:
         """Look how much waits."""

@@ -18,13 +18,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from services.kit import http
 from services.kit.auth import Principal, Verifier
 from services.kit.deadline import deadline
-from services.kit.errors import Forbidden, InternalError, Problem, TooManyRequests, Unavailable
+from services.kit.errors import Forbidden, InternalError, Problem, TooManyRequests, Unavailable, note
 from services.kit.grpc import status
 from services.kit.grpc.method import Method, Stream, Unary
 from services.kit.grpc.settings import GrpcSettings
 from services.kit.serving.admission import Admission
+from telemetry.instrumentation import rpc
 from telemetry.metrics import RpcMetrics
-from telemetry.traces import serving_call
 
 REFUSED_WITHIN_S = 1.0
 
@@ -144,21 +144,28 @@ class Call:
         http.passed_on.set({key: metadata[key] for key in http.PASSED_ON if key in metadata})
         begun, code = time.perf_counter(), grpc.StatusCode.OK
         sampling = serving.settings.trace_ratio
-        with serving_call(name.path[1:], metadata.get("traceparent", ""), serving.provider, sampling):
+        with rpc.serving_call(
+            name.path[1:], metadata.get("traceparent", ""), serving.provider, sampling
+        ) as span:
             try:
                 yield
             except Problem as error:
                 code = status.code_of(error)
+                note(error)
                 await _refuse(context, error)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
-            except Exception:
+            except Exception as error:
                 # The boundary of the process: whatever it was, the client learns the trace id and no more.
                 code = grpc.StatusCode.INTERNAL
                 _log.exception("unhandled error", method=name.path)
-                await _refuse(context, InternalError())
+                unknown = InternalError()
+                unknown.__cause__ = error
+                note(unknown)
+                await _refuse(context, unknown)
             finally:
+                rpc.answered(span, code.name, here=True)
                 serving.metrics.observe(name.path[1:], code.name, time.perf_counter() - begun)
 
 

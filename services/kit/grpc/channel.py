@@ -16,7 +16,7 @@ from services.kit.errors import DeadlineExceeded, Problem, Unavailable
 from services.kit.grpc import status
 from services.kit.grpc.method import Name
 from services.kit.settings import InvalidSettings
-from telemetry.traces import current_traceparent
+from telemetry.instrumentation import rpc
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
@@ -30,9 +30,10 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 class Channel:
     """Calls to one peer. `token` is the user's access token, `service_token` the installation's own."""
 
-    def __init__(self, channel: grpc.aio.Channel, host: str) -> None:
+    def __init__(self, channel: grpc.aio.Channel, host: str, port: int = 0) -> None:
         self._channel = channel
         self._host = host
+        self._port = port
         self._budget = http.RetryBudget()
 
     async def call(
@@ -53,24 +54,35 @@ class Channel:
             request_serializer=name.request.SerializeToString,
             response_deserializer=name.response.FromString,
         )
-        metadata = _metadata(token, service_token)
         self._budget.earn()
         attempt = 1
         while True:
-            left = deadline.remaining_s()
             try:
-                answer: Response = await method(
-                    request, metadata=metadata, timeout=TIMEOUT_S if left is None else min(left, TIMEOUT_S)
-                )
+                return await self._attempt(method, name, request, _metadata(token, service_token))
             except grpc.aio.AioRpcError as error:
                 problem = self._problem(error)
                 again = repeatable and isinstance(problem, Unavailable) and attempt < http.MAX_ATTEMPTS
                 if not again or not self._budget.spend():
                     raise problem from error
-            else:
-                return answer
             await asyncio.sleep(http.BACKOFF_S * 2**attempt)
             attempt += 1
+
+    async def _attempt(
+        self, method: Any, name: Name[Request, Response], request: Request, metadata: dict[str, str]
+    ) -> Response:
+        left = deadline.remaining_s()
+        with rpc.calling(name.path[1:], self._host, self._port, metadata) as span:
+            try:
+                answer: Response = await method(
+                    request,
+                    metadata=tuple(metadata.items()),
+                    timeout=TIMEOUT_S if left is None else min(left, TIMEOUT_S),
+                )
+            except grpc.aio.AioRpcError as error:
+                rpc.answered(span, error.code().name, here=False)
+                raise
+            rpc.answered(span, "OK", here=False)
+            return answer
 
     async def stream(
         self,
@@ -86,14 +98,18 @@ class Channel:
             request_serializer=name.request.SerializeToString,
             response_deserializer=name.response.FromString,
         )
-        call = method(request, metadata=_metadata(token, service_token))
-        try:
-            async for message in call:
-                yield message
-        except grpc.aio.AioRpcError as error:
-            raise self._problem(error) from error
-        finally:
-            call.cancel()
+        metadata = _metadata(token, service_token)
+        with rpc.calling(name.path[1:], self._host, self._port, metadata) as span:
+            call = method(request, metadata=tuple(metadata.items()))
+            try:
+                async for message in call:
+                    yield message
+                rpc.answered(span, "OK", here=False)
+            except grpc.aio.AioRpcError as error:
+                rpc.answered(span, error.code().name, here=False)
+                raise self._problem(error) from error
+            finally:
+                call.cancel()
 
     def _problem(self, error: grpc.aio.AioRpcError) -> Problem:
         if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -122,15 +138,14 @@ async def open_channel(authority: str, proxy: str = "") -> AsyncIterator[Channel
         target = f"{parts.hostname}:{parts.port}"
         options.append(("grpc.default_authority", authority))
     async with grpc.aio.insecure_channel(target, options=options) as channel:
-        yield Channel(channel, authority.partition(":")[0])
+        host, _, port = authority.partition(":")
+        yield Channel(channel, host, int(port) if port.isdigit() else 0)
 
 
-def _metadata(token: str | None, service_token: str | None) -> tuple[tuple[str, str], ...]:
+def _metadata(token: str | None, service_token: str | None) -> dict[str, str]:
     sent = dict(http.passed_on.get({}))
-    if traceparent := current_traceparent():
-        sent["traceparent"] = traceparent
     if token is not None:
         sent["authorization"] = f"Bearer {token}"
     if service_token is not None:
         sent[http.SERVICE_TOKEN] = service_token
-    return tuple(sent.items())
+    return sent

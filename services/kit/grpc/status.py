@@ -40,10 +40,10 @@ def code_of(problem: Problem) -> grpc.StatusCode:
 
 
 def trailing(problem: Problem) -> tuple[tuple[str, bytes], ...]:
-    """The metadata that carries the whole problem; a server's own fault carries the trace id."""
+    """The metadata that carries the whole problem, with the trace id to ask about."""
     document = problem.document()
-    if problem.status >= 500:
-        document["trace_id"] = current_trace_id()
+    if trace_id := current_trace_id():
+        document["trace_id"] = trace_id
     return ((PROBLEM, msgspec.json.encode(document)),)
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from services.kit import deadline, http
-from services.kit.errors import InternalError, PayloadTooLarge, Problem, Unauthenticated
+from services.kit.errors import InternalError, PayloadTooLarge, Problem, Unauthenticated, note
 from services.kit.serving.operation import Running
 from services.web.deps import Deps
 from services.web.programs.credentials import Credentials
@@ -64,6 +64,7 @@ class Front:
                 async with running.admission:
                     return await self._handler(request)
         except Problem as problem:
+            note(problem)
             return self._render(problem)
 
 

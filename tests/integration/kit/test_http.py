@@ -14,7 +14,7 @@ import pytest
 from services.kit import deadline, http
 from services.kit.errors import BadGateway, Conflict, DeadlineExceeded, Unavailable
 from services.kit.http import open_client
-from telemetry.traces import Tracing
+from telemetry.instrumentation.http import Tracing
 
 pytestmark = pytest.mark.anyio
 

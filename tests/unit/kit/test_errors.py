@@ -1,7 +1,9 @@
+import msgspec
 import pytest
 
 from services.kit import errors
 from services.kit.errors import NotFound, Problem, TooManyRequests, Unauthenticated, by_status
+from telemetry.traces import continued
 
 
 class NameTaken(errors.Conflict):
@@ -27,9 +29,11 @@ def test_a_challenge_stands_in_the_header() -> None:
     assert Unauthenticated().headers["www-authenticate"] == "Bearer"
 
 
-def test_only_the_servers_own_faults_carry_a_trace_id() -> None:
-    assert b"trace_id" not in bytes(errors.render(NotFound("x")).body)
-    assert b"trace_id" in bytes(errors.render(errors.Unavailable()).body)
+@pytest.mark.parametrize("problem", [NotFound("x"), errors.Unavailable()])
+def test_every_answer_of_a_request_carries_its_trace_id(problem: Problem) -> None:
+    with continued("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"):
+        said = msgspec.json.decode(errors.render(problem).body)
+    assert said["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def test_every_status_of_the_kit_has_one_class() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 PROGRAM = """
 import asyncio, logging, structlog
 from telemetry import logs
-from telemetry.traces import Tracing
+from telemetry.instrumentation.http import Tracing
 
 logs.configure("info", service="sample")
 log = structlog.get_logger("x")

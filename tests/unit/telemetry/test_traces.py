@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -15,7 +13,12 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from telemetry.traces import Tracing, current_trace_id, current_traceparent
+from services.kit.errors import NotFound, ProblemResponses, Unavailable
+from telemetry import traces
+from telemetry.instrumentation.http import Tracing
+from telemetry.spans import Span
+from telemetry.traces import continued, current_trace_id, current_traceparent, inside
+from tests.conventions import Recorder, faults
 
 pytestmark = pytest.mark.anyio
 
@@ -28,15 +31,8 @@ async def thing(request: Request) -> PlainTextResponse:
 
 
 @pytest.fixture
-def exporter() -> InMemorySpanExporter:
-    return InMemorySpanExporter()
-
-
-@pytest.fixture
-def provider(exporter: InMemorySpanExporter) -> TracerProvider:
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return provider
+def recorder() -> Recorder:
+    return Recorder()
 
 
 def traced(provider: TracerProvider | None, ratio: float = 0.0) -> ASGIApp:
@@ -62,30 +58,36 @@ async def get(app: ASGIApp, path: str, traceparent: str | None = None, query: by
 
 
 async def test_an_unsampled_request_makes_no_span_and_carries_its_context_on(
-    provider: TracerProvider, exporter: InMemorySpanExporter
+    recorder: Recorder,
 ) -> None:
     parent = f"00-{TRACE}-{SPAN}-00"
-    assert await get(traced(provider, ratio=1), "/things/7", parent) == parent
-    assert exporter.get_finished_spans() == ()
+    assert await get(traced(recorder.provider, ratio=1), "/things/7", parent) == parent
+    assert recorder.spans() == []
     assert current_trace_id() == ""
 
 
 async def test_a_sampled_request_makes_one_span_named_by_its_route_under_its_parent(
-    provider: TracerProvider, exporter: InMemorySpanExporter
+    recorder: Recorder,
 ) -> None:
-    onward = await get(traced(provider), "/things/7", f"00-{TRACE}-{SPAN}-01")
-    (span,) = exporter.get_finished_spans()
-    assert span.name == "GET /things/{id}"
-    assert span.attributes is not None
-    assert span.attributes["http.route"] == "/things/{id}"
-    assert span.parent is not None
-    assert f"{span.parent.span_id:016x}" == SPAN
-    assert span.context is not None
-    assert onward.startswith(f"00-{TRACE}-{span.context.span_id:016x}-")
+    onward = await get(traced(recorder.provider), "/things/7", f"00-{TRACE}-{SPAN}-01")
+    (span,) = recorder.spans()
+    assert (span.name, span.kind, span.parent_id) == ("GET /things/{id}", "server", SPAN)
+    assert span.attributes == {
+        "http.request.method": "GET",
+        "http.route": "/things/{id}",
+        "http.response.status_code": 200,
+        "url.scheme": "http",
+        "url.path": "/things/REDACTED",
+        "server.address": "s",
+        "server.port": 80,
+        "network.protocol.version": "1.1",
+    }
+    assert not faults([span])
+    assert onward.startswith(f"00-{TRACE}-{span.span_id}-")
 
 
 async def test_a_query_is_for_the_handler_and_for_no_span(
-    provider: TracerProvider, exporter: InMemorySpanExporter
+    recorder: Recorder,
 ) -> None:
     seen = []
 
@@ -94,12 +96,13 @@ async def test_a_query_is_for_the_handler_and_for_no_span(
         return PlainTextResponse("")
 
     app = Starlette(
-        routes=[Route("/things", queried)], middleware=[Middleware(Tracing, provider=provider, ratio=1)]
+        routes=[Route("/things", queried)],
+        middleware=[Middleware(Tracing, provider=recorder.provider, ratio=1)],
     )
     await get(app, "/things", query=b"token=hidden")
-    (span,) = exporter.get_finished_spans()
+    (span,) = recorder.spans()
     assert seen == ["hidden"]
-    assert "hidden" not in span.to_json()
+    assert "hidden" not in repr(span)
     assert span.name == "GET /things"
 
 
@@ -109,14 +112,14 @@ async def test_a_sampled_request_without_an_exporter_stays_sampled_for_the_other
 
 
 async def test_without_a_traceparent_the_ratio_decides(
-    provider: TracerProvider, exporter: InMemorySpanExporter
+    recorder: Recorder,
 ) -> None:
-    unsampled = await get(traced(provider, ratio=0), "/things/7")
+    unsampled = await get(traced(recorder.provider, ratio=0), "/things/7")
     assert not int(unsampled[-2:], 16) & 1
-    assert exporter.get_finished_spans() == ()
-    sampled = await get(traced(provider, ratio=1), "/things/7")
+    assert recorder.spans() == []
+    sampled = await get(traced(recorder.provider, ratio=1), "/things/7")
     assert int(sampled[-2:], 16) & 1
-    assert len(exporter.get_finished_spans()) == 1
+    assert len(recorder.spans()) == 1
     assert unsampled.split("-")[1] != sampled.split("-")[1]
 
 
@@ -137,6 +140,73 @@ async def test_a_broken_traceparent_starts_a_new_trace(header: str) -> None:
     assert len(onward) == 55
 
 
-async def test_a_probe_makes_no_span(provider: TracerProvider, exporter: InMemorySpanExporter) -> None:
-    await get(traced(provider, ratio=1), "/live")
-    assert exporter.get_finished_spans() == ()
+async def test_a_probe_makes_no_span(recorder: Recorder) -> None:
+    await get(traced(recorder.provider, ratio=1), "/live")
+    assert recorder.spans() == []
+
+
+async def answering(recorder: Recorder, error: Exception) -> Span:
+    """The span of a request that ends so."""
+
+    async def broken(request: Request) -> PlainTextResponse:
+        raise error
+
+    served = [Middleware(Tracing, provider=recorder.provider, ratio=1), Middleware(ProblemResponses)]
+    await get(Starlette(routes=[Route("/things/{id}", broken)], middleware=served), "/things/7")
+    (span,) = recorder.spans()
+    assert not faults([span])
+    return span
+
+
+async def test_a_refusal_is_named_by_its_problem_and_is_no_failure_of_the_server(recorder: Recorder) -> None:
+    span = await answering(recorder, NotFound("a name of somebody"))
+    assert (span.error_type, span.failed, span.events) == ("not-found", False, ())
+    assert span.attributes["http.response.status_code"] == 404
+
+
+async def test_a_failure_is_named_by_its_problem(recorder: Recorder) -> None:
+    span = await answering(recorder, Unavailable("a name of somebody"))
+    assert (span.error_type, span.failed, span.events) == ("unavailable", True, ())
+
+
+async def test_of_an_unknown_error_its_kind_and_place_are_kept_and_not_its_words(recorder: Recorder) -> None:
+    span = await answering(recorder, ValueError("ada@example.org"))
+    assert (span.error_type, span.failed) == ("internal-error", True)
+    (event,) = span.events
+    assert event.attributes["exception.type"] == "ValueError"
+    assert "in broken" in str(event.attributes["exception.stacktrace"])
+    assert "ada@" not in repr(span)
+
+
+async def test_an_unknown_method_or_path_makes_no_name_of_its_own(recorder: Recorder) -> None:
+    await get(traced(recorder.provider, ratio=1), "/secret/place")
+    (span,) = recorder.spans()
+    assert (span.name, span.attributes["url.path"]) == ("GET", "/REDACTED")
+
+
+def test_only_sampled_work_makes_spans_of_its_parts(recorder: Recorder) -> None:
+    with inside("nowhere"), continued(f"00-{TRACE}-{SPAN}-01"), inside("not here"):
+        pass
+    assert recorder.spans() == []
+    with traces.serving("outer", "", recorder.provider, 1.0, {}):
+        with inside("inner"):
+            pass
+        # What is done for somebody else meanwhile is not part of it.
+        with continued(f"00-{TRACE}-{SPAN}-00"), inside("elsewhere"):
+            pass
+    outer, inner = recorder.spans()
+    assert (inner.name, inner.parent_id) == ("inner", outer.span_id)
+
+
+def test_what_breaks_off_is_a_failure_by_its_name(recorder: Recorder) -> None:
+    with (
+        pytest.raises(KeyError),
+        traces.serving("outer", "", recorder.provider, 1.0, {}),
+        inside("inner"),
+    ):
+        raise KeyError("ada@example.org")
+    assert {(span.name, span.error_type, span.failed) for span in recorder.spans()} == {
+        ("outer", "KeyError", True),
+        ("inner", "KeyError", True),
+    }
+    assert "ada@" not in repr(recorder.spans())
