@@ -21,16 +21,16 @@ def outputs() -> dict[Path, str]:
     for variant in VARIANTS:
         scale = 1 if variant == "rules" else objectives.local_scale
         scaled = rules.scale_by(scale)
-        for name, groups in (
-            ("slos", rules.slo_groups(objectives, scaled)),
-            ("alerts", rules.alert_groups(alerts, scaled)),
-        ):
-            made[PROMETHEUS / variant / f"{name}.yml"] = rules.write_yaml(HEADER, {"groups": groups})
-        trial = trials.trials(objectives, scale, f"../{variant}/slos.yml")
-        made[PROMETHEUS / "tests" / f"burn-rates{variant.removeprefix('rules')}.yml"] = rules.write_yaml(
-            HEADER, trial
-        )
+        for service, groups in rules.slo_groups(objectives, scaled).items():
+            made[PROMETHEUS / variant / f"slo-{service}.yml"] = _written({"groups": groups})
+        made[PROMETHEUS / variant / "alerts.yml"] = _written({"groups": rules.alert_groups(alerts, scaled)})
+        trial = trials.trials(objectives, scale, f"../{variant}/slo-*.yml")
+        made[PROMETHEUS / "tests" / f"burn-{variant}.yml"] = _written(trial)
     return made
+
+
+def _written(document: object) -> str:
+    return rules.write_yaml(HEADER, document)
 
 
 def write() -> None:

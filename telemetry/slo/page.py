@@ -44,8 +44,9 @@ where to look first, how to mend it and how to see that it is mended.
 _CHANGING = """
 ## Changing them
 
-Edit `telemetry/slo/slos.yaml` or a file of `telemetry/slo/alerts/`, say `make slo`, and write the runbook of a new
-alert; the tests ask for it. `promtool test rules telemetry/prometheus/tests/*.yml` tries every alert both ways.
+Edit `telemetry/slo/slos.yaml` or a file of `telemetry/slo/alerts/`, say `make slo`, and write the runbook of a
+new alert; the tests ask for it. `promtool test rules telemetry/prometheus/tests/*.yml` tries every alert both
+ways.
 """
 
 

@@ -48,20 +48,17 @@ def windows(objectives: Objectives) -> list[str]:
     return sorted(found, key=seconds)
 
 
-def slo_groups(objectives: Objectives, scaled: Scaled) -> list[Rule]:
-    """A group per objective, and one of all budgets."""
-    groups = [
-        {
-            "name": f"slo-{slo.name}",
-            "rules": [
-                *_recorded(slo, windows(objectives), scaled),
-                *(_burning(slo, rate, objectives.fewest_requests, scaled) for rate in _told(objectives, slo)),
-            ],
-        }
-        for slo in objectives.slos
-    ]
+def slo_groups(objectives: Objectives, scaled: Scaled) -> dict[str, list[Rule]]:
+    """Per service a group for each of its objectives, and under `budgets` one of all budgets."""
+    found: dict[str, list[Rule]] = {}
+    for slo in objectives.slos:
+        rates = (rate for rate in objectives.burn_rates if slo.pages or rate.severity == "ticket")
+        burning = [_burning(slo, rate, objectives.fewest_requests, scaled) for rate in rates]
+        rules = [*_recorded(slo, windows(objectives), scaled), *burning]
+        found.setdefault(slo.service, []).append({"name": f"slo-{slo.name}", "rules": rules})
     budgets = [_budget(slo, scaled(objectives.period)) for slo in objectives.slos]
-    return [*groups, {"name": "slo-budgets", "interval": scaled(BUDGET_EVERY), "rules": budgets}]
+    found["budgets"] = [{"name": "slo-budgets", "interval": scaled(BUDGET_EVERY), "rules": budgets}]
+    return found
 
 
 def alert_groups(files: Mapping[str, AlertFile], scaled: Scaled) -> list[Rule]:
@@ -91,10 +88,6 @@ def _recorded(slo: Objective, spans: Iterable[str], scaled: Scaled) -> Iterator[
 def _share(slo: Objective, window: str) -> str:
     of = f'{{slo="{slo.name}"}}[{window}]'
     return f"avg_over_time({BAD}{of}) / (avg_over_time({TOTAL}{of}) > 0)"
-
-
-def _told(objectives: Objectives, slo: Objective) -> Iterator[BurnRate]:
-    return (rate for rate in objectives.burn_rates if slo.pages or rate.severity == "ticket")
 
 
 def _burning(slo: Objective, rate: BurnRate, fewest: int, scaled: Scaled) -> Rule:
