@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from telemetry.grafana.events import events
@@ -25,10 +26,14 @@ def outputs() -> dict[Path, str]:
         "events": events(),
         "slo": objectives(load_objectives()),
     }
-    return {
-        DASHBOARDS / f"{name}.json": JSONEncoder(sort_keys=True, indent=1).encode(board.build()) + "\n"
-        for name, board in made.items()
-    }
+    return {DASHBOARDS / f"{name}.json": _text(board) for name, board in made.items()}
+
+
+def _text(board: Dashboard) -> str:
+    built = board.build()
+    for number, panel in enumerate(built.panels or (), 1):
+        panel.id_val = number
+    return JSONEncoder(sort_keys=True, indent=1).encode(built) + "\n"
 
 
 def write() -> None:

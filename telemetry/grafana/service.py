@@ -6,156 +6,92 @@ from grafana_foundation_sdk.builders import dashboard
 
 from telemetry.grafana.panels import add, board, graph, row, variable
 
-_APP = 'app=~"$service"'
-_HTTP = f"http_server_request_duration_seconds_count{{{_APP}}}"
-_RPC = f"rpc_server_duration_seconds_count{{{_APP}}}"
+_OURS = 'app=~"$service"'
+_OWN = f'{_OURS}, job="services"'
+_HTTP, _RPC = "http_server_request_duration_seconds", "rpc_server_duration_seconds"
+_PEERS, _CLOCK = "http_client_request_duration_seconds", f"process_clock_seconds{{{_OWN}}}"
 
 
 def service() -> dashboard.Dashboard:
     made = board("service", "Delinkcious: a service", "What a service does and what it works with.")
     made = made.with_variable(variable("service", "Service", "label_values(build_info, service)"))
-    return _resources(_pools(_requests(made)))
-
-
-def _rate(series: str, *by: str) -> str:
-    return f"sum by ({', '.join(by)}) (rate({series}[$__rate_interval]))"
-
-
-def _quantile(share: str, name: str, *by: str) -> str:
-    series = f"{name}_bucket{{{_APP}}}"
-    return f"histogram_quantile({share}, {_rate(series, *by, 'le')})"
+    return _process(_peers(_stores(_requests(made))))
 
 
 def _requests(made: dashboard.Dashboard) -> dashboard.Dashboard:
-    answered = f'http_server_request_duration_seconds_count{{{_APP}, status!~"5.."}}'
-    route, legend = ("app", "method", "route"), "{{app}} {{method}} {{route}}"
+    by, legend = ("app", "method", "route"), "{{app}} {{method}} {{route}}"
+    all_, well = _rate(f"{_HTTP}_count", *by), _rate(f"{_HTTP}_count", *by, where='status!~"5.."')
+    calls = (_rate(f"{_RPC}_count", "app", "method", "code"), "{{app}} {{method}} {{code}}")
+    calls_within = (_quantile("0.99", _RPC, "app", "method"), "{{app}} {{method}}")
+    shed = (_rate("http_server_shed_requests_total", "app"), "{{app}} requests")
+    calls_shed = (_rate("rpc_server_shed_calls_total", "app"), "{{app}} calls")
     return add(
         made.with_row(row("Requests")),
-        graph("Requests by route", "reqps", (_rate(_HTTP, *route), legend)),
-        graph(
-            "Failed by route",
-            "percentunit",
-            (f"1 - {_rate(answered, *route)} / {_rate(_HTTP, *route)}", legend),
-        ),
-        graph(
-            "Answered within, half of them",
-            "s",
-            (_quantile("0.5", "http_server_request_duration_seconds", *route), legend),
-            exemplars=True,
-        ),
-        graph(
-            "Answered within, 99 %",
-            "s",
-            (_quantile("0.99", "http_server_request_duration_seconds", *route), legend),
-            exemplars=True,
-        ),
-        graph("Calls (gRPC)", "reqps", (_rate(_RPC, "app", "method", "code"), "{{app}} {{method}} {{code}}")),
-        graph(
-            "Calls answered within, 99 %",
-            "s",
-            (_quantile("0.99", "rpc_server_duration_seconds", "app", "method"), "{{app}} {{method}}"),
-            exemplars=True,
-        ),
-        graph(
-            "Being answered now",
-            "short",
-            (f"sum by (app, pod) (http_server_active_requests{{{_APP}}})", "{{pod}}"),
-        ),
-        graph(
-            "Refused to stay within capacity",
-            "reqps",
-            (_rate(f"http_server_shed_requests_total{{{_APP}}}", "app"), "{{app}} requests"),
-            (_rate(f"rpc_server_shed_calls_total{{{_APP}}}", "app"), "{{app}} calls"),
-        ),
+        graph("By route", "reqps", (all_, legend)),
+        graph("Failed by route", "percentunit", (f"1 - {well} / {all_}", legend)),
+        graph("Half answered within", "s", (_quantile("0.5", _HTTP, *by), legend), exemplars=True),
+        graph("99 % answered within", "s", (_quantile("0.99", _HTTP, *by), legend), exemplars=True),
+        graph("Calls (gRPC)", "reqps", calls),
+        graph("99 % of calls answered within", "s", calls_within, exemplars=True),
+        graph("Being answered", "short", (_now("http_server_active_requests", "app", "pod"), "{{pod}}")),
+        graph("Refused to stay within capacity", "reqps", shed, calls_shed),
     )
 
 
-def _pools(made: dashboard.Dashboard) -> dashboard.Dashboard:
+def _stores(made: dashboard.Dashboard) -> dashboard.Dashboard:
+    state, most = "{{app}} {{state}}", "{{app}} at most"
+    postgres = (_now("database_pool_connections", "app", "state"), state)
+    redis = (_now("redis_pool_connections", "app", "state"), state)
+    waited = (_quantile("0.99", "database_pool_wait_seconds", "app"), "{{app}}")
     return add(
-        made.with_row(row("Connections")),
-        graph(
-            "PostgreSQL",
-            "short",
-            (f"sum by (app, state) (database_pool_connections{{{_APP}}})", "{{app}} {{state}}"),
-            (f"sum by (app) (database_pool_limit{{{_APP}}})", "{{app}} at most"),
-        ),
-        graph(
-            "Wait for PostgreSQL, 99 %",
-            "s",
-            (_quantile("0.99", "database_pool_wait_seconds", "app"), "{{app}}"),
-            exemplars=True,
-        ),
-        graph(
-            "No connection in time",
-            "reqps",
-            (_rate(f"database_pool_timeouts_total{{{_APP}}}", "app"), "{{app}}"),
-        ),
-        graph(
-            "Redis",
-            "short",
-            (f"sum by (app, state) (redis_pool_connections{{{_APP}}})", "{{app}} {{state}}"),
-            (f"sum by (app) (redis_pool_limit{{{_APP}}})", "{{app}} at most"),
-        ),
-        graph(
-            "Calls to peers",
-            "reqps",
-            (
-                _rate(f"http_client_request_duration_seconds_count{{{_APP}}}", "app", "peer", "status"),
-                "{{app}} to {{peer}}: {{status}}",
-            ),
-        ),
-        graph(
-            "Peers answer within, 99 %",
-            "s",
-            (_quantile("0.99", "http_client_request_duration_seconds", "app", "peer"), "{{app}} to {{peer}}"),
-            exemplars=True,
-        ),
-        graph(
-            "Connections to peers",
-            "short",
-            (f"sum by (app, peer) (http_client_connections{{{_APP}}})", "{{app}} to {{peer}}"),
-        ),
-        graph("Broker reached", "short", (f"min by (app) (nats_connected{{{_APP}}})", "{{app}}")),
+        made.with_row(row("Stores")),
+        graph("PostgreSQL connections", "short", postgres, (_now("database_pool_limit", "app"), most)),
+        graph("99 % got a connection within", "s", waited, exemplars=True),
+        graph("No connection in time", "ops", (_rate("database_pool_timeouts_total", "app"), "{{app}}")),
+        graph("Redis connections", "short", redis, (_now("redis_pool_limit", "app"), most)),
     )
 
 
-def _resources(made: dashboard.Dashboard) -> dashboard.Dashboard:
-    own = f'{_APP}, job="services"'
+def _peers(made: dashboard.Dashboard) -> dashboard.Dashboard:
+    to = "{{app}} to {{peer}}"
+    calls = (_rate(f"{_PEERS}_count", "app", "peer", "status"), to + ": {{status}}")
+    within = (_quantile("0.99", _PEERS, "app", "peer"), to)
+    return add(
+        made.with_row(row("Peers")),
+        graph("Calls to peers", "reqps", calls),
+        graph("99 % of peers' answers within", "s", within, exemplars=True),
+        graph("Connections to peers", "short", (_now("http_client_connections", "app", "peer"), to)),
+        graph("Broker reached", "short", (f"min by (app) (nats_connected{{{_OURS}}})", "{{app}}")),
+    )
+
+
+def _process(made: dashboard.Dashboard) -> dashboard.Dashboard:
+    collections = (_rate("python_gc_collections_total", "app", "generation"), "{{app}} {{generation}}")
+    late = (_quantile("0.99", "event_loop_lag_seconds", "app", "pod"), "{{pod}}")
+    wrong = (f"max by (app, pod) ({_CLOCK} - timestamp({_CLOCK}))", "{{pod}}")
+    sent = (_rate("telemetry_spans_exported_total", "app"), "{{app}} sent")
+    dropped = (_rate("telemetry_spans_dropped_total", "app"), "{{app}} dropped")
     return add(
         made.with_row(row("Processes")),
-        graph("Processors", "short", (_rate(f"process_cpu_seconds_total{{{own}}}", "app", "pod"), "{{pod}}")),
-        graph("Memory", "bytes", (f"max by (app, pod) (process_resident_memory_bytes{{{own}}})", "{{pod}}")),
-        graph(
-            "Event loop late by, 99 %",
-            "s",
-            (_quantile("0.99", "event_loop_lag_seconds", "app", "pod"), "{{pod}}"),
-        ),
-        graph(
-            "Garbage collections",
-            "ops",
-            (
-                _rate(f"python_gc_collections_total{{{own}}}", "app", "generation"),
-                "{{app}} generation {{generation}}",
-            ),
-        ),
-        graph("Open files", "short", (f"max by (app, pod) (process_open_fds{{{own}}})", "{{pod}}")),
-        graph(
-            "Clock wrong by",
-            "s",
-            (
-                f"max by (app, pod) (process_clock_seconds{{{own}}} - timestamp(process_clock_seconds{{{own}}}))",
-                "{{pod}}",
-            ),
-        ),
-        graph(
-            "Spans",
-            "ops",
-            (_rate(f"telemetry_spans_exported_total{{{_APP}}}", "app"), "{{app}} sent"),
-            (_rate(f"telemetry_spans_dropped_total{{{_APP}}}", "app"), "{{app}} dropped"),
-        ),
-        graph(
-            "Log lines dropped",
-            "ops",
-            (_rate(f"telemetry_log_lines_dropped_total{{{_APP}}}", "app"), "{{app}}"),
-        ),
+        graph("Processors", "short", (_rate("process_cpu_seconds_total", "app", "pod"), "{{pod}}")),
+        graph("Memory", "bytes", (_now("process_resident_memory_bytes", "app", "pod"), "{{pod}}")),
+        graph("Event loop late by, 99 %", "s", late),
+        graph("Garbage collections", "ops", collections),
+        graph("Open files", "short", (_now("process_open_fds", "app", "pod"), "{{pod}}")),
+        graph("Clock ahead of Prometheus'", "s", wrong),
+        graph("Spans", "ops", sent, dropped),
+        graph("Log lines dropped", "ops", (_rate("telemetry_log_lines_dropped_total", "app"), "{{app}}")),
     )
+
+
+def _now(name: str, *by: str) -> str:
+    return f"sum by ({', '.join(by)}) ({name}{{{_OWN}}})"
+
+
+def _rate(name: str, *by: str, where: str = "") -> str:
+    matchers = f"{_OWN}, {where}" if where else _OWN
+    return f"sum by ({', '.join(by)}) (rate({name}{{{matchers}}}[$__rate_interval]))"
+
+
+def _quantile(share: str, name: str, *by: str) -> str:
+    return f"histogram_quantile({share}, {_rate(f'{name}_bucket', *by, 'le')})"

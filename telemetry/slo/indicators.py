@@ -10,8 +10,8 @@ from telemetry.slo.model import Availability, Latency, Moments, Objective
 
 NAMESPACE = "delinkcious"
 
-# What the server is to blame for: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS,
-# and no status at all.
+# What the server is to blame for: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS
+# and none at all.
 FAILED_CALL = 'grpc_response_status=~"2|4|12|13|14|15|"'
 ANSWERED_CALL = 'grpc_response_status!~"2|4|12|13|14|15|"'
 FAILED = 'response_code=~"5.."'

@@ -40,7 +40,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Availability(_Strict, tag="availability", frozen=True):
-    """Requests that do not fail by the server's fault, as their callers' sidecars and the gateway see it."""
+    """Requests that do not fail by the server's fault, as their callers' sidecars see it."""
 
     protocol: Literal["http", "grpc"]
 
@@ -68,7 +68,7 @@ class Condition(_Strict, frozen=True):
 
 
 class Moments(_Strict, tag="moments", frozen=True):
-    """Time in which nothing of a list is wrong: for what stands still, where there are no requests to count."""
+    """Time in which nothing of a list is wrong: where there are no requests to count."""
 
     alert: AlertName
     bad: Annotated[tuple[Condition, ...], msgspec.Meta(min_length=1)]

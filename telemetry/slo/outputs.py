@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from telemetry.slo import page, rules, trials
-from telemetry.slo.model import Objectives, load_alerts, load_objectives
+from telemetry.slo.model import load_alerts, load_objectives
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROMETHEUS = ROOT / "telemetry" / "prometheus"

@@ -11,20 +11,21 @@ _INTRODUCTION = """\
 <!-- Made from telemetry/slo by `make slo`; do not edit. -->
 # What is promised, and who is told
 
-An objective holds over {period}; what it allows to go wrong is its error budget. Requests are counted where somebody
-waits for them, at the caller's sidecar and the gateway, so a delay of the network or of a policy counts too. Whoever
-goes away before the answer is not counted, nor is what lasts longer than half a minute: that is a file or live news.
+An objective holds over {period}; what it allows to go wrong is its error budget. Requests are counted
+where somebody waits for them, at the caller's sidecar and the gateway, so a delay of the network or of a
+policy counts too. Whoever goes away before the answer is not counted, nor is what lasts longer than half a
+minute: that is a file or live news.
 """
 
 _BURNING = """\
 ## When somebody is told
 
-By the multi-window, multi-burn-rate alerts of *The Site Reliability Workbook* (chapter 5): budget is spent so many
-times faster than the period allows, over the long window and still over the short one, which ends the alert soon
-after the fault. With fewer than {fewest} requests an hour nobody is told.
+By the multi-window, multi-burn-rate alerts of *The Site Reliability Workbook* (chapter 5): budget is
+spent so many times faster than the period allows, over the long window and still over the short one,
+which ends the alert soon after the fault. With fewer than {fewest} requests an hour nobody is told.
 
-On the local mesh all windows and waiting times are {scale} times shorter, so that you can break something and see the
-alert; recorded series keep the names of the nominal windows.
+On the local mesh all windows and waiting times are {scale} times shorter, so that you can break
+something and see the alert; recorded series keep the names of the nominal windows.
 
 | spent | over | and over | is | on the local mesh |
 |---|---|---|---|---|
@@ -33,9 +34,10 @@ alert; recorded series keep the names of the nominal windows.
 _OTHERS = """\
 ## Everything else
 
-Only what users notice calls somebody. What may be the cause is a ticket: it says where to look once users notice,
-or what will break next. Each alert has a page in [telemetry/runbooks](../telemetry/runbooks): what it means for users,
-where to look first, how to mend it and how to see that it is mended.
+Only what users notice calls somebody. What may be the cause is a ticket: it says where to look once
+users notice, or what will break next. Each alert has a page in
+[telemetry/runbooks](../telemetry/runbooks): what it means for users, where to look first, how to mend
+it and how to see that it is mended.
 
 | alert | is | says |
 |---|---|---|
@@ -44,9 +46,9 @@ where to look first, how to mend it and how to see that it is mended.
 _CHANGING = """
 ## Changing them
 
-Edit `telemetry/slo/slos.yaml` or a file of `telemetry/slo/alerts/`, say `make slo`, and write the runbook of a
-new alert; the tests ask for it. `promtool test rules telemetry/prometheus/tests/*.yml` tries every alert both
-ways.
+Edit `telemetry/slo/slos.yaml` or a file of `telemetry/slo/alerts/`, say `make slo`, and write the runbook
+of a new alert; the tests ask for it. `promtool test rules telemetry/prometheus/tests/*.yml` tries every
+alert both ways. Dashboards are made the same way, by the modules of `telemetry/grafana/`.
 """
 
 

@@ -1,8 +1,8 @@
 """Inputs of `promtool test rules` for the burn-rate alerts: each fires above its rate and not below.
 
 A trial spends every objective's budget at one speed from the start, so that all windows hold the same
-share: the alerts whose factor is smaller fire, the others do not. That windows end when they should is tried by
-hand, in `telemetry/prometheus/tests/windows.yml`.
+share: the alerts whose factor is smaller fire, the others do not. That windows end is tried by hand, in
+`telemetry/prometheus/tests/windows.yml`.
 """
 
 from __future__ import annotations
