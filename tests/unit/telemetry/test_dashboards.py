@@ -11,9 +11,7 @@ import yaml
 from telemetry.grafana import outputs
 from telemetry.grafana.queries import DASHBOARDS, panel_queries
 from telemetry.slo.model import load_objectives
-from tests.unit.telemetry.slo.test_rules import ask, promtool
-
-__all__ = ["promtool"]
+from tests.promtool import ask
 
 
 def test_what_is_committed_is_what_would_be_made() -> None:
@@ -39,9 +37,9 @@ def test_each_objective_has_its_row() -> None:
     assert {slo.name for slo in load_objectives().slos} <= shown
 
 
-def test_prometheus_understands_every_query(promtool: str, tmp_path: Path) -> None:
+def test_prometheus_understands_every_query(tmp_path: Path) -> None:
     queries = [query.asked("5m") for query in panel_queries()]
     assert not [query for query in queries if "$" in query]
     asked = [{"record": f"q{number}", "expr": query} for number, query in enumerate(queries)]
     (tmp_path / "queries.yml").write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": asked}]}))
-    ask(promtool, "check", "rules", tmp_path / "queries.yml")
+    ask("check", "rules", tmp_path / "queries.yml")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,45 +10,29 @@ import yaml
 
 from telemetry.grafana.queries import RULES, rules
 from telemetry.slo.rules import runbook
+from tests.promtool import ask
 
 TESTS = sorted((RULES / "tests").glob("*.yml"))
-CACHED = Path.home() / ".cache" / "delinkcious" / "bin" / "promtool"
-WITHIN_S = 100
-
-
-@pytest.fixture(scope="session")
-def promtool() -> str:
-    found = shutil.which("promtool") or (str(CACHED) if CACHED.exists() else None)
-    if found is None:
-        pytest.skip("promtool is missing; it comes with Prometheus, e.g. by `apt-get install prometheus`")
-    return found
-
-
-def ask(promtool: str, *arguments: str | Path) -> None:
-    done = subprocess.run(
-        [promtool, *map(str, arguments)], capture_output=True, text=True, timeout=WITHIN_S, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("test", TESTS, ids=[test.stem for test in TESTS])
-def test_alerts_fire_when_they_should_and_only_then(promtool: str, test: Path) -> None:
-    ask(promtool, "test", "rules", test)
+def test_alerts_fire_when_they_should_and_only_then(test: Path) -> None:
+    ask("test", "rules", test)
 
 
 @pytest.mark.parametrize("variant", ["rules", "rules-local"])
-def test_prometheus_understands_every_rule(promtool: str, variant: str) -> None:
-    ask(promtool, "check", "rules", *sorted((RULES / variant).glob("*.yml")))
+def test_prometheus_understands_every_rule(variant: str) -> None:
+    ask("check", "rules", *sorted((RULES / variant).glob("*.yml")))
 
 
-def test_a_wrong_expectation_is_noticed(promtool: str, tmp_path: Path) -> None:
+def test_a_wrong_expectation_is_noticed(tmp_path: Path) -> None:
     wrong = yaml.safe_load((RULES / "tests" / "unjudged.yml").read_text())
     wrong["rule_files"] = [str(RULES / "rules" / "slo-web.yml")]
     labels = {"service": "web", "slo": "web-latency", "severity": "page", "window": "1h"}
     wrong["tests"][0]["alert_rule_test"][1]["exp_alerts"] = [{"exp_labels": labels}]
     (tmp_path / "wrong.yml").write_text(yaml.safe_dump(wrong))
     with pytest.raises(AssertionError, match="web-latency"):
-        ask(promtool, "test", "rules", tmp_path / "wrong.yml")
+        ask("test", "rules", tmp_path / "wrong.yml")
 
 
 def test_each_alert_is_tried_both_ways() -> None:

@@ -13,9 +13,7 @@ import yaml
 
 from delinkcious.__main__ import main
 from telemetry.grafana.queries import TELEMETRY, rules
-from tests.unit.telemetry.slo.test_rules import ask, promtool
-
-__all__ = ["promtool"]
+from tests.promtool import ask
 
 RUNBOOKS = sorted((TELEMETRY / "runbooks").glob("*.md"))
 SECTIONS = ["First look", "Likely causes", "Mending", "Mended when"]
@@ -85,8 +83,8 @@ def test_every_link_in_a_runbook_leads_somewhere(path: Path) -> None:
         assert (path.parent / target).exists(), target
 
 
-def test_prometheus_understands_every_query_of_the_runbooks(promtool: str, tmp_path: Path) -> None:
+def test_prometheus_understands_every_query_of_the_runbooks(tmp_path: Path) -> None:
     queries = [query for path in RUNBOOKS for query in QUERY.findall(path.read_text())]
     asked = [{"record": f"q{number}", "expr": query} for number, query in enumerate(queries)]
     (tmp_path / "queries.yml").write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": asked}]}))
-    ask(promtool, "check", "rules", tmp_path / "queries.yml")
+    ask("check", "rules", tmp_path / "queries.yml")
