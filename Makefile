@@ -44,6 +44,11 @@ bench-scale: $(VENV)/dev ## Compare lists, searches and news at a thousand and a
 render: $(VENV)/dev ## Render the chart for the local mesh
 	$(BIN)/python -m delinkcious.chart
 
+.PHONY: slo
+slo: $(VENV)/dev ## Make rules, alerts, dashboards and their page of the objectives
+	$(BIN)/python -m telemetry.slo
+	$(BIN)/python -m telemetry.grafana
+
 .PHONY: clean
 clean: down ## Stop everything and delete the environment and the local data
 	rm -rf $(VENV) .delinkcious
