@@ -47,7 +47,8 @@ NAME = """
 
 SAVE = f"""
     WITH owner AS (
-        INSERT INTO link_owners AS o (owner_id) VALUES ($1)
+        INSERT INTO link_owners AS o (owner_id)
+        SELECT $1 WHERE NOT EXISTS (SELECT FROM deleted_owners WHERE owner_id = $1)
         ON CONFLICT (owner_id) DO UPDATE SET owner_id = o.owner_id
         RETURNING links, {SET_TRACE.format(parameter="$11")}),
     saved AS (
@@ -58,7 +59,7 @@ SAVE = f"""
                coalesce($13, false), coalesce($14, now())
         WHERE ((SELECT links FROM owner) < $10
                OR EXISTS (SELECT FROM links WHERE owner_id = $1 AND url_hash = url_digest($2)))
-          AND NOT EXISTS (SELECT FROM deleted_owners WHERE owner_id = $1)
+          AND EXISTS (SELECT FROM owner)
         ON CONFLICT ON CONSTRAINT links_owner_url_key DO UPDATE SET
             title = coalesce($4, l.title), note = coalesce($5, l.note), tags = coalesce($6::text[], l.tags),
             private = coalesce($7, l.private), to_read = coalesce($8, l.to_read),
