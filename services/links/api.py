@@ -93,7 +93,10 @@ async def delete_link(deps: Deps, principal: Principal, link_id: int, headers: P
 
 
 async def list_links(deps: Deps, principal: Principal, query: LinkQuery) -> Page[Link]:
-    """The caller's links, or with `owner` the public links of somebody else."""
+    """The caller's links, or with `owner` the public links of somebody else.
+
+    A page of very long links may hold fewer than `limit` while `next` leads on.
+    """
     owner_id = principal.user_id if query.owner is None else query.owner
     is_own = owner_id == principal.user_id
     if not is_own and (query.private or query.to_read is not None or query.archived is not None):

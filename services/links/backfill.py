@@ -48,9 +48,9 @@ class Backfill:
         progress = await self.checker.backfill()
         while not progress.done:
             after = progress.after
-            found = await self.feeds.everything(None, (after.owner_id, after.link_id), OLDER_LINKS)
+            found, more = await self.feeds.everything(None, (after.owner_id, after.link_id), OLDER_LINKS)
             links = [KnownLink(link.owner_id, link.id, link.url, link.version) for link in found]
-            page = OlderLinks(after=after, links=links, last=len(links) < OLDER_LINKS)
+            page = OlderLinks(after=after, links=links, last=not more)
             progress = await self.checker.tell(page)
             told += len(links)
         return told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
@@ -191,12 +192,20 @@ def checked_time(when: dt.datetime, pointer: str = "/created_at") -> dt.datetime
 
 def normalise_tag(text: str) -> str:
     """Blanks and commas trimmed, runs of them inside made one `-`, lower case; may come out empty."""
-    return tag_name(text).lower()
+    return composed(tag_name(text).lower())
+
+
+def composed(text: str) -> str:
+    """With each letter and its accents as one character, where there is one (NFC)."""
+    return unicodedata.normalize("NFC", text)
 
 
 def tag_name(text: str) -> str:
-    """A tag as it is shown: as it was written, without what no tag contains."""
-    return _TAG_GAP.sub("-", _TAG_EDGES.sub("", text.replace("\0", "")))
+    """A tag as it is shown: as it was written, without what no tag contains.
+
+    Letters are composed (NFC), or what looks the same would be two tags.
+    """
+    return _TAG_GAP.sub("-", _TAG_EDGES.sub("", composed(text.replace("\0", ""))))
 
 
 def spelt_otherwise(tags: Iterable[str]) -> dict[str, str]:
@@ -204,7 +213,7 @@ def spelt_otherwise(tags: Iterable[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for text in tags:
         name = tag_name(text)
-        names.setdefault(name.lower(), name)
+        names.setdefault(composed(name.lower()), name)
     return {tag: name for tag, name in names.items() if tag and tag != name}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import starmap
 
-from services.kit.db import Database
+from services.kit.db import Database, Record
+from services.links import sizes
 from services.links.domain import Link, Moment
 from services.links.events import LinkSaved
 from services.links.store import PUBLIC_COLUMNS
@@ -31,21 +31,24 @@ class FeedStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def everything(self, owner_id: int | None, after: tuple[int, int], limit: int) -> list[LinkSaved]:
-        """Links behind `after` (owner, id), private ones too."""
-        rows = await self._database.fetch(EVERYTHING, owner_id, *after, limit)
-        return list(starmap(LinkSaved, rows))
+    async def everything(
+        self, owner_id: int | None, after: tuple[int, int], limit: int
+    ) -> tuple[list[LinkSaved], bool]:
+        """Links behind `after` (owner, id), private ones too, and whether there are more."""
+        arguments = (owner_id, *after, limit + 1)
+        _, links, more = await sizes.read(self._database, EVERYTHING, arguments, limit, _saved)
+        return links, more
 
     async def one(self, owner_id: int, link_id: int) -> LinkSaved | None:
         row = await self._database.fetchrow(ONE, owner_id, link_id)
-        return None if row is None else LinkSaved(*row)
+        return None if row is None else _saved(row)
 
     async def public(
         self, owner_id: int | None, tags: Sequence[str], after: Moment | None, limit: int
-    ) -> list[Link]:
-        """Public links with all of `tags`, newest first, behind `after`."""
+    ) -> tuple[list[Link], bool]:
+        """Public links with all of `tags`, newest first, behind `after`, and whether there are more."""
         if any(tag.startswith(".") for tag in tags):
-            return []  # such a tag is its owner's alone
+            return [], False  # such a tag is its owner's alone
         arguments: list[object] = []
         parts = ["NOT private"]
 
@@ -62,6 +65,15 @@ class FeedStore:
             compare("tags @> {}::text[]", tags)
         if after is not None:
             compare("(created_at, id) < ({}, {})", after.created_at, after.id)
-        arguments.append(limit)
+        arguments.append(limit + 1)
         sql = PUBLIC.format(columns=PUBLIC_COLUMNS, where=" AND ".join(parts), limit=f"${len(arguments)}")
-        return list(starmap(Link, await self._database.fetch(sql, *arguments)))
+        _, links, more = await sizes.read(self._database, sql, arguments, limit, _public)
+        return links, more
+
+
+def _saved(row: Record) -> LinkSaved:
+    return LinkSaved(*row)
+
+
+def _public(row: Record) -> Link:
+    return Link(*row)

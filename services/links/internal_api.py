@@ -54,8 +54,8 @@ async def all_links(deps: Deps, query: Everything) -> Page[LinkSaved]:
         return Page(items=[] if found is None else [found])
     after = None if query.cursor is None else page.decode(After, query.cursor)
     place = (0, 0) if after is None else (after.owner_id, after.id)
-    links = await deps.feeds.everything(query.owner, place, query.limit)
-    last = links[-1] if len(links) == query.limit else None
+    links, more = await deps.feeds.everything(query.owner, place, query.limit)
+    last = links[-1] if more else None
     return Page(items=links, next=page.encode(After(last.owner_id, last.id)) if last else None)
 
 
@@ -64,8 +64,8 @@ async def public_links(deps: Deps, query: PublicQuery) -> Page[Link]:
     with fields_checked():
         tags = [domain.one_tag(tag, f"/tag/{position}") for position, tag in enumerate(query.tag)]
     after = None if query.cursor is None else page.decode(domain.Moment, query.cursor)
-    links = await deps.feeds.public(query.owner, tags, after, query.limit)
-    last = links[-1] if len(links) == query.limit else None
+    links, more = await deps.feeds.public(query.owner, tags, after, query.limit)
+    last = links[-1] if more else None
     return Page(items=links, next=page.encode(domain.Moment(last.created_at, last.id)) if last else None)
 
 

@@ -17,13 +17,8 @@ from services.links.search import sql
 from services.links.search.store import BOUND, STATEMENT_TIMEOUT_MS, SearchTooSlow
 from services.links.search.tree import Node
 from services.links.selection import Selection, condition
+from services.links.sizes import MAX_CHARACTERS, PREFETCH, characters
 from services.links.store import COLUMNS, PUBLIC_COLUMNS, WIDTH
-
-# An answer is held whole here and by whoever asked. A link may have 140,000 characters, each up to six
-# bytes in JSON: so it stays below what the kit's client reads (16 MiB).
-MAX_CHARACTERS = 2 << 20
-# Rows fetched at once, for the same reason.
-PREFETCH = 50
 
 # The argument that is the owner, where everybody is meant.
 _OWNER = re.compile(r"\$1(?!\d)")
@@ -118,11 +113,11 @@ class ListingStore:
                     offset=asked.offset,
                 )
                 items: list[Listed] = []
-                characters = 0
+                size = 0
                 async for row in connection.cursor(statement, *arguments, prefetch=PREFETCH):
-                    items.append(_listed(row))
-                    characters += len(row["url"]) + len(row["title"]) + len(row["note"]) + len(row["notes"])
-                    if characters > MAX_CHARACTERS:
+                    items.append(listed := _listed(row))
+                    size += characters(listed.link)
+                    if size > MAX_CHARACTERS:
                         break
         except asyncpg.QueryCanceledError as error:
             raise SearchTooSlow(

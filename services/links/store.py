@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import starmap
 from typing import Any
 
 import msgspec
 
-from services.kit.db import Database, constraints
+from services.kit.db import Database, Record, constraints
 from services.kit.errors import Conflict, NotFound, PreconditionFailed, Unauthenticated
 from services.kit.events.outbox import SET_TRACE
+from services.links import sizes
 from services.links.domain import Counts, Link, Values
 from services.links.paging import ORDERS, OrderName, Position, position_of
 from services.links.problems import QuotaExceeded
@@ -47,7 +47,8 @@ NAME = """
 
 SAVE = f"""
     WITH owner AS (
-        INSERT INTO link_owners AS o (owner_id) VALUES ($1)
+        INSERT INTO link_owners AS o (owner_id)
+        SELECT $1 WHERE NOT EXISTS (SELECT FROM deleted_owners WHERE owner_id = $1)
         ON CONFLICT (owner_id) DO UPDATE SET owner_id = o.owner_id
         RETURNING links, {SET_TRACE.format(parameter="$11")}),
     saved AS (
@@ -58,7 +59,7 @@ SAVE = f"""
                coalesce($13, false), coalesce($14, now())
         WHERE ((SELECT links FROM owner) < $10
                OR EXISTS (SELECT FROM links WHERE owner_id = $1 AND url_hash = url_digest($2)))
-          AND NOT EXISTS (SELECT FROM deleted_owners WHERE owner_id = $1)
+          AND EXISTS (SELECT FROM owner)
         ON CONFLICT ON CONSTRAINT links_owner_url_key DO UPDATE SET
             title = coalesce($4, l.title), note = coalesce($5, l.note), tags = coalesce($6::text[], l.tags),
             private = coalesce($7, l.private), to_read = coalesce($8, l.to_read),
@@ -181,7 +182,7 @@ class LinkStore:
     async def page(
         self, owner_id: int, selection: Selection, order_name: OrderName, after: Position | None, limit: int
     ) -> tuple[list[Link], Position | None]:
-        """At most `limit` links of the owner's own, and where the next page begins after."""
+        """At most `limit` links of the owner's own, as many as an answer holds, and where the next begins."""
         return await self._page(COLUMNS, owner_id, selection, order_name, after, limit)
 
     async def public_page(
@@ -215,19 +216,20 @@ class LinkStore:
         if after is not None:
             where += " AND " + order.after(after, arguments)
         arguments.append(limit + 1)
-        rows = await self._database.fetch(
-            f"SELECT {columns}{order.selected} FROM links WHERE {where} {order.sql} LIMIT ${len(arguments)}",  # noqa: S608 - constants
-            *arguments,
-        )
-        links = list(starmap(Link, (row[:WIDTH] for row in rows[:limit])))
-        if len(rows) <= limit:
+        sql = f"SELECT {columns}{order.selected} FROM links WHERE {where} {order.sql} LIMIT ${len(arguments)}"  # noqa: S608 - constants
+        rows, links, more = await sizes.read(self._database, sql, arguments, limit, _link)
+        if not more:
             return links, None
-        return links, position_of(order_name, rows[limit - 1][order.column], links[-1].id)
+        return links, position_of(order_name, rows[-1][order.column], links[-1].id)
 
     async def _why_not(self, owner_id: int, link_id: int) -> Exception:
         """Why a conditional write found no row."""
         link = await self.get(owner_id, link_id)
         return PreconditionFailed(f"link {link_id} is at version {link.version}", version=link.version)
+
+
+def _link(row: Record) -> Link:
+    return Link(*row[:WIDTH])
 
 
 def _arguments(values: Values) -> tuple[object, ...]:

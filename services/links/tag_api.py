@@ -29,7 +29,7 @@ async def list_tags(deps: Deps, principal: Principal, query: TagQuery) -> Page[T
     after = None if query.cursor is None else page.decode(TagPosition, query.cursor)
     if after is not None and after.order != query.order:
         raise BadRequest("`cursor` belongs to another order", parameter="cursor")
-    prefix = query.prefix.replace("\0", "").lower()
+    prefix = domain.composed(query.prefix.replace("\0", "").lower())
     found, end = await deps.tags.page(principal.user_id, prefix, query.order, after, query.limit)
     return Page(items=found, next=None if end is None else page.encode(end))
 

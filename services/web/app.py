@@ -11,11 +11,11 @@ from services.kit.resources import Resources
 from services.news.client import open_news
 from services.users.client import UsersClient
 from services.web import consuming, linkding, news_api, pages, pinboard
+from services.web.departures import Departures
 from services.web.deps import Deps
 from services.web.feed_store import FeedStore
 from services.web.housekeeping import cleaning
 from services.web.keys import Keys
-from services.web.linkding.bundle_store import BundleStore
 from services.web.news import News
 from services.web.private_feeds import PrivateFeeds
 from services.web.programs.identities import Identities
@@ -45,7 +45,7 @@ def create(settings: WebSettings) -> Starlette:
         await resources.enter("housekeeping", cleaning(sessions.store))
         if settings.nats_url:
             broker = await resources.enter("broker", open_bus(settings.nats_url, "web", resources.registry))
-            events = consuming.subscriptions(sessions.store, feeds, BundleStore(database))
+            events = consuming.subscriptions(Departures(database))
             metrics = ConsumerMetrics(resources.registry, consuming.CONSUMER)
             consumer = Consumer(broker, consuming.CONSUMER, events, metrics, resources.provider)
             await resources.enter("consumer", consumer.running())

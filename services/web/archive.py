@@ -18,9 +18,11 @@ import msgspec
 
 from services.kit.page import Page
 from services.kit.settings import Secret
-from services.links.client import ExportQuery, LinkQuery, LinksClient, TagQuery
+from services.links.client import ExportQuery, LinkQuery, LinksClient, TagEntry, TagEntryQuery
 from services.social_graph.client import ListQuery
 from services.users.client import AuditEntry, Export, UsersClient
+from services.web.linkding.bundle import MAX_BUNDLES
+from services.web.linkding.bundle_store import BundleStore
 from services.web.sessions import Session
 from services.web.visit import Visit
 
@@ -42,7 +44,8 @@ activity.json      what happened to the account
 links.json         every link with all its fields, one JSON object a line; health, health_reason,
                    suggested_url and checked_at are what the last check found
 bookmarks.html     the same links for any browser
-tags.json          your tags, and how many links have each
+tags.json          your tags, how each is spelt and how many links have it; those without one, too
+bundles.json       searches that you saved with a program of linkding's
 following.json     whom you follow, since when
 followers.json     who follows you, since when
 blocks.json        whom you have blocked
@@ -68,7 +71,8 @@ async def collect(visit: Visit) -> Contents:
         _all(lambda cursor: people.followers(ListQuery(limit=PEOPLE_PAGE, cursor=cursor))),
         _all(lambda cursor: people.blocks(ListQuery(limit=PEOPLE_PAGE, cursor=cursor))),
     )
-    tags = await _all(lambda cursor: links.tags(TagQuery(limit=PAGE, cursor=cursor)))
+    tags = await _tags(links)
+    _, bundles = await BundleStore(visit.deps.database).page(visit.user.user_id, MAX_BUNDLES, 0)
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     return Contents(
         {
@@ -79,6 +83,7 @@ async def collect(visit: Visit) -> Contents:
             "api-tokens.json": _json(account.tokens),
             "activity.json": _json(audit),
             "tags.json": _json(tags),
+            "bundles.json": _json(bundles),
             "following.json": _json(following),
             "followers.json": _json(followers),
             "blocks.json": _json(blocks),
@@ -120,6 +125,13 @@ async def _lines(links: LinksClient) -> AsyncIterator[bytes]:
         cursor = found.next
         if cursor is None:
             return
+
+
+async def _tags(links: LinksClient) -> list[TagEntry]:
+    found: list[TagEntry] = []
+    while page := (await links.tag_entries(TagEntryQuery(limit=PAGE, offset=len(found)))).items:
+        found += page
+    return found
 
 
 async def _audit(users: UsersClient, token: Secret, account: Export) -> list[AuditEntry]:

@@ -5,20 +5,16 @@ from __future__ import annotations
 from services.kit.events.consumer import Subscription
 from services.kit.events.envelope import Event
 from services.users.client import USER_DELETED, UserDeleted
-from services.web.feed_store import FeedStore
-from services.web.linkding.bundle_store import BundleStore
-from services.web.session_store import SessionStore
+from services.web.departures import Departures
 
 CONSUMER = "web"
 
 
-def subscriptions(sessions: SessionStore, feeds: FeedStore, bundles: BundleStore) -> tuple[Subscription, ...]:
+def subscriptions(departures: Departures) -> tuple[Subscription, ...]:
     """The events that matter here, with what is done about each."""
 
     async def user_deleted(_: Event, user: UserDeleted) -> None:
         # What is gone is gone, however often it comes.
-        await feeds.delete(user.user_id)
-        await sessions.end_all(user.user_id)
-        await bundles.delete_all(user.user_id)
+        await departures.depart(user.user_id)
 
     return (Subscription(USER_DELETED, UserDeleted, user_deleted),)

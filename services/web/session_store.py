@@ -6,9 +6,12 @@ import datetime as dt
 from dataclasses import dataclass
 
 from services.kit.db import Database, Record
+from services.web.departures import IS_HERE, beside_departure
 
 COLUMNS = "id_hash, user_id, username, users_session_id, tokens, access_expires_at, expires_at"
-ADD = f"INSERT INTO web_sessions ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)"  # noqa: S608 - constants
+ADD = f"""
+    INSERT INTO web_sessions ({COLUMNS})
+    SELECT $1, $2, $3, $4, $5, $6, $7 WHERE {IS_HERE.format(user="$2")} RETURNING true"""
 FIND = f"SELECT {COLUMNS} FROM web_sessions WHERE id_hash = $1 AND expires_at > now()"  # noqa: S608 - as above
 LOCK = FIND + " FOR UPDATE"
 RENEW = "UPDATE web_sessions SET tokens = $2, access_expires_at = $3, expires_at = $4 WHERE id_hash = $1"
@@ -39,17 +42,20 @@ class SessionStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, session: StoredSession) -> None:
-        await self._database.execute(
-            ADD,
-            session.id_hash,
-            session.user_id,
-            session.username,
-            session.users_session_id,
-            session.tokens,
-            session.access_expires_at,
-            session.expires_at,
-        )
+    async def add(self, session: StoredSession) -> bool:
+        """Keep it; False for an account that is gone."""
+        async with beside_departure(self._database, session.user_id):
+            added = await self._database.fetchval(
+                ADD,
+                session.id_hash,
+                session.user_id,
+                session.username,
+                session.users_session_id,
+                session.tokens,
+                session.access_expires_at,
+                session.expires_at,
+            )
+        return bool(added)
 
     async def find(self, id_hash: bytes) -> StoredSession | None:
         return _session(await self._database.fetchrow(FIND, id_hash))

@@ -89,7 +89,8 @@ class Sessions:
         )
         if replaced is not None:
             await self.store.end(replaced.stored.id_hash)
-        await self.store.add(stored)
+        if not await self.store.add(stored):
+            raise SessionEnded("the account was deleted")
         self._sign_ins.confirm(stored.id_hash)
         return Session(session_id, stored)
 

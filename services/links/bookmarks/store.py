@@ -20,7 +20,8 @@ from .model import Options, Skipped
 # A replica that died is thought alive for as long. Every batch and every second of reading renews it.
 LEASE_S = 30
 KEPT_IMPORTS = 50
-EXPORT_PAGE = 250
+# A piece of the file is made whole: 50 links are 50 MB at worst, and 25 kB as a rule.
+EXPORT_PAGE = 50
 
 # The triggers that count an owner's links lock this row; see 0001_links.sql.
 MAKE_OWNER = "INSERT INTO link_owners (owner_id) VALUES ($1) ON CONFLICT DO NOTHING"

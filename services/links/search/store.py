@@ -14,6 +14,7 @@ import asyncpg
 
 from services.kit.db import Database, Record
 from services.kit.errors import Unprocessable
+from services.links import sizes
 from services.links.domain import Link
 from services.links.search import sql
 from services.links.search.highlight import Highlighter
@@ -81,26 +82,32 @@ class SearchStore:
         limit: int,
         now: dt.datetime,
     ) -> tuple[list[Hit], Position | None]:
-        """At most `limit` links, and where the next page begins after; raises SearchTooSlow."""
+        """At most `limit` links, as many as an answer holds, and where the next page begins after.
+
+        Raises SearchTooSlow.
+        """
         statement = sql.compiled(node, owner_id, now, is_ranked=order == "relevance")
         by_relevance = statement.rank is not None
         text = _relevance(statement, after, limit) if by_relevance else _newest(statement, after, limit)
         try:
             async with self._database.transaction(readonly=True) as connection:
                 await connection.execute(BOUND, str(self._timeout_ms))
-                rows = await connection.fetch(text, *statement.arguments)
+                rows, links, more = await sizes.read(self._database, text, statement.arguments, limit, _link)
         except asyncpg.QueryCanceledError as error:
             raise SearchTooSlow(
                 f"given up after {self._timeout_ms / 1000:g} s; add a word, a tag or a date to narrow it"
             ) from error
         marks = Highlighter(node)
         hits = []
-        for row in rows[:limit]:
-            link = Link(*row[:WIDTH])
+        for row, link in zip(rows, links, strict=True):
             score = row["score"] / MAX_SCORE if by_relevance else None
             hits.append(Hit(link, score, marks.highlights(link)))
         end = _end_of_window if by_relevance else _end_of_list
-        return hits, end(rows, after, limit, order, digest(node))
+        return hits, end(rows, after, more, order, digest(node))
+
+
+def _link(row: Record) -> Link:
+    return Link(*row[:WIDTH])
 
 
 def default_order(node: Node) -> SearchOrder:
@@ -154,16 +161,16 @@ def _place(place: Place, statement: sql.Compiled) -> str:
 
 
 def _end_of_list(
-    rows: list[Record], _: Position | None, limit: int, order: SearchOrder, name: str
+    rows: list[Record], _: Position | None, more: bool, order: SearchOrder, name: str
 ) -> Position | None:
-    if len(rows) <= limit:
+    if not more:
         return None
-    last = rows[limit - 1]
+    last = rows[-1]
     return Position(order, name, Place(last["created_at"], last["id"]))
 
 
 def _end_of_window(
-    rows: list[Record], after: Position | None, limit: int, order: SearchOrder, name: str
+    rows: list[Record], after: Position | None, more: bool, order: SearchOrder, name: str
 ) -> Position | None:
     inside = after if after is not None and after.newest is not None else None
     if inside is not None:
@@ -174,7 +181,7 @@ def _end_of_window(
         oldest = Place(rows[0]["oldest_at"], rows[0]["oldest_id"]) if is_full else None
     else:
         return None
-    if len(rows) > limit:
-        last = rows[limit - 1]
+    if more:
+        last = rows[-1]
         return Position(order, name, Place(last["created_at"], last["id"]), last["score"], newest, oldest)
     return None if oldest is None else Position(order, name, oldest)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from services.kit.db import Database, Record
-from services.kit.errors import NotFound
+from services.kit.errors import NotFound, Unauthenticated
+from services.web.departures import IS_HERE, beside_departure
 from services.web.linkding.bundle import MAX_BUNDLES, Bundle
 from services.web.linkding.fields import InvalidFields
 
@@ -30,14 +31,13 @@ DEFAULTS: dict[str, Any] = {
     "order": None,
 }
 
-# Whoever adds waits for the others of the same owner, so that numbers and the count are right.
-LOCK = "SELECT pg_advisory_xact_lock(hashtext('linkding_bundles'), ($1::bigint % 2147483647)::int)"
 COUNT = "SELECT count(*) FROM linkding_bundles WHERE user_id = $1"
 ADD = f"""
     INSERT INTO linkding_bundles (user_id, name, search, any_tags, all_tags, excluded_tags, filter_unread,
                                   filter_shared, "order")
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9::int,
-        (SELECT least(2147483647, coalesce(max("order") + 1, 0)) FROM linkding_bundles WHERE user_id = $1)))
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, coalesce($9::int,
+        (SELECT least(2147483647, coalesce(max("order") + 1, 0)) FROM linkding_bundles WHERE user_id = $1))
+    WHERE {IS_HERE.format(user="$1")}
     RETURNING {COLUMNS}"""  # noqa: S608 - constants
 EDIT = f"""
     UPDATE linkding_bundles AS b SET
@@ -50,7 +50,6 @@ GET = f"SELECT {COLUMNS} FROM linkding_bundles WHERE user_id = $1 AND id = $2"  
 LIST = f"""
     SELECT {COLUMNS} FROM linkding_bundles WHERE user_id = $1 ORDER BY "order", id LIMIT $2 OFFSET $3"""  # noqa: S608
 DELETE = "DELETE FROM linkding_bundles WHERE user_id = $1 AND id = $2"
-DELETE_ALL = "DELETE FROM linkding_bundles WHERE user_id = $1"
 
 
 class BundleStore:
@@ -60,13 +59,16 @@ class BundleStore:
         self._database = database
 
     async def add(self, user_id: int, sent: dict[str, Any]) -> Bundle:
-        """Raises InvalidFields when the owner has as many as one may have."""
+        """Raises InvalidFields when the owner has as many as one may have, Unauthenticated when gone."""
         values = DEFAULTS | sent
-        async with self._database.transaction():
-            await self._database.execute(LOCK, user_id)
+        # Whoever adds waits for the others of the same owner: numbers and the count are right.
+        async with beside_departure(self._database, user_id):
             if await self._database.fetchval(COUNT, user_id) >= MAX_BUNDLES:
                 raise InvalidFields(name=f"There are {MAX_BUNDLES} bundles already.")
-            return _bundle(await self._database.fetchrow(ADD, user_id, *(values[name] for name in WRITTEN)))
+            row = await self._database.fetchrow(ADD, user_id, *(values[name] for name in WRITTEN))
+            if row is None:
+                raise Unauthenticated("the account was deleted")
+            return _bundle(row)
 
     async def edit(self, user_id: int, bundle_id: int, sent: dict[str, Any]) -> Bundle:
         values = (sent.get(name) for name in WRITTEN)
@@ -84,10 +86,6 @@ class BundleStore:
     async def delete(self, user_id: int, bundle_id: int) -> None:
         if await self._database.execute(DELETE, user_id, bundle_id) != "DELETE 1":
             raise NotFound
-
-    async def delete_all(self, user_id: int) -> None:
-        """Of an account that is gone."""
-        await self._database.execute(DELETE_ALL, user_id)
 
 
 def _bundle(row: Record | None) -> Bundle:

@@ -143,6 +143,7 @@ async def test_nothing_is_left_of_an_account_that_is_gone_and_nothing_comes_agai
     assert again.status_code == 401
     sent = await ada.put("/api/v1/imports/key", content=b"<!DOCTYPE NETSCAPE-Bookmark-file-1>")
     assert sent.status_code == 401
+    assert await database.fetchval("SELECT count(*) FROM link_owners WHERE owner_id = 1") == 0
     assert (await bob.get("/api/v1/links/counts")).json()["links"] == 5
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -94,10 +95,16 @@ async def test_links_are_exported_in_three_formats(ann: Browser) -> None:
     assert "https://example.org/kept" in (await ann.get("/export/csv")).text
 
 
-async def test_all_data_come_in_one_file(ann: Browser, stack: Stack) -> None:
+async def test_all_data_come_in_one_file(ann: Browser, stranger: Browser, stack: Stack) -> None:
     for number in range(3):
-        await ann.save(f"https://example.org/{number}", title=f"Link {number}", tags="all", private="1")
-    await ann.post("/account/tokens", {"name": "phone", "scope": "read", "days": "30"})
+        await ann.save(f"https://example.org/{number}", title=f"Link {number}", tags="All", private="1")
+    made = await ann.post("/account/tokens", {"name": "phone", "scope": "write", "days": "30"})
+    token = re.search(r"dlk_[\w-]+", made.text)
+    assert token, made.text
+    program = {"authorization": f"Token {token[0]}"}
+    for path, body in (("tags", {"name": "kept"}), ("bundles", {"name": "Read", "search": "is:unread"})):
+        kept = await stranger.http.post(f"/api/{path}/", json=body, headers=program)
+        assert kept.status_code == 201, kept.text
     stack.stand.following.add("grace")
     stack.stand.blocked.add("mallory")
     found = {
@@ -120,7 +127,13 @@ async def test_all_data_come_in_one_file(ann: Browser, stack: Stack) -> None:
     assert json.loads(archive.read("account.json"))["username"] == ann.name
     assert json.loads(archive.read("following.json"))[0]["username"] == "grace"
     assert json.loads(archive.read("blocks.json"))[0]["username"] == "mallory"
-    assert json.loads(archive.read("tags.json")) == [{"tag": "all", "links": 3}]
+    tags = json.loads(archive.read("tags.json"))
+    assert [(tag["tag"], tag["name"], tag["links"]) for tag in tags] == [
+        ("all", "All", 3),
+        ("kept", "kept", 0),
+    ]
+    (bundle,) = json.loads(archive.read("bundles.json"))
+    assert (bundle["name"], bundle["search"], bundle["order"]) == ("Read", "is:unread", 0)
     assert json.loads(archive.read("api-tokens.json"))[0]["name"] == "phone"
     assert len(json.loads(archive.read("sessions.json"))) == 1
     assert b"Link 2" in archive.read("bookmarks.html")

@@ -26,6 +26,9 @@ from services.links.domain import Invalid, LinkChange, NewLink
         ("ci/cd", "ci/cd"),
         (" , ", ""),
         ("a\u00a0\tb", "a-b"),
+        ("Cafe\u0301", "caf\u00e9"),
+        ("CAF\u00c9", "caf\u00e9"),
+        ("\u212bngstr\u00f6m", "\u00e5ngstr\u00f6m"),
     ],
 )
 def test_a_tag_has_one_form(written: str, tag: str) -> None:

@@ -1,0 +1,45 @@
+"""The project's own routes: a request may last as long inside the mesh as it may at the edge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ISTIO = Path(__file__).parents[4] / "mesh" / "istio"
+
+
+def route(file: str, name: str, path: str) -> dict[str, Any]:
+    """The first route of a VirtualService that takes a path on port 80."""
+    documents = yaml.safe_load_all((ISTIO / file).read_text())
+    found = next(
+        document
+        for document in documents
+        if document["kind"] == "VirtualService" and document["metadata"]["name"] == name
+    )
+    routes: list[dict[str, Any]] = found["spec"]["http"]
+    return next(each for each in routes if "match" not in each or any(map(takes(path), each["match"])))
+
+
+def takes(path: str) -> Any:
+    def matches(match: dict[str, Any]) -> bool:
+        uri = match.get("uri", {"prefix": "/"})
+        return path == uri["exact"] if "exact" in uri else path.startswith(uri["prefix"])
+
+    return matches
+
+
+@pytest.mark.parametrize("path", ["/api/v1/exports", "/api/v1/imports/a-key"])
+def test_a_file_that_the_pages_pass_on_may_last_as_long_as_at_the_edge(path: str) -> None:
+    edge = route("gateway.yaml", "delinkcious", path)
+    pages = route("gateway.yaml", "delinkcious", "/account/data.zip")
+    inside = route("links.yaml", "links", path)
+    for field in ("timeout", "retries"):
+        assert inside[field] == edge[field] == pages[field], inside["name"]
+
+
+def test_everything_else_of_links_keeps_the_usual_time() -> None:
+    usual = route("links.yaml", "links", "/api/v1/links")
+    assert usual["name"] == "mesh" and usual["timeout"] == "15s"
