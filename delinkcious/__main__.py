@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "ca": ("up", "ca", "Print the file of the certificate to trust, for scripts."),
     "logs": ("logs", "logs", "Print what every process says, merged by time; or one trace."),
     "doctor": ("doctor", "doctor", "Say what is missing on this machine and how to mend it."),
+    "tools": ("tools", "tools", "Bring Jaeger and Prometheus, or say where they are."),
     "sign-up": ("account", "sign_up", "Make an account and sign in."),
     "sign-in": ("account", "sign_in", "Sign in; the session is kept for the commands that follow."),
     "sign-out": ("account", "sign_out", "End the session of this computer."),
