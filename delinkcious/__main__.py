@@ -12,7 +12,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("up", "up", "Start everything on this machine."),
     "down": ("up", "down", "End everything that `up` started; the data stay."),
     "status": ("up", "status", "Show what runs and where."),
-    "url": ("up", "url", "Print the public address, for scripts."),
+    "url": ("up", "url", "Print the public address, or that of Jaeger or Prometheus, for scripts."),
     "ca": ("up", "ca", "Print the file of the certificate to trust, for scripts."),
     "logs": ("logs", "logs", "Print what every process says, merged by time; or one trace."),
     "doctor": ("doctor", "doctor", "Say what is missing on this machine and how to mend it."),

@@ -38,6 +38,8 @@ MANIFESTS = Path("helm") / "local.yaml"
 POLICY = Path("mesh") / "istio"
 GATEWAY = "ingressgateway"
 OBSERVABILITY = "observability"
+LOOKING = {"jaeger": "traces", "prometheus": "metrics"}  # what people open
+LOOKING_AT = {"jaeger": 16686, "prometheus": 9090}
 CERTIFICATE = "delinkcious-tls"  # what mesh/istio/gateway.yaml names
 POSTGRES_PORT, NATS_PORT, NATS_MONITORING_PORT, REDIS_PORT = 5432, 4222, 8222, 6379
 
@@ -170,6 +172,21 @@ def ingress_url(explicit: Path | None = None) -> str:
             return f"https://{service['publicIp']}:{service['ports']['443']['targetPort']}"
     where = state(explicit).folder
     raise LookupError(f"another mesh runs in {where}: it has no gateway {ROOT_NAMESPACE}/{GATEWAY}")
+
+
+def tool_url(name: str, explicit: Path | None = None) -> str:
+    """The address of Jaeger's or Prometheus' pages. Raises LookupError, which says why it is not there."""
+    try:
+        pods = Client(state(explicit)).get("/get/pods", namespace=OBSERVABILITY)
+    except MeshError as error:
+        raise LookupError(str(error)) from error
+    pod = next((pod for pod in pods if pod["workload"] == name), None)
+    if pod is None:
+        raise LookupError(f"{name} is no part of this installation")
+    if not pod["ready"]:
+        reasons = [part["reason"] for part in pod["containers"] if part["reason"]]
+        raise LookupError("; ".join(reasons) or f"{name} is not ready")
+    return f"http://{pod['ip']}:{LOOKING_AT[name]}"
 
 
 def broker_url(explicit: Path | None = None) -> Secret:

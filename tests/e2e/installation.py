@@ -85,7 +85,7 @@ class Installation:
         return done.stdout
 
     def up(self) -> str:
-        return self.told("up", "--timeout", f"{UP_WITHIN_S:g}")
+        return self.told("up", "--no-tools", "--timeout", f"{UP_WITHIN_S:g}")
 
     def pods(self) -> list[Json]:
         """What `mesh get pods -o json` prints, without starting a program for it."""
