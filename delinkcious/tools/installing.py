@@ -16,6 +16,7 @@ from delinkcious.tools.errors import ToolUnavailable
 from delinkcious.tools.finding import Found
 
 POLL_S = 0.2
+NICENESS = 14  # with that of a build it is the least priority there is
 # What is made in the background for whoever starts the application; promtool is for who writes rules.
 WANTED = ("prometheus", "jaeger")
 
@@ -101,7 +102,7 @@ def begin() -> list[Tool]:
         (cache / "logs").mkdir(parents=True, exist_ok=True)
         with (cache / "logs" / "tools.log").open("w") as log:
             subprocess.Popen(
-                [sys.executable, "-m", "delinkcious", "tools", "install", *todo],
+                ["nice", "-n", str(NICENESS), sys.executable, "-m", "delinkcious", "tools", "install", *todo],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -16,7 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from delinkcious.stores.postgres import Postgres
 from delinkcious.stores.redis import Redis
-from telemetry.exporters import nats, postgres as postgres_exporter, redis as redis_exporter
+from telemetry.exporters import nats
+from telemetry.exporters import postgres as postgres_exporter
+from telemetry.exporters import redis as redis_exporter
 from telemetry.exporters.__main__ import Collect, application
 from tests.conftest import Daemon, RunningNats
 
