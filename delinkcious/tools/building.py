@@ -73,16 +73,16 @@ def _run(command: Sequence[str], folder: Path, log: Path, report: Report) -> Non
     """Run it with less priority; its output goes to `log`, line by line to `report` as well."""
     nice = ["nice", "-n", NICENESS] if shutil.which("nice") else []
     environment = {**settings.inherited(), "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
-    with log.open("a") as kept:
-        process = subprocess.Popen(
-            [*nice, *command],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    process = subprocess.Popen(
+        [*nice, *command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with log.open("a") as kept, process:
         try:
             for line in process.stdout or ():
                 kept.write(line)
@@ -91,7 +91,6 @@ def _run(command: Sequence[str], folder: Path, log: Path, report: Report) -> Non
             code = process.wait()
         finally:
             process.kill()
-            process.wait()
     if code != 0:
         raise ToolUnavailable(_why(log))
 

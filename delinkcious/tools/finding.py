@@ -62,7 +62,7 @@ def too_old(tool: Tool) -> str:
 def _candidates(tool: Tool) -> Iterator[tuple[str, Where]]:
     if on_path := settings.on_path(tool.name):
         yield on_path, "PATH"
-    if kept := shutil.which(cache() / "bin" / tool.name):
+    if kept := shutil.which(str(cache() / "bin" / tool.name)):
         yield kept, "cache"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import subprocess
 import threading
@@ -46,7 +47,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(parents=True)
     (folder / "go.mod").write_text("module example.test/tiny\n\ngo 1.21\n")
     (folder / "go.sum").write_text("")
-    (folder / "main.go").write_text(MAIN)
+    (folder / "main.go").write_text(f"{MAIN}\n// {secrets.token_hex(8)}: compiled anew\n")
     return tmp_path / "modules"
 
 
