@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -12,13 +12,14 @@ import yaml
 from delinkcious import edge
 from delinkcious.secrets import LocalSecrets, Manifest, addresses, secret
 from delinkcious.stores.nats import OPERATOR, Nats
-from delinkcious.stores.postgres import Postgres
+from delinkcious.stores.postgres import ADMIN, Postgres
 from delinkcious.stores.redis import Redis
+from delinkcious.tools import finding
 from mesh.local.model import ROOT_NAMESPACE
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.companion import ProcessSpec, Room
 from mesh.local.runtime.errors import MeshError
-from mesh.local.runtime.mesh import Mesh
+from mesh.local.runtime.mesh import Mesh, Options
 from mesh.local.runtime.state import FOLDER, State
 from services.kit.settings import Secret
 
@@ -32,9 +33,13 @@ PUBLISHERS = {
 }
 BROKER_USERS = (*PUBLISHERS, "news", "web", OPERATOR)
 WITH_REDIS = ("news",)
+MONITOR = "monitoring"  # who may look at the numbers of the stores, and at nothing else
 MANIFESTS = Path("helm") / "local.yaml"
 POLICY = Path("mesh") / "istio"
 GATEWAY = "ingressgateway"
+OBSERVABILITY = "observability"
+LOOKING = {"jaeger": "traces", "prometheus": "metrics"}  # what people open
+LOOKING_AT = {"jaeger": 16686, "prometheus": 9090}
 CERTIFICATE = "delinkcious-tls"  # what mesh/istio/gateway.yaml names
 POSTGRES_PORT, NATS_PORT, NATS_MONITORING_PORT, REDIS_PORT = 5432, 4222, 8222, 6379
 
@@ -65,10 +70,13 @@ def make_mesh(checkout: Path, folder: Path, report: Callable[[str], None]) -> Me
     def own_secrets(_: Room) -> str:
         """The Secrets that an operator would make on Kubernetes."""
         hosts = ["localhost", made[0].service_ip(f"{ROOT_NAMESPACE}/{GATEWAY}")]
-        return _yaml([*secrets.manifests(), _public_certificate(folder, hosts)])
+        rooms = {companion.spec.name: companion.room for companion in made[0].companions}
+        return _yaml([*secrets.manifests(), _public_certificate(folder, hosts), _monitoring(secrets, rooms)])
 
     processes = [_database(secrets, own_secrets), _broker(secrets), _redis(secrets)]
-    made.append(Mesh(folder, [checkout / MANIFESTS, checkout / POLICY], processes=processes, report=report))
+    sources = [checkout / MANIFESTS, checkout / POLICY]
+    options = Options(locate=finding.locate)
+    made.append(Mesh(folder, sources, processes=processes, report=report, options=options))
     return made[0]
 
 
@@ -77,6 +85,7 @@ def _database(secrets: LocalSecrets, more: Callable[[Room], str]) -> ProcessSpec
         return Postgres(room.folder, room.address, POSTGRES_PORT)
 
     async def create(room: Room) -> None:
+        await server(room).ensure_monitor(MONITOR, secrets.monitoring)
         for name in DATABASES:
             await server(room).ensure_database(name, secrets.databases[name])
 
@@ -121,11 +130,25 @@ def _redis(secrets: LocalSecrets) -> ProcessSpec:
 
     return ProcessSpec(
         name="redis",
-        prepare=lambda room: server(room).initialise(secrets.redis),
+        prepare=lambda room: server(room).initialise(secrets.redis, (MONITOR, secrets.monitoring)),
         command=lambda room: server(room).command(),
         ready=lambda room: server(room).ready(secrets.redis),
         resources=resources,
     )
+
+
+def _monitoring(secrets: LocalSecrets, rooms: Mapping[str, Room]) -> Manifest:
+    """Where the stores' numbers are, for the process that shows them to Prometheus."""
+    postgres, redis, nats = rooms["postgres"], rooms["redis"], rooms["nats"]
+    password = secrets.monitoring
+    urls = {
+        "postgres-url": Postgres(postgres.folder, postgres.address, POSTGRES_PORT).url(
+            MONITOR, password, ADMIN
+        ),
+        "redis-url": Redis(redis.folder, redis.address, REDIS_PORT).url(password, MONITOR),
+        "nats-url": f"http://{nats.address}:{NATS_MONITORING_PORT}",
+    }
+    return secret("stores-monitoring", urls, namespace=OBSERVABILITY)
 
 
 def _yaml(manifests: Sequence[Manifest]) -> str:
@@ -149,6 +172,21 @@ def ingress_url(explicit: Path | None = None) -> str:
             return f"https://{service['publicIp']}:{service['ports']['443']['targetPort']}"
     where = state(explicit).folder
     raise LookupError(f"another mesh runs in {where}: it has no gateway {ROOT_NAMESPACE}/{GATEWAY}")
+
+
+def tool_url(name: str, explicit: Path | None = None) -> str:
+    """The address of Jaeger's or Prometheus' pages. Raises LookupError, which says why it is not there."""
+    try:
+        pods = Client(state(explicit)).get("/get/pods", namespace=OBSERVABILITY)
+    except MeshError as error:
+        raise LookupError(str(error)) from error
+    pod = next((pod for pod in pods if pod["workload"] == name), None)
+    if pod is None:
+        raise LookupError(f"{name} is no part of this installation")
+    if not pod["ready"]:
+        reasons = [part["reason"] for part in pod["containers"] if part["reason"]]
+        raise LookupError("; ".join(reasons) or f"{name} is not ready")
+    return f"http://{pod['ip']}:{LOOKING_AT[name]}"
 
 
 def broker_url(explicit: Path | None = None) -> Secret:

@@ -23,6 +23,8 @@ Manifest = dict[str, Any]
 class LocalSecrets(msgspec.Struct, frozen=True):
     """Passwords of databases and of the broker by service, and what services share.
 
+    `monitoring` is the password of who may look at the stores' numbers.
+
     `key_encryption_key` (32 bytes, base64) encrypts signing keys at rest, `cookie_key` signs cookies,
     `service_token` is what services show each other.
     """
@@ -33,6 +35,7 @@ class LocalSecrets(msgspec.Struct, frozen=True):
     redis: str = ""
     service_token: str = ""
     cookie_key: str = ""
+    monitoring: str = ""
 
     @classmethod
     def load_or_create(cls, file: Path, databases: Iterable[str], broker: Iterable[str]) -> LocalSecrets:
@@ -45,6 +48,7 @@ class LocalSecrets(msgspec.Struct, frozen=True):
             known.redis or secrets.token_urlsafe(24),
             known.service_token or secrets.token_urlsafe(32),
             known.cookie_key or secrets.token_urlsafe(32),
+            known.monitoring or secrets.token_urlsafe(24),
         )
         if complete != known:
             write_private(file, msgspec.json.encode(complete))

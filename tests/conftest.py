@@ -62,6 +62,11 @@ class MigratedDatabase(Protocol):
     def __call__(self, package: str) -> Awaitable[str]: ...
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what needs a program that is being compiled behind everything else, in its order."""
+    items.sort(key=lambda item: item.get_closest_marker("late") is not None)
+
+
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     return ("asyncio", {"use_uvloop": True})

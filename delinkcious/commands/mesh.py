@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from delinkcious.asking import output_option
 from delinkcious.commands import mesh_change, mesh_logs, mesh_options, mesh_show
 from delinkcious.commands.mesh_options import files_option, meant, namespace_option, state_option
 from mesh.local import resources
@@ -166,14 +167,7 @@ def get(
 @click.argument("method")
 @click.argument("url")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of it.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print it.",
-)
+@output_option
 @namespace_option
 @state_option
 def explain(

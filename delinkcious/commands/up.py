@@ -13,6 +13,7 @@ from rich.console import Console
 
 from delinkcious import local
 from delinkcious.commands import mesh_show
+from delinkcious.tools import installing
 from mesh.local.model import InvalidConfig
 from mesh.local.runtime import supervise
 from mesh.local.runtime.client import Client
@@ -35,11 +36,18 @@ state_option = click.option(
 @state_option
 @click.option("--foreground", is_flag=True, help="Stay, print what happens, end with Ctrl-C.")
 @click.option("--timeout", "timeout_s", default=120.0, show_default=True, help="Seconds to wait for it.")
-def up(state: Path | None, foreground: bool, timeout_s: float) -> None:
+@click.option(
+    "--tools/--no-tools",
+    "with_tools",
+    default=True,
+    show_default=True,
+    help="Bring Jaeger and Prometheus in the background where they are missing.",
+)
+def up(state: Path | None, foreground: bool, timeout_s: float, with_tools: bool) -> None:
     """Start everything on this machine: database, services, sidecars, gateway.
 
     Runs on in the background; `delinkcious down` ends it. What runs already is left alone; what another
-    start is just beginning is waited for.
+    start is just beginning is waited for. Jaeger and Prometheus join when they are there.
     """
     folder = _plainly(local.state, state)
     if foreground:
@@ -50,10 +58,25 @@ def up(state: Path | None, foreground: bool, timeout_s: float) -> None:
     if _started(folder, timeout_s):
         click.echo(f"Delinkcious is up after {time.monotonic() - began:.1f} s.\n")
         _plainly(_show, folder)
+        if with_tools:
+            _bring_tools()
         _show_next()
     else:
         click.echo("Delinkcious runs already; end it with `delinkcious down`.\n")
         _plainly(_show, folder)
+
+
+def _bring_tools() -> None:
+    """Begin what takes minutes, now that the application is usable; whatever comes of it, that stays so."""
+    try:
+        coming = installing.begin()
+    except (OSError, LookupError) as error:
+        click.echo(f"\nJaeger and Prometheus are not brought: {error}", err=True)
+        return
+    if coming:
+        names = " and ".join(tool.name for tool in coming)
+        click.echo(f"\n{names}: being made in the background, once, some minutes; they join by themselves")
+        click.echo("(delinkcious tools list says how far)")
 
 
 def _show_next() -> None:
@@ -97,10 +120,14 @@ def status(state: Path | None) -> None:
 
 
 @click.command()
+@click.argument("what", type=click.Choice(["pages", *local.LOOKING]), default="pages")
 @state_option
-def url(state: Path | None) -> None:
-    """Print the public address, for scripts: URL=$(delinkcious url)."""
-    click.echo(_plainly(local.ingress_url, state))
+def url(what: str, state: Path | None) -> None:
+    """Print an address, for scripts: URL=$(delinkcious url); or that of Jaeger or Prometheus."""
+    if what == "pages":
+        click.echo(_plainly(local.ingress_url, state))
+    else:
+        click.echo(_plainly(local.tool_url, what, state))
 
 
 @click.command()
@@ -120,12 +147,22 @@ def _show(folder: State) -> None:
     click.echo(f"API              {address}/api/v1/, described at {address}/docs")
     click.echo(f"its certificate  {local.relative(local.authority_file(folder.folder))}")
     click.echo(f"what happens     {local.relative(folder.output)}")
+    for name, what in local.LOOKING.items():
+        click.echo(f"{what:<17}{_tool(name, folder)}")
     told = Client(folder).get("/status")
     if told["held"]:
         click.echo(f"\n{mesh_show.nearer(told['held'])}")
     if told["refused"]:
         words = mesh_show.nearer(told["refused"])
         click.echo(f"\nNOT IN FORCE, what was before goes on:\n{words}", err=True)
+
+
+def _tool(name: str, folder: State) -> str:
+    """Where a tool is, or why it is not there."""
+    try:
+        return local.tool_url(name, folder.folder)
+    except LookupError as error:
+        return str(error)
 
 
 NEXT = (

@@ -111,17 +111,25 @@ class Postgres:
         """Create role and database `name`, owned by it and closed to other roles; returns its URL."""
         connection = await asyncpg.connect(self.admin_url, timeout=10, server_settings=UNLOGGED)
         try:
-            quoted = '"' + name.replace('"', '""') + '"'
-            secret = "'" + password.replace("'", "''") + "'"
-            exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name)
-            verb = "ALTER" if exists else "CREATE"
-            await connection.execute(f"{verb} ROLE {quoted} LOGIN PASSWORD {secret}")
+            quoted = _quoted(name)
+            await _ensure_role(connection, name, password)
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
                 await connection.execute(f"CREATE DATABASE {quoted} OWNER {quoted}")
                 await connection.execute(f"REVOKE ALL ON DATABASE {quoted} FROM PUBLIC")
         finally:
             await connection.close()
         return self.url(name, password, name)
+
+    async def ensure_monitor(self, name: str, password: str) -> str:
+        """Create role `name`, which sees all statistics and nobody's rows; returns its URL."""
+        connection = await asyncpg.connect(self.admin_url, timeout=10)
+        try:
+            await _ensure_role(connection, name, password)
+            await connection.execute(f"GRANT pg_monitor TO {_quoted(name)}")
+            await connection.execute(f"ALTER ROLE {_quoted(name)} SET default_transaction_read_only = on")
+        finally:
+            await connection.close()
+        return self.url(name, password, ADMIN)
 
     @staticmethod
     def address(folder: Path) -> tuple[str, int] | None:
@@ -143,6 +151,17 @@ class Postgres:
             )
         # A user namespace in which root is called 65534: same files, no privileges, no system user.
         return [unshare, "--user", "--map-user=65534", "--map-group=65534", "--", *command]
+
+
+async def _ensure_role(connection: asyncpg.Connection, name: str, password: str) -> None:
+    secret = "'" + password.replace("'", "''") + "'"
+    exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name)
+    verb = "ALTER" if exists else "CREATE"
+    await connection.execute(f"{verb} ROLE {_quoted(name)} LOGIN PASSWORD {secret}")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def binary(name: str) -> str:

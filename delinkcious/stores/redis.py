@@ -37,8 +37,11 @@ class Redis:
     host: str
     port: int
 
-    def initialise(self, password: str) -> None:
-        """Write the configuration; what is kept there can be made again, so it is written once a second."""
+    def initialise(self, password: str, monitor: tuple[str, str] | None = None) -> None:
+        """Write the configuration; what is kept there can be made again, so it is written once a second.
+
+        `monitor` is name and password of a user that may ask for the server's numbers and for no key.
+        """
         data = self.folder / "data"
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         lines = {
@@ -57,6 +60,8 @@ class Redis:
             # A title of its own would overwrite the environment by which the mesh knows its processes.
             "set-proc-title": "no",
         }
+        if monitor is not None:
+            lines["user"] = f"{monitor[0]} on >{monitor[1]} resetkeys resetchannels -@all +info +ping"
         text = "".join(f"{name} {value}\n" for name, value in lines.items())
         write_private(self._configuration, text.encode())
 
@@ -64,8 +69,8 @@ class Redis:
         """The server's command line; it stays in the foreground and logs to stdout."""
         return [binary(), str(self._configuration)]
 
-    def url(self, password: str) -> str:
-        return f"redis://:{quote(password, safe='')}@{self.host}:{self.port}/0"
+    def url(self, password: str, user: str = "") -> str:
+        return f"redis://{user}:{quote(password, safe='')}@{self.host}:{self.port}/0"
 
     async def ready(self, password: str) -> bool:
         """Whether the server has loaded its data and answers."""

@@ -85,7 +85,7 @@ def installation() -> Iterator[Installation]:
     with tempfile.TemporaryDirectory() as folder:
         running = Installation(Path(folder) / "state")
         try:
-            running.call("up")
+            running.call("up", "--no-tools")
             yield running
         finally:
             running.call("down")

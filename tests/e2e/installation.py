@@ -85,22 +85,26 @@ class Installation:
         return done.stdout
 
     def up(self) -> str:
-        return self.told("up", "--timeout", f"{UP_WITHIN_S:g}")
+        return self.told("up", "--no-tools", "--timeout", f"{UP_WITHIN_S:g}")
 
     def pods(self) -> list[Json]:
-        """What `mesh get pods -o json` prints, without starting a program for it."""
+        """The application's, as `mesh get pods -o json` prints them, without starting a program for it."""
+        return [pod for pod in self.every_pod() if not pod["optional"]]
+
+    def every_pod(self) -> list[Json]:
+        """Those that nobody waits for, too."""
         found: list[Json] = Client(State(self.state)).get("/get/pods")
         return found
 
     def pod(self, workload: str) -> Json:
         """The one pod of a Deployment."""
-        found = [pod for pod in self.pods() if pod["workload"] == workload]
+        found = [pod for pod in self.every_pod() if pod["workload"] == workload]
         assert len(found) == 1, f"{workload} has {len(found)} pods"
         return found[0]
 
     def ready(self, workload: str) -> Json | None:
         """Its one pod, once that is ready."""
-        found = [pod for pod in self.pods() if pod["workload"] == workload]
+        found = [pod for pod in self.every_pod() if pod["workload"] == workload]
         return found[0] if len(found) == 1 and found[0]["ready"] else None
 
     @cached_property

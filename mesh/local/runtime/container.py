@@ -8,7 +8,7 @@ import re
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mesh.local.runtime.backoff import Backoff
@@ -20,16 +20,21 @@ CRASH_LINES = 12
 BACKTRACE_LINES = 60
 BACKTRACE = re.compile(r"\[(envoy_bug|backtrace)\]")  # Envoy's, of addresses that say nothing to anybody
 TRIM_PERIOD_S = 10.0
+LOCATE_PERIOD_S = 1.0
 LOOK_AFTER_S = 2.0  # of a process that is not ready: by then it listens, perhaps elsewhere
 
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
 Attempt = Callable[[Action, float], Awaitable[str | None]]
+Locate = Callable[[str], str | None]  # a program by its name; may take a while, so it runs in a thread
 Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Definition:
-    """What a container is: `attempt` carries out the actions of its probes and hooks."""
+    """What a container is: `attempt` carries out the actions of its probes and hooks.
+
+    With `locate` its program may come later: it is started once that is found.
+    """
 
     name: str
     command: Command
@@ -39,6 +44,7 @@ class Definition:
     grace_s: float = 30.0
     pre_stop: Action | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    locate: Locate | None = None
 
 
 class Container:
@@ -93,8 +99,10 @@ class Container:
             if self._stopping.is_set():
                 self._become("Terminated", "stopped before it started")
                 return 0
+            if (command := await self._found()) is None:
+                continue
             started = time.monotonic()
-            code = await self._life()
+            code = await self._life(command)
             self.exit_code = code
             if self._stopping.is_set() or not self._again(code):
                 self._become("Terminated", "Completed" if code == 0 else f"exit code {code}")
@@ -135,8 +143,21 @@ class Container:
         policy = self.definition.restart
         return policy == "Always" or (policy == "OnFailure" and code != 0)
 
-    async def _life(self) -> int:
-        command = self.definition.command
+    async def _found(self) -> Command | None:
+        """What to run, once its program is there; None when it was stopped before."""
+        definition, command = self.definition, self.definition.command
+        if definition.locate is None:
+            return command
+        program, *arguments = command.argv
+        while (path := await asyncio.to_thread(definition.locate, program)) is None:
+            self._become("Waiting", f"waiting for its program: {program}")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), LOCATE_PERIOD_S)
+            if self._stopping.is_set():
+                return None
+        return replace(command, argv=(path, *arguments))
+
+    async def _life(self, command: Command) -> int:
         if command.log.exists():
             command.log.replace(command.log.with_suffix(".previous.log"))
         try:

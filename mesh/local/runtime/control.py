@@ -81,7 +81,8 @@ class Control:
     async def _status(self, _: Request) -> Any:
         mesh = self._mesh
         jobs = [key for key, run in mesh.controller.jobs.items() if run.state == "Failed"]
-        crashing = [text for pod in mesh.controller.pods.values() for text in rolling.crashes(pod)]
+        needed = [pod for pod in mesh.controller.pods.values() if not pod.manifest.optional]
+        crashing = [text for pod in needed for text in rolling.crashes(pod)]
         return {
             "up": mesh.up.is_set(),
             "pid": os.getpid(),

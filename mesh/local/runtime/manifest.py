@@ -19,6 +19,7 @@ INJECT = "sidecar.istio.io/inject"
 TEMPLATES = "inject.istio.io/templates"
 COMMAND = "delinkcious.io/command"
 AFTER = "delinkcious.io/after"
+OPTIONAL = "delinkcious.io/optional"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 PROXY_CONTAINER = "istio-proxy"
 DEFAULT_GRACE_S = 30.0
@@ -72,6 +73,11 @@ class PodManifest:
         """Whether it has a sidecar; the label wins over the annotation, as on Istio."""
         wish = self.labels.get(INJECT) or self.annotations.get(INJECT) or "true"
         return not self.gateway and str(wish).lower() not in ("false", "no", "off", "n", "0")
+
+    @property
+    def optional(self) -> bool:
+        """Whether nobody waits for it: its program may be installed later, and it may fail."""
+        return str(self.annotations.get(OPTIONAL)).lower() == "true"
 
     @property
     def grace_s(self) -> float:
@@ -161,6 +167,11 @@ class Workload:
         """References of the workloads of its namespace that it waits for."""
         text = self.resource.annotations.get(AFTER) or ""
         return [part.strip().lower() for part in text.split(",") if part.strip()]
+
+    @property
+    def optional(self) -> bool:
+        """Whether nobody waits for its pods."""
+        return self.pod(0).optional
 
     @property
     def hooks(self) -> frozenset[str]:

@@ -15,11 +15,12 @@ import aiohttp
 
 from mesh.local import resources
 from mesh.local.model import InvalidConfig, Resource
-from mesh.local.runtime import addresses, applied, held, settings, sweep
+from mesh.local.runtime import addresses, applied, discovery, held, settings, sweep
 from mesh.local.runtime.addresses import Block
 from mesh.local.runtime.ca import LEAF_LIFETIME, Authority
 from mesh.local.runtime.companion import Companion, ProcessSpec, Room
 from mesh.local.runtime.configuration import Configuration
+from mesh.local.runtime.container import Locate
 from mesh.local.runtime.control import Control
 from mesh.local.runtime.controller import Controller
 from mesh.local.runtime.desired import Desired
@@ -30,9 +31,10 @@ from mesh.local.runtime.manifest import PodManifest
 from mesh.local.runtime.overrides import Overrides
 from mesh.local.runtime.pod import EGRESS_PORT, Pod, Surroundings
 from mesh.local.runtime.process import Guardian
-from mesh.local.runtime.state import State
+from mesh.local.runtime.state import State, write_atomically
 from mesh.local.runtime.transaction import Transactions
 from mesh.local.runtime.watch import Watch
+from mesh.local.schema.kubernetes.volume import DISCOVERY
 
 RETRY_S = 0.5
 Report = Callable[[str], None]
@@ -41,10 +43,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Options:
-    """`leaf_lifetime` is how long certificates of Pods hold; they are renewed at half of it."""
+    """`leaf_lifetime` is how long certificates of Pods hold; they are renewed at half of it.
+
+    `locate` finds the programs of Pods annotated `delinkcious.io/optional`, which may come later.
+    """
 
     leaf_lifetime: timedelta = LEAF_LIFETIME
     watch: bool = True
+    locate: Locate = settings.on_path
 
 
 class Mesh:
@@ -79,6 +85,7 @@ class Mesh:
         self._noticing = False
         self._declared = False  # companions are noticed before anything is
         self._ready: set[str] = set()
+        self._discovered = b""
         self._service_ips: dict[str, str] = {}
         self._folder = Path.cwd()
         self._began = time.monotonic()
@@ -176,6 +183,8 @@ class Mesh:
                 authority=Authority(self.state, self._options.leaf_lifetime),
                 config=lambda: self.desired.config,
                 report=self.report,
+                driven={DISCOVERY: self.state.discovery},
+                locate=self._options.locate,
             )
             try:
                 yield
@@ -271,6 +280,14 @@ class Mesh:
             pod = self.controller.pods[key]
             self.report(f"pod {key} is ready after {time.time() - pod.started_at:.1f} s")
         self._ready = ready
+        self._publish()
+
+    def _publish(self) -> None:
+        """Let whoever scrapes know which processes run."""
+        found = discovery.targets(self.controller.pods.values())
+        if found != self._discovered:
+            write_atomically(self.state.discovery / discovery.FILE, found)
+            self._discovered = found
 
     def _delivered(self) -> None:
         """Every proxy knows what was so when the delivery began."""
@@ -278,11 +295,11 @@ class Mesh:
         if self._declared and not (self.up.is_set() or unknown or self.waiting_for()):
             self.up.set()
 
-    def waiting_for(self) -> list[str]:
-        """What is not as declared yet, and why, for people."""
+    def waiting_for(self, *, everything: bool = False) -> list[str]:
+        """What is not as declared yet, and why, for people; `everything` is with what nobody waits for."""
         found = []
         for workload in self.controller.wanted:
-            if not self.controller.done(workload):
+            if not self.controller.done(workload) and (everything or not workload.optional):
                 reasons = [
                     f"{container.definition.name}: {container.reason or container.state}"
                     for pod in self.controller.of(workload)

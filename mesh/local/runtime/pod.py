@@ -17,7 +17,7 @@ from mesh.local.model import Config, Endpoint, Proxy
 from mesh.local.runtime import environment, volumes
 from mesh.local.runtime.admin import AdminUnreachable
 from mesh.local.runtime.ca import Authority
-from mesh.local.runtime.container import Container, Definition, Report
+from mesh.local.runtime.container import Container, Definition, Locate, Report
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.manifest import PROXY_CONTAINER, FieldPath, PodManifest
 from mesh.local.runtime.probes import Action, action, attempt, probes
@@ -34,7 +34,10 @@ Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every Pod of a mesh shares. `config` gives the resources of this moment."""
+    """What every Pod of a mesh shares. `config` gives the resources of this moment.
+
+    `driven` has the folders of the mesh's own volume drivers; `locate` finds a program by its name.
+    """
 
     state: Path
     pods: Path
@@ -44,6 +47,8 @@ class Surroundings:
     authority: Authority
     config: Callable[[], Config]
     report: Report
+    driven: Mapping[str, Path]
+    locate: Locate
 
 
 class Pod:
@@ -130,7 +135,7 @@ class Pod:
         found = volumes.contents(
             self.manifest, self._around.config(), environment.fields(self.manifest, self.place)
         )
-        volumes.write(self.folder / "volumes", found)
+        volumes.write(self.folder / "volumes", found, self._around.driven)
 
     def remove(self) -> None:
         """Take its files away, but for the logs."""
@@ -214,6 +219,7 @@ class Pod:
             carry_out,
             grace_s=manifest.grace_s,
             pre_stop=action(hook, self.place.host, ports, (*path, "lifecycle", "preStop")) if hook else None,
+            locate=around.locate if manifest.optional else None,
         )
         return Container(definition, self._changed, self._report)
 

@@ -61,7 +61,7 @@ async def rolled_out(mesh: Mesh, keys: Collection[Key], within_s: float) -> floa
                 raise NotReady(f"{_place(workload)} does not come up{_older(mesh, workload)}: {reasons[0]}")
         if loop.time() - began > within_s:
             names = [f"{_place(workload)}{_older(mesh, workload)}" for workload in rest]
-            why = "; ".join(mesh.waiting_for()) or "older pods are still ending"
+            why = "; ".join(mesh.waiting_for(everything=True)) or "older pods are still ending"
             raise NotReady(f"not rolled out after {within_s:g} s: {', '.join(names)}; {why}")
         await asyncio.sleep(POLL_S)
     return loop.time() - began

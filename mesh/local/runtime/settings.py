@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,6 +15,11 @@ def inherited() -> dict[str, str]:
     rest = [part for part in environment.get("PATH", os.defpath).split(os.pathsep) if part != programs]
     environment["PATH"] = os.pathsep.join([programs, *rest])
     return environment
+
+
+def on_path(program: str) -> str | None:
+    """The path of a program, looked for where pods would find it."""
+    return shutil.which(program, path=inherited()["PATH"])
 
 
 def cache_folder() -> Path:

@@ -25,6 +25,7 @@ class State:
         self.ca = self.folder / "ca"
         self.pods = self.folder / "pods"
         self.processes = self.folder / "processes"
+        self.discovery = self.folder / "discovery"
         self.applied = self.folder / "applied.json"
         self.overrides = self.folder / "overrides.json"
         self.addresses = self.folder / "addresses.json"
@@ -45,7 +46,7 @@ class State:
         if self.folder.stat().st_uid != os.getuid():
             raise MeshError(f"{self.folder} belongs to another user; name another folder with --state")
         self.folder.chmod(0o700)
-        for folder in (self.ca, self.pods, self.processes, self.folder / sweep.RECORDS):
+        for folder in (self.ca, self.pods, self.processes, self.discovery, self.folder / sweep.RECORDS):
             folder.mkdir(exist_ok=True, mode=0o700)
 
     @property

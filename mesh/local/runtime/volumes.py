@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,27 @@ from mesh.local.runtime.manifest import FieldPath, PodManifest, Refused
 from mesh.local.runtime.state import write_atomically
 
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}", re.ASCII)
-_SOURCES = ("configMap", "secret", "emptyDir", "downwardAPI", "projected", "hostPath")
+_SOURCES = ("configMap", "secret", "emptyDir", "downwardAPI", "projected", "hostPath", "csi")
 
 Files = Mapping[str, bytes]
 
 
-def contents(pod: PodManifest, config: Config, fields: Mapping[str, str]) -> dict[str, Files | Path | None]:
-    """What every volume holds: files, a folder of the machine, or None for an empty one. Raises Refused."""
-    found: dict[str, Files | Path | None] = {}
+@dataclass(frozen=True)
+class Driven:
+    """A volume whose contents a driver of the mesh keeps, such as `discovery.delinkcious.io`."""
+
+    driver: str
+
+
+Content = Files | Path | Driven | None
+
+
+def contents(pod: PodManifest, config: Config, fields: Mapping[str, str]) -> dict[str, Content]:
+    """What every volume holds: files, a folder of the machine or of a driver, None for an empty one.
+
+    Raises Refused.
+    """
+    found: dict[str, Content] = {}
     for index, volume in enumerate(pod.spec.get("volumes") or []):
         path: FieldPath = ("spec", "volumes", index)
         kind = next((kind for kind in _SOURCES if volume.get(kind) is not None), None)
@@ -42,6 +56,8 @@ def contents(pod: PodManifest, config: Config, fields: Mapping[str, str]) -> dic
             found[volume["name"]] = None
         elif kind == "hostPath":
             found[volume["name"]] = Path(volume["hostPath"]["path"])
+        elif kind == "csi":
+            found[volume["name"]] = Driven(volume["csi"]["driver"])
         elif kind == "projected":
             files: dict[str, bytes] = {}
             for number, source in enumerate(volume["projected"].get("sources") or []):
@@ -52,12 +68,18 @@ def contents(pod: PodManifest, config: Config, fields: Mapping[str, str]) -> dic
     return found
 
 
-def write(folder: Path, volumes: Mapping[str, Files | Path | None]) -> None:
-    """Make the folders equal to `volumes`, each changing as a whole, as the kubelet does by `..data`."""
+def write(folder: Path, volumes: Mapping[str, Content], driven: Mapping[str, Path]) -> None:
+    """Make the folders equal to `volumes`, each changing as a whole, as the kubelet does by `..data`.
+
+    `driven` has the folder of each driver.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name, files in volumes.items():
         target = folder / name
         if isinstance(files, Path):
+            continue
+        if isinstance(files, Driven):
+            _link(target, driven[files.driver])
             continue
         target.mkdir(exist_ok=True, mode=0o700)
         if files is not None:

@@ -27,7 +27,7 @@ def test_what_is_fetched_leaves_past_the_sidecar_on_the_allowed_ports() -> None:
     annotations = deployment["spec"]["template"]["metadata"]["annotations"]
     assert annotations[EXCLUDED] == load(CheckerSettings, {}).allowed_ports
     (other,) = named("Deployment", "links-v1")
-    assert "annotations" not in other["spec"]["template"]["metadata"]
+    assert EXCLUDED not in other["spec"]["template"]["metadata"]["annotations"]
     function = Path("services/link_checker/function/function.yaml")
     metadata = yaml.safe_load((chart.ROOT / function).read_text())["metadata"]
     assert metadata["annotations"][EXCLUDED] == load(CheckerSettings, {}).allowed_ports

@@ -15,7 +15,6 @@ VOLUME_LATER = [
     "azureFile",
     "cephfs",
     "cinder",
-    "csi",
     "ephemeral",
     "fc",
     "flexVolume",
@@ -35,7 +34,15 @@ VOLUME_LATER = [
     "storageos",
     "vsphereVolume",
 ]
+# A driver that the runner brings itself; others have no meaning without a cluster.
+DISCOVERY = "discovery.delinkcious.io"
 _MODE = Int(0, 0o777, "{} is not a file mode (0..0777)")
+
+
+def _own_driver(text: str) -> str | None:
+    if text == DISCOVERY:
+        return None
+    return f"valid on Kubernetes, not supported by the local mesh, whose only driver is {DISCOVERY}"
 
 
 def relative_path(text: str) -> str | None:
@@ -99,6 +106,9 @@ VOLUME = Message(
         "hostPath": Message({"path": Text(mount_path), "type": UNREAD}, required=["path"]),
         "configMap": Message(_CONFIG_MAP, required=["name"]),
         "secret": Message(_SECRET, required=["secretName"]),
+        "csi": Message(
+            {"driver": Text(_own_driver), "readOnly": BOOL, "volumeAttributes": UNREAD}, required=["driver"]
+        ),
         "emptyDir": Message({"medium": UNREAD, "sizeLimit": UNREAD}),
         **dict.fromkeys(VOLUME_LATER, later()),
     },

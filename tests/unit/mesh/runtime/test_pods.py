@@ -138,10 +138,10 @@ def test_a_volume_file_stays_in_its_volume(path: str) -> None:
 
 
 def test_volume_files_are_private_and_change_together(tmp_path: Path) -> None:
-    volumes.write(tmp_path, {"v": {"a": b"1", "sub/b": b"2"}})
+    volumes.write(tmp_path, {"v": {"a": b"1", "sub/b": b"2"}}, {})
     file = tmp_path / "v" / "a"
     assert file.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "v" / "sub" / "b").read_bytes() == b"2"
-    volumes.write(tmp_path, {"v": {"a": b"3"}})
+    volumes.write(tmp_path, {"v": {"a": b"3"}}, {})
     assert file.read_bytes() == b"3"
     assert sorted(child.name for child in (tmp_path / "v").iterdir() if child.name[:2] != "..") == ["a"]

@@ -1,0 +1,86 @@
+"""`delinkcious tools`: the programs beside the application, which of them are here, bringing the rest."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import click
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+
+from delinkcious.tools import finding, installing
+from delinkcious.tools.catalogue import TOOLS, Tool, pinned
+from delinkcious.tools.errors import ToolUnavailable
+
+
+@click.group()
+def tools() -> None:
+    """Jaeger, Prometheus and what tests rules: say where they are, or bring them."""
+
+
+@tools.command("list")
+def list_() -> None:
+    """Show each tool, its version and where it is."""
+    table = Table("tool", "for", "version", "where", box=None, pad_edge=False)
+    for tool in TOOLS.values():
+        found = finding.find(tool)
+        version = (found.version or "unknown") if found else "-"
+        table.add_row(tool.name, tool.what, version, found.path if found else missing(tool))
+    Console().print(table)
+
+
+@tools.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1, type=click.Choice(list(TOOLS)))
+def install(names: tuple[str, ...]) -> None:
+    """Bring tools that are missing: from the system's package, else built by Go (minutes, once).
+
+    Exit code 1 when one cannot be had.
+    """
+    errors = 0
+    for name in names or TOOLS:
+        errors += not _installed(TOOLS[name])
+    if errors:
+        sys.exit(1)
+
+
+def _installed(tool: Tool) -> bool:
+    began = time.monotonic()
+    console = Console(stderr=True)
+    try:
+        with console.status(f"{tool.name} ...") as status:
+            found = installing.install(tool, _progress(tool, status, console, began))
+    except ToolUnavailable as error:
+        click.echo(f"{tool.name}: {error}", err=True)
+        return False
+    click.echo(f"{tool.name} {found.version} is {found.path}")
+    return True
+
+
+def _progress(tool: Tool, status: Status, console: Console, began: float) -> Callable[[str], None]:
+    """A line that changes on a terminal; elsewhere what is begun, not each of a thousand packages."""
+    packages = 0
+
+    def report(text: str) -> None:
+        nonlocal packages
+        is_package = " " not in text and "/" in text
+        packages += is_package
+        if not is_package:
+            console.print(f"{tool.name}: {text}", highlight=False, markup=False)
+        status.update(f"{tool.name}: {packages} packages, {time.monotonic() - began:.0f} s, {text[-60:]}")
+
+    return report
+
+
+def missing(tool: Tool) -> str:
+    """Why it is not there, and what to do."""
+    if installing.in_the_making(tool):
+        return f"is being made: see {installing.log(tool)}"
+    if why := installing.failed(tool):
+        return (
+            f"could not be had, try again with delinkcious tools install {tool.name}: {why.splitlines()[0]}"
+        )
+    old = finding.too_old(tool)
+    return f"missing{f' ({old})' if old else ''}: delinkcious tools install {tool.name} ({pinned(tool)})"

@@ -1,0 +1,96 @@
+"""Which tools there are, which versions will do, and where they can come from (pure)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+GO_MODULES = ROOT / "tools"
+
+Version = tuple[int, ...]
+_NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One program. `asks` makes it say its version, of which `says` finds the text; "" says none.
+
+    `module` is its Go module below `tools/`, whose lock names the version that is built; `package` is the
+    main package in it; `stamp` is the linker's variable that takes the version; `debian` is the system's
+    package that has it, too.
+    """
+
+    name: str
+    what: str
+    asks: tuple[str, ...]
+    says: str
+    oldest: Version
+    module: str
+    package: str
+    requirement: str
+    stamp: str = ""
+    debian: str = ""
+
+    def version(self, printed: str) -> str | None:
+        """The version in what the program printed; None when that is another program's output."""
+        found = re.search(self.says, printed)
+        return None if found is None else found[1].removeprefix("v")
+
+    def will_do(self, version: str) -> bool:
+        """Whether a version is recent enough; a build without one has none to be judged by."""
+        return not version or numbers(version) >= self.oldest
+
+
+def numbers(version: str) -> Version:
+    found = _NUMBERS.match(version)
+    return tuple(int(part) for part in found.groups(default="0")) if found else ()
+
+
+JAEGER = Tool(
+    name="jaeger",
+    what="traces",
+    asks=("version",),
+    says=r'"gitVersion":\s*"([^"]*)"',
+    # The Go module counts 1.x where the program is called 2.x: v1.76.0 is Jaeger 2.13.
+    oldest=(1, 70, 0),
+    module="jaeger",
+    package="github.com/jaegertracing/jaeger/cmd/jaeger",
+    requirement="github.com/jaegertracing/jaeger",
+    stamp="github.com/jaegertracing/jaeger/internal/version.latestVersion",
+)
+PROMETHEUS = Tool(
+    name="prometheus",
+    what="metrics and alerts",
+    asks=("--version",),
+    says=r"prometheus, version (\S*)",
+    oldest=(2, 42, 0),  # Debian 12 has it
+    module="prometheus",
+    package="github.com/prometheus/prometheus/cmd/prometheus",
+    requirement="github.com/prometheus/prometheus",
+    stamp="github.com/prometheus/common/version.Version",
+    debian="prometheus",
+)
+PROMTOOL = Tool(
+    name="promtool",
+    what="tests of rules",
+    asks=("--version",),
+    says=r"promtool, version (\S*)",
+    oldest=(2, 42, 0),
+    module="prometheus",
+    package="github.com/prometheus/prometheus/cmd/promtool",
+    requirement="github.com/prometheus/prometheus",
+    stamp="github.com/prometheus/common/version.Version",
+    debian="prometheus",
+)
+TOOLS = {tool.name: tool for tool in (JAEGER, PROMETHEUS, PROMTOOL)}
+
+
+def pinned(tool: Tool, modules: Path = GO_MODULES) -> str:
+    """The version that its go.mod requires, such as `v1.76.0`."""
+    text = (modules / tool.module / "go.mod").read_text()
+    found = re.search(rf"^\s*(?:require\s+)?{re.escape(tool.requirement)}\s+(\S+)", text, re.MULTILINE)
+    if found is None:
+        raise LookupError(f"tools/{tool.module}/go.mod does not require {tool.requirement}")
+    return found[1]

@@ -1,0 +1,7 @@
+"""Why a tool could not be had."""
+
+from __future__ import annotations
+
+
+class ToolUnavailable(Exception):
+    """The text says why, and what to do."""
