@@ -183,7 +183,7 @@ class Lab:
                 namespace=pod.namespace,
                 labels=pod.labels,
                 service_account=pod.labels.get("app", pod.name),
-                workload=pod.labels.get("app", pod.name),
+                workload=pod.name,
                 ip=address,
                 app_ip=app,
                 ports=tuple(ContainerPort(f"p{port}", port) for port in pod.ports),
@@ -281,6 +281,7 @@ def _endpoint(running: _Running) -> Endpoint:
         ports={port.name: port.number for port in proxy.ports},
         sidecar=running.pod.sidecar,
         ready=True,
+        workload=running.pod.name,
     )
 
 
