@@ -57,7 +57,7 @@ def command(proxy: Proxy) -> list[str]:
 RUNTIME_FLAGS: Json = {
     "re2.max_program_size.error_level": 32768,
     "envoy.reloadable_features.http_reject_path_with_fragment": False,
-    # Spans leave when this many are there, or after this time (Envoy: 5 spans, 5 s): seen soon, in few requests.
+    # Spans leave when so many are there, or after so long (Envoy: 5, or 5 s): seen soon, in few requests.
     "tracing.opentelemetry.min_flush_spans": 100,
     "tracing.opentelemetry.flush_interval_ms": 500,
     "tracing.zipkin.min_flush_spans": 100,

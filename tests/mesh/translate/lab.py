@@ -55,7 +55,15 @@ class _Running:
 
 
 class Lab:
-    def __init__(self, folder: Path, authority: Authority, services: list[Service], pods: list[Pod]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        authority: Authority,
+        services: list[Service],
+        pods: list[Pod],
+        runtime: Mapping[str, str] | None = None,
+    ) -> None:
+        self._runtime = runtime
         self._folder = folder
         self._authority = authority
         self._services = tuple(services)
@@ -147,6 +155,10 @@ class Lab:
             http.client.HTTPConnection(*self.proxy(pod).admin, timeout=DEADLINE_S), "GET", path, None, None
         ).body
 
+    def admin_post(self, pod: str, path: str) -> str:
+        connection = http.client.HTTPConnection(*self.proxy(pod).admin, timeout=DEADLINE_S)
+        return ask(connection, "POST", path, None, None).body
+
     def log(self, pod: str) -> str:
         return (self.proxy(pod).folder / "log").read_text()
 
@@ -211,7 +223,7 @@ class Lab:
             self._authority.write_server(proxy.folder, files.credential("edge"), names)
             self._authority.write_trusted(proxy.folder, files.credential_authority("edge"))
         self._write(running)
-        (proxy.folder / files.BOOTSTRAP).write_text(json.dumps(bootstrap.bootstrap(proxy)))
+        (proxy.folder / files.BOOTSTRAP).write_text(json.dumps(bootstrap.bootstrap(proxy, self._runtime)))
         with (proxy.folder / "log").open("wb") as log:
             command = bootstrap.command(proxy)
             running.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
