@@ -51,7 +51,8 @@ def _listener(view: View, number: int) -> Json:
     proxy = view.proxy
     http = _protocol(view, number) != "tcp"
     mode = mode_of(view.config, proxy.namespace, proxy.labels, number)
-    filters = _http_filters(view, number) if http else _tcp_filters(view, number)
+    handler = _http_filters(view, number) if http else _tcp_filters(view, number)
+    filters = [*istio_metrics.connection_filters(view), *handler]
     return {
         "name": f"{proxy.ip}_{number}",
         "address": {"socket_address": {"address": proxy.ip, "port_value": number}},
