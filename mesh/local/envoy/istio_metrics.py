@@ -124,7 +124,10 @@ def connection_filters(view: View) -> list[Json]:
         {
             "object_key": key,
             "factory_key": "envoy.string",
-            "format_string": {"text_format_source": {"inline_string": f"%CEL({_of_principal(word)})%"}},
+            "format_string": {
+                "text_format_source": {"inline_string": f"%CEL({_of_principal(word)})%"},
+                "omit_empty_values": True,
+            },
             "read_only": True,
             "skip_if_empty": True,
         }
