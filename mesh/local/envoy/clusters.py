@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mesh.local.envoy import names, tls
 from mesh.local.envoy.destination_rule import Rule, blocks, rule_for
 from mesh.local.envoy.endpoints import load_assignment, principals
-from mesh.local.envoy.istio_metrics import SERVICE
+from mesh.local.envoy.istio_labels import SERVICE
 from mesh.local.envoy.peer_authentication import namespace_mode
 from mesh.local.envoy.traffic_policy import balancing_fields, connection_fields, outlier_fields, speaks_http2
 from mesh.local.envoy.view import View

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mesh.local import files
-from mesh.local.envoy import authorization_policy, istio_metrics, tls
+from mesh.local.envoy import authorization_policy, istio_labels, tls
 from mesh.local.envoy.delegates import VirtualService
 from mesh.local.envoy.http import connection_manager, filter_, plain_filters
 from mesh.local.envoy.matches import Listener, reads_claims
@@ -90,7 +90,7 @@ def _listener(view: View, port: int, group: Sequence[Server]) -> Json:
         "name": f"0.0.0.0_{port}",
         "address": {"socket_address": {"address": proxy.ip, "port_value": port}},
         "traffic_direction": "OUTBOUND",
-        "metadata": {"filter_metadata": istio_metrics.LISTENER_METADATA},
+        "metadata": {"filter_metadata": istio_labels.LISTENER_METADATA},
         "enable_reuse_port": bool(public),
         "filter_chains": list(_chains(view, group)),
     }

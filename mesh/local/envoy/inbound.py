@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mesh.local.envoy import authorization_policy, istio_metrics, names, tls
+from mesh.local.envoy import authorization_policy, istio_labels, istio_metrics, names, tls
 from mesh.local.envoy.access_log import access_logs
 from mesh.local.envoy.destination_rule import inbound_pool
 from mesh.local.envoy.http import connection_manager, filter_, plain_filters
@@ -57,7 +57,7 @@ def _listener(view: View, number: int) -> Json:
         "name": f"{proxy.ip}_{number}",
         "address": {"socket_address": {"address": proxy.ip, "port_value": number}},
         "traffic_direction": "INBOUND",
-        "metadata": {"filter_metadata": istio_metrics.LISTENER_METADATA},
+        "metadata": {"filter_metadata": istio_labels.LISTENER_METADATA},
         "enable_reuse_port": False,
         "filter_chains": _chains(view, number, mode, http=http, filters=filters),
         "listener_filters": [
@@ -77,7 +77,7 @@ def _chains(view: View, number: int, mode: Mode, *, http: bool, filters: list[Js
     plain: Json = {
         "name": name,
         "filters": filters,
-        "metadata": {"filter_metadata": istio_metrics.PLAIN_TEXT},
+        "metadata": {"filter_metadata": istio_labels.PLAIN_TEXT},
     }
     if mode == "DISABLE":
         return [plain]
@@ -87,7 +87,7 @@ def _chains(view: View, number: int, mode: Mode, *, http: bool, filters: list[Js
         "filters": filters,
         "filter_chain_match": {"transport_protocol": "tls"},
         "transport_socket": mtls,
-        "metadata": {"filter_metadata": istio_metrics.MUTUAL_TLS},
+        "metadata": {"filter_metadata": istio_labels.MUTUAL_TLS},
     }
     if mode == "STRICT":
         return [secure]

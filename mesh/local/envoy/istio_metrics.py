@@ -1,49 +1,26 @@
 """Istio's own metrics, made by Envoy's stats access logger: istio_requests_total and its kin.
 
-Every proxy reports what it sends (`reporter="source"`) and what it receives (`"destination"`). Its own
-names are written out; the peer's stand in the metadata of the endpoint that was chosen, or in the SPIFFE id
-that the client has shown. No label holds what a caller may invent: unlike Istio, the Host header is none.
+Every proxy reports what it sends (`reporter="source"`) and what it receives (`"destination"`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
 
-from mesh.local.envoy import workload
+from mesh.local.envoy import istio_labels, workload
 from mesh.local.envoy.access_log import cel_filter
+from mesh.local.envoy.istio_labels import Labels
 from mesh.local.envoy.telemetry import Mode, Override, metrics
 from mesh.local.envoy.view import View
-from mesh.local.envoy.workload import LATEST, PEER, UNKNOWN, Identity
-from mesh.local.model import CLUSTER_ID, Json, Service
+from mesh.local.envoy.workload import UNKNOWN
+from mesh.local.model import Json, Service
 
-SERVICE = "istio.service"  # metadata of clusters and routes: host and name of the destination
-CONNECTION = "istio.connection"  # metadata of inbound filter chains: how their connections are secured
 STAT_PREFIX = "istio"
-_FALLBACK = "istio.fallback"  # metadata of listeners: a command may fall back on it, on no literal
 _STATS = "type.googleapis.com/envoy.extensions.access_loggers.stats.v3.Config"
-_SET_STATE = "envoy.extensions.filters.network.set_filter_state.v3.Config"
-_ACCOUNT, _NAMESPACE = "istio.source.account", "istio.source.namespace"  # filter state of a connection
-_GRPC_STATS = "envoy.filters.http.grpc_stats"
 
 Protocol = Literal["http", "grpc", "tcp"]
-Tags = tuple[tuple[str, str], ...]
-
-LISTENER_METADATA: Json = {_FALLBACK: {UNKNOWN: UNKNOWN, LATEST: LATEST}}
-MUTUAL_TLS: Json = {CONNECTION: {"security_policy": "mutual_tls", "cluster": CLUSTER_ID}}
-PLAIN_TEXT: Json = {CONNECTION: {"security_policy": "none", "cluster": UNKNOWN}}
-
-
-def first_of(*commands: str | tuple[str, str], otherwise: str = UNKNOWN) -> str:
-    """The first command that has a value; `otherwise` is one of those in `LISTENER_METADATA`."""
-    last = ("METADATA", f"LISTENER:{_FALLBACK}:{otherwise}")
-    operators = [
-        command if isinstance(command, str) else {"command": command[0], "param": command[1]}
-        for command in (*commands, last)
-    ]
-    return f"%COALESCE({json.dumps({'operators': operators})})%"
 
 
 def loggers(
@@ -54,14 +31,19 @@ def loggers(
     if overrides is None:
         return []
     who = workload.of_proxy(view.proxy)
-    tags = _served(who, service) if mode == "SERVER" else _sent(who)
+    tags = istio_labels.served(who, service) if mode == "SERVER" else istio_labels.sent(who)
     frozen = tuple(sorted((name, o.disabled, tuple(sorted(o.tags.items()))) for name, o in overrides.items()))
     return _loggers(tags, frozen, protocol, tunnels=mode == "CLIENT" and view.proxy.kind == "sidecar")
 
 
+def connection_filters(view: View) -> list[Json]:
+    """Network filters that stand first on an inbound port."""
+    return [] if metrics(view, "SERVER") is None else istio_labels.connection_filters()
+
+
 @lru_cache(maxsize=256)
 def _loggers(
-    tags: Tags,
+    tags: Labels,
     overrides: tuple[tuple[str, bool, tuple[tuple[str, str | None], ...]], ...],
     protocol: Literal["http", "tcp"],
     *,
@@ -84,103 +66,11 @@ def _loggers(
     return made
 
 
-def _sent(who: Identity) -> Tags:
-    """Labels of the client's side."""
-
-    def peer(field: str, otherwise: str = UNKNOWN) -> str:
-        return first_of(("UPSTREAM_METADATA", f"{PEER}:{field}"), otherwise=otherwise)
-
-    return (
-        ("reporter", "source"),
-        *_own("source", who),
-        ("source_principal", first_of("UPSTREAM_LOCAL_URI_SAN")),
-        ("destination_workload", peer("workload")),
-        ("destination_workload_namespace", peer("namespace")),
-        ("destination_principal", first_of("UPSTREAM_PEER_URI_SAN")),
-        ("destination_app", peer("app")),
-        ("destination_version", peer("version")),
-        ("destination_service", first_of(("CLUSTER_METADATA", f"{SERVICE}:host"))),
-        ("destination_service_name", _service_name()),
-        ("destination_service_namespace", peer("namespace")),
-        ("destination_canonical_service", peer("canonical_service")),
-        ("destination_canonical_revision", peer("canonical_revision", LATEST)),
-        ("destination_cluster", peer("cluster")),
-        ("connection_security_policy", UNKNOWN),
-    )
-
-
-def _service_name() -> str:
-    return first_of(("CLUSTER_METADATA", f"{SERVICE}:name"), ("METADATA", f"ROUTE:{SERVICE}:name"))
-
-
-def connection_filters(view: View) -> list[Json]:
-    """Network filters that stand first on an inbound port: they read the client's certificate once.
-
-    Taking a name apart costs 20 us, and a request has 16 labels that need one.
-    """
-    if metrics(view, "SERVER") is None:
-        return []
-    values = [
-        {
-            "object_key": key,
-            "factory_key": "envoy.string",
-            "format_string": {
-                "text_format_source": {"inline_string": f"%CEL({_of_principal(word)})%"},
-                "omit_empty_values": True,
-            },
-            "read_only": True,
-            "skip_if_empty": True,
-        }
-        for key, word in ((_ACCOUNT, "sa"), (_NAMESPACE, "ns"))
-    ]
-    name = "envoy.filters.network.set_filter_state"
-    config = {"@type": f"type.googleapis.com/{_SET_STATE}", "on_downstream_tls_handshake": values}
-    return [{"name": name, "typed_config": config}]
-
-
-def _of_principal(word: str) -> str:
-    """CEL for a part of the client's `spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT`."""
-    return f"re.extract(connection.uri_san_peer_certificate, '.*/{word}/([^/]+).*', '\\\\1')"
-
-
-def _served(who: Identity, service: Service | None) -> Tags:
-    """Labels of the server's side. The client's workload is its service account's name."""
-    account = first_of(("FILTER_STATE", f"{_ACCOUNT}:PLAIN"))
-    return (
-        ("reporter", "destination"),
-        ("source_workload", account),
-        ("source_workload_namespace", first_of(("FILTER_STATE", f"{_NAMESPACE}:PLAIN"))),
-        ("source_principal", first_of("DOWNSTREAM_PEER_URI_SAN")),
-        ("source_app", account),
-        ("source_version", UNKNOWN),
-        ("source_canonical_service", account),
-        ("source_canonical_revision", LATEST),
-        ("source_cluster", f"%METADATA(LISTENER_FILTER_CHAIN:{CONNECTION}:cluster)%"),
-        *_own("destination", who),
-        ("destination_principal", first_of("DOWNSTREAM_LOCAL_URI_SAN")),
-        ("destination_service", service.hostname if service else who.canonical_service),
-        ("destination_service_name", service.name if service else who.canonical_service),
-        ("destination_service_namespace", who.namespace),
-        ("connection_security_policy", f"%METADATA(LISTENER_FILTER_CHAIN:{CONNECTION}:security_policy)%"),
-    )
-
-
-def _own(side: Literal["source", "destination"], who: Identity) -> Tags:
-    return (
-        (f"{side}_workload", who.workload),
-        (f"{side}_workload_namespace", who.namespace),
-        (f"{side}_app", who.app),
-        (f"{side}_version", who.version),
-        (f"{side}_canonical_service", who.canonical_service),
-        (f"{side}_canonical_revision", who.canonical_revision),
-        (f"{side}_cluster", who.cluster),
-    )
-
-
-def _logger(protocol: Protocol, common: Tags, overrides: Mapping[str, Override]) -> Json:
+def _logger(protocol: Protocol, common: Labels, overrides: Mapping[str, Override]) -> Json:
     tags = (*common, ("request_protocol", protocol), ("response_flags", "%RESPONSE_FLAGS%"))
     if protocol != "tcp":
-        tags += (("response_code", "%RESPONSE_CODE%"), ("grpc_response_status", _grpc_status(protocol)))
+        status = "%GRPC_STATUS_NUMBER%" if protocol == "grpc" else istio_labels.NOTHING
+        tags += (("response_code", "%RESPONSE_CODE%"), ("grpc_response_status", status))
     made: Json = {"@type": _STATS, "stat_prefix": STAT_PREFIX}
     for name, (kind, stat, value) in _METRICS[protocol].items():
         override = overrides.get(name, Override())
@@ -190,12 +80,7 @@ def _logger(protocol: Protocol, common: Tags, overrides: Mapping[str, Override])
     return {"name": "envoy.access_loggers.stats", "typed_config": made}
 
 
-def _grpc_status(protocol: Protocol) -> str:
-    """Empty for plain HTTP, as in Istio: a command without a value gives an empty tag."""
-    return "%GRPC_STATUS_NUMBER%" if protocol == "grpc" else f"%METADATA(LISTENER:{_FALLBACK}:none)%"
-
-
-def _tags(tags: Tags, override: Override) -> list[Json]:
+def _tags(tags: Labels, override: Override) -> list[Json]:
     values: dict[str, str | None] = {
         **dict(tags),
         **{n: v and _attribute(v) for n, v in override.tags.items()},
@@ -207,7 +92,7 @@ def _attribute(expression: str) -> str:
     """A plain attribute of Envoy's as a tag; a word in quotes is itself."""
     if expression[:1] in "'\"" and expression[:1] == expression[-1:]:
         return expression[1:-1] or UNKNOWN
-    return first_of(("CEL", expression))
+    return istio_labels.first_of(("CEL", expression))
 
 
 def _counter(name: str, **value: object) -> tuple[str, str, Json]:
@@ -226,18 +111,10 @@ _REQUESTS = {
 }
 
 
-def _messages(side: Literal["request", "response"]) -> tuple[str, str, Json]:
-    field = f"%FILTER_STATE({_GRPC_STATS}:FIELD:{side}_message_count)%"
-    return _counter(f"{side}_messages_total", value_format=field)
-
-
 _METRICS: Mapping[Protocol, Mapping[str, tuple[str, str, Json]]] = {
     "http": _REQUESTS,
-    "grpc": {
-        **_REQUESTS,
-        "GRPC_REQUEST_MESSAGES": _messages("request"),
-        "GRPC_RESPONSE_MESSAGES": _messages("response"),
-    },
+    # The messages of a call stand in a state of two numbers, of which no command of Envoy 1.40 takes one.
+    "grpc": _REQUESTS,
     "tcp": {
         "TCP_OPENED_CONNECTIONS": _counter("tcp_connections_opened_total"),
         "TCP_CLOSED_CONNECTIONS": _counter("tcp_connections_closed_total"),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mesh.local import files
-from mesh.local.envoy import durations, istio_metrics, names
+from mesh.local.envoy import durations, istio_labels, istio_metrics, names
 from mesh.local.envoy.delegates import VirtualService
 from mesh.local.envoy.destination_rule import traffic_policy
 from mesh.local.envoy.fence import fence
@@ -58,7 +58,7 @@ def listeners(view: View) -> dict[str, Json]:
         "name": name,
         "address": {"socket_address": {"address": host, "port_value": port}},
         "traffic_direction": "OUTBOUND",
-        "metadata": {"filter_metadata": istio_metrics.LISTENER_METADATA},
+        "metadata": {"filter_metadata": istio_labels.LISTENER_METADATA},
         "enable_reuse_port": False,
         "filter_chains": [{"filters": [manager]}],
     }
@@ -210,7 +210,7 @@ def _connect(cluster: str, name: str = "connect") -> Json:
 
 def _called(name: str) -> Json:
     """The metadata by which metrics name a destination that is no service."""
-    return {"filter_metadata": {istio_metrics.SERVICE: {"name": name}}}
+    return {"filter_metadata": {istio_labels.SERVICE: {"name": name}}}
 
 
 def _catch_all(view: View) -> Json:

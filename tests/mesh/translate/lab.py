@@ -106,6 +106,15 @@ class Lab:
     def _load(self, istio: str) -> None:
         self.config = Config(resources.parse(istio, "lab.yaml") if istio.strip() else [])
 
+    def vacate(self, pod: str, port: int) -> tuple[str, int]:
+        """End the echo server of a container port; the address where a test may serve in its place."""
+        running = self._pods[pod]
+        [server] = [server for server in running.servers if server.server_port == port]
+        running.servers.remove(server)
+        server.shutdown()
+        server.server_close()
+        return running.proxy.app_ip, port
+
     # --- asking
 
     def get(

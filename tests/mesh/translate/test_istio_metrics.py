@@ -5,17 +5,24 @@ from __future__ import annotations
 import socket
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
+import grpc
 import pytest
 
-from tests.mesh.translate.conftest import CLIENT, INGRESS_POD, NAKED, REVIEWS
+from mesh.local.model import Service, ServicePort
+from tests.mesh.translate.conftest import CLIENT, INGRESS_POD, NAKED, REVIEWS, SERVICES
 from tests.mesh.translate.lab import DEADLINE_S, Lab
 from tests.mesh.translate.rules import policy, virtual_service
 from tests.mesh.translate.telemetry import METRICS, Sample, samples, telemetry, total, until
 
-PODS = [CLIENT, REVIEWS[0], NAKED, INGRESS_POD]
+CALLED = Service("calls", "default", (ServicePort("grpc", 50051, 50051, "http2"),), {"app": "reviews"})
+SERVED = [*SERVICES, CALLED]
+PODS = [CLIENT, replace(REVIEWS[0], ports=(8080, 9000, 50051)), NAKED, INGRESS_POD]
 REQUESTS = "istio_requests_total"
 SPIFFE = "spiffe://cluster.local/ns"
 GATEWAY = """
@@ -161,6 +168,44 @@ def test_histograms_hold_every_request(counted: Lab) -> None:
         assert 200 <= took < 4000
         size = total(counted, pod, "istio_request_bytes_sum", response_code="207")
         assert size == pytest.approx(4 * 5150, rel=0.1)
+
+
+class _Counting(grpc.GenericRpcHandler):
+    """A gRPC service without a schema: it sends back each message twice, and fails when told to."""
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
+        return grpc.stream_stream_rpc_method_handler(self._twice)
+
+    def _twice(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        for message in messages:
+            if message == b"fail":
+                context.abort(grpc.StatusCode.NOT_FOUND, "told to")
+            yield message
+            yield message
+
+
+def test_grpc_calls_are_counted_by_their_status(counted: Lab) -> None:
+    host, port = counted.vacate("reviews-v1", 50051)
+    server = grpc.server(ThreadPoolExecutor(2), handlers=[_Counting()])
+    server.add_insecure_port(f"{host}:{port}")
+    server.start()
+    try:
+        address = ":".join(map(str, counted.proxy("client").egress))
+        options = [("grpc.default_authority", "calls:50051"), ("grpc.enable_http_proxy", 0)]
+        with grpc.insecure_channel(address, options=options) as channel:
+            call: Any = channel.stream_stream("/test.Calls/Twice")
+            for _ in range(3):
+                assert len(list(call(iter([b"a", b"b"]), timeout=DEADLINE_S))) == 4
+            with pytest.raises(grpc.RpcError, match="told to"):
+                list(call(iter([b"fail"]), timeout=DEADLINE_S))
+    finally:
+        server.stop(0)
+    for pod in ("client", "reviews-v1"):
+        until(lambda pod=pod: total(counted, pod, REQUESTS, request_protocol="grpc") == 4)  # type: ignore[misc]
+        by_status = {
+            s.labels["grpc_response_status"]: s.value for s in samples(counted, pod, REQUESTS) if s.value
+        }
+        assert by_status == {"0": 3, "5": 1}
 
 
 def test_a_tunnel_to_a_tcp_port_counts_as_a_tcp_connection(counted: Lab) -> None:
