@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -263,24 +262,3 @@ def test_overrides_switch_metrics_off_and_change_their_tags(counted: Lab) -> Non
         assert "response_flags" not in labels
     listeners = counted.admin("reviews-v1", "/config_dump?resource=dynamic_listeners")
     assert listeners.count('"name": "response_bytes"') > listeners.count('"name": "request_bytes"') > 0
-
-
-def test_counters_in_use_outlive_a_change_of_the_listeners(counted: Lab) -> None:
-    """One that nobody counts with while the old listener ends begins anew, as after a restart."""
-    with ThreadPoolExecutor(1) as pool:
-        ended = threading.Event()
-        sent = pool.submit(_ask_until, ended, counted)
-        until(lambda: outcomes(counted, "reviews-v1")["200 -"] > 5)
-        counted.apply(METRICS + DENIAL)
-        before = outcomes(counted, "reviews-v1")["200 -"]
-        until(lambda: outcomes(counted, "reviews-v1")["200 -"] > before)
-        ended.set()
-        assert outcomes(counted, "client") == outcomes(counted, "reviews-v1") == {"200 -": sent.result()}
-
-
-def _ask_until(ended: threading.Event, lab: Lab) -> int:
-    """Ask without a pause; how often it was answered."""
-    count = 0
-    while not ended.is_set():
-        count += lab.get("client", "http://reviews/").status == 200
-    return count
