@@ -15,6 +15,7 @@ from typing import Any, Literal
 TRUST_DOMAIN = "cluster.local"
 CLUSTER_DOMAIN = "cluster.local"
 ROOT_NAMESPACE = "istio-system"
+CLUSTER_ID = "Kubernetes"  # Istio's name for the cluster it runs in
 
 Json = dict[str, Any]
 Protocol = Literal["http", "http2", "tcp"]
@@ -129,7 +130,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One pod as others see it. `ports` maps a container port's name to its number."""
+    """One pod as others see it. `ports` maps a container port's name to its number, `workload` made it."""
 
     pod: str
     namespace: str
@@ -139,6 +140,7 @@ class Endpoint:
     ports: Mapping[str, int]
     sidecar: bool
     ready: bool
+    workload: str = ""
 
     def target(self, port: ServicePort) -> int | None:
         """The number of the container port that `port` leads to; None when its name is unknown here."""
@@ -194,7 +196,8 @@ class Proxy:
 
     `ip` is the pod IP, whose `ports` the proxy owns; the process listens on `app_ip` at the same
     ports (a gateway has no process: `app_ip` is `ip`). `egress` and `admin` are (host, port).
-    `folder` holds the bootstrap, the xDS files and `certs/` (SDS files and keys).
+    `folder` holds the bootstrap, the xDS files and `certs/` (SDS files and keys). `annotations` are the
+    pod's.
     """
 
     kind: Literal["sidecar", "gateway"]
@@ -209,6 +212,7 @@ class Proxy:
     egress: tuple[str, int]
     admin: tuple[str, int]
     folder: Path
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def principal(self) -> str:

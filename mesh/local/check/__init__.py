@@ -8,6 +8,7 @@ from mesh.local.check.callers import caller_findings
 from mesh.local.check.mesh import Mesh
 from mesh.local.check.pods import pod_findings
 from mesh.local.check.routes import route_findings
+from mesh.local.check.telemetry import telemetry_findings
 from mesh.local.check.workloads import workload_findings
 from mesh.local.model import Config, Finding, Resource
 from mesh.local.resources import duplicates
@@ -49,7 +50,7 @@ def validate(resources: Sequence[Resource], judged: Judged | None = None) -> tup
 def check(config: Config) -> list[Finding]:
     """What resources that are valid one by one say together: unknown references, idle rules, conflicts."""
     mesh = Mesh(config)
-    findings = [*route_findings(mesh), *workload_findings(mesh)]
+    findings = [*route_findings(mesh), *workload_findings(mesh), *telemetry_findings(mesh)]
     if mesh.has_workloads:
         findings += [*pod_findings(mesh), *caller_findings(mesh)]
     return findings

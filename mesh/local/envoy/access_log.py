@@ -1,4 +1,4 @@
-"""Access logs: Istio's default text line unless MeshConfig says another file, format or encoding."""
+"""Access logs: Istio's default text line unless a provider or MeshConfig says another file or format."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import Any
 
 import msgspec
 
+from mesh.local.envoy import telemetry
 from mesh.local.envoy.mesh_config import MeshConfig
+from mesh.local.envoy.telemetry import Logging, Mode
+from mesh.local.envoy.view import View
 from mesh.local.model import Json
 
 # Istio's EnvoyTextLogFormat.
@@ -54,32 +57,74 @@ REQ_WITHOUT_QUERY: Json = {
 DEFAULT_FILE = "/dev/stdout"  # on here, unlike in Istio, until MeshConfig says `accessLogFile: ""`
 
 
-def access_logs(mesh: MeshConfig) -> list[Json]:
-    """The loggers of a listener's filters; Telemetry resources will choose among providers here."""
-    path = mesh.raw.get("accessLogFile", DEFAULT_FILE)
-    if not path:
-        return []
+def access_logs(view: View, mode: Mode) -> list[Json]:
+    """The file loggers of a listener's filters: those of Telemetry, else MeshConfig's `accessLogFile`."""
+    chosen = telemetry.access_logs(view, mode)
+    if not chosen:
+        path = view.mesh.raw.get("accessLogFile", DEFAULT_FILE)
+        return [_logger(path, _mesh_format(view.mesh))] if path else []
+    return [_filtered(view.mesh, log) for log in chosen if _writes(log)]
+
+
+def _writes(log: Logging) -> bool:
+    return not log.disabled and "envoyFileAccessLog" in log.provider
+
+
+def _filtered(mesh: MeshConfig, log: Logging) -> Json:
+    written = log.provider["envoyFileAccessLog"] or {}
+    if log.provider is telemetry.ENVOY or not written.get("logFormat"):
+        form = _mesh_format(mesh) if log.provider["name"] == telemetry.ENVOY["name"] else _format({})
+    else:
+        form = _format(written["logFormat"])
+    if written.get("omitEmptyValues"):
+        form = {**form, "omit_empty_values": True}
+    made = _logger(written.get("path") or DEFAULT_FILE, form)
+    return {**made, "filter": cel_filter(log.filter)} if log.filter else made
+
+
+def cel_filter(expression: str) -> Json:
+    """Only requests for which the expression is true."""
+    config = {
+        "@type": "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+        "expression": expression,
+    }
+    return {
+        "extension_filter": {"name": "envoy.access_loggers.extension_filters.cel", "typed_config": config}
+    }
+
+
+def _logger(path: str, form: Json) -> Json:
     config = {
         "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
         "path": path,
-        "log_format": {**_format(mesh), **_formatters(mesh)},
+        "log_format": form,
     }
-    return [{"name": "envoy.access_loggers.file", "typed_config": config}]
+    return {"name": "envoy.access_loggers.file", "typed_config": config}
 
 
-def _format(mesh: MeshConfig) -> Json:
-    written = mesh.raw.get("accessLogFormat") or ""
-    if mesh.raw.get("accessLogEncoding") == "JSON":
-        return {"json_format": _json_fields(written)}
+def _format(written: Json) -> Json:
+    """The `logFormat` of a provider: `text`, or `labels` for JSON."""
+    if (labels := written.get("labels")) is not None:
+        return {"json_format": labels or JSON_FORMAT, **_formatters(str(labels))}
+    return _text(str(written.get("text") or ""))
+
+
+def _text(written: str) -> Json:
     line = written or TEXT_FORMAT
-    return {"text_format_source": {"inline_string": line if line.endswith("\n") else f"{line}\n"}}
+    ended = line if line.endswith("\n") else f"{line}\n"
+    return {"text_format_source": {"inline_string": ended}, **_formatters(written)}
 
 
-def _formatters(mesh: MeshConfig) -> Json:
+def _mesh_format(mesh: MeshConfig) -> Json:
+    written = str(mesh.raw.get("accessLogFormat") or "")
+    if mesh.raw.get("accessLogEncoding") == "JSON":
+        return {"json_format": _json_fields(written), **_formatters(written)}
+    return _text(written)
+
+
+def _formatters(written: str) -> Json:
     """What a format needs besides Envoy's own commands; istiod adds it by the same look at the text."""
-    if "%REQ_WITHOUT_QUERY" not in str(mesh.raw.get("accessLogFormat") or ""):
-        return {}
-    return {"formatters": [REQ_WITHOUT_QUERY]}
+    return {"formatters": [REQ_WITHOUT_QUERY]} if "%REQ_WITHOUT_QUERY" in written else {}
 
 
 def _json_fields(written: str) -> Json:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mesh.local.envoy import names, tls
 from mesh.local.envoy.destination_rule import Rule, blocks, rule_for
 from mesh.local.envoy.endpoints import load_assignment, principals
+from mesh.local.envoy.istio_labels import SERVICE
 from mesh.local.envoy.peer_authentication import namespace_mode
 from mesh.local.envoy.traffic_policy import balancing_fields, connection_fields, outlier_fields, speaks_http2
 from mesh.local.envoy.view import View
@@ -85,4 +86,5 @@ def _metadata(service: Service, port: ServicePort, rule: Rule, subset: str) -> J
         istio["config"] = names.config_path(rule.resources[0])
     if subset:
         istio["subset"] = subset
-    return {"filter_metadata": {"istio": istio}}
+    service_of = {"host": service.hostname, "name": service.name}
+    return {"filter_metadata": {"istio": istio, SERVICE: service_of}}

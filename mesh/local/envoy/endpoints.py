@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mesh.local.envoy.peer_authentication import accepts_mtls
 from mesh.local.envoy.view import View, selects
+from mesh.local.envoy.workload import endpoint_metadata
 from mesh.local.model import Endpoint, Json, Service, ServicePort
 
 
@@ -31,7 +32,11 @@ def principals(view: View, service: Service) -> list[str]:
 
 def _lb_endpoint(view: View, endpoint: Endpoint, target: int) -> Json:
     address = {"socket_address": {"address": endpoint.address, "port_value": target}}
-    entry: Json = {"endpoint": {"address": address}, "load_balancing_weight": 1}
+    metadata = endpoint_metadata(endpoint)
     if endpoint.sidecar and accepts_mtls(view.config, endpoint.namespace, endpoint.labels, target):
-        entry["metadata"] = {"filter_metadata": {"envoy.transport_socket_match": {"tlsMode": "istio"}}}
-    return entry
+        metadata["envoy.transport_socket_match"] = {"tlsMode": "istio"}
+    return {
+        "endpoint": {"address": address},
+        "load_balancing_weight": 1,
+        "metadata": {"filter_metadata": metadata},
+    }

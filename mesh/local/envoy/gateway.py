@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mesh.local import files
-from mesh.local.envoy import authorization_policy, tls
+from mesh.local.envoy import authorization_policy, istio_labels, tls
 from mesh.local.envoy.delegates import VirtualService
 from mesh.local.envoy.http import connection_manager, filter_, plain_filters
 from mesh.local.envoy.matches import Listener, reads_claims
@@ -90,6 +90,7 @@ def _listener(view: View, port: int, group: Sequence[Server]) -> Json:
         "name": f"0.0.0.0_{port}",
         "address": {"socket_address": {"address": proxy.ip, "port_value": port}},
         "traffic_direction": "OUTBOUND",
+        "metadata": {"filter_metadata": istio_labels.LISTENER_METADATA},
         "enable_reuse_port": bool(public),
         "filter_chains": list(_chains(view, group)),
     }
@@ -138,7 +139,7 @@ def _manager(view: View, route_name: str, group: Sequence[Server]) -> Json:
         *plain_filters(),
     ]
     prefix = f"outbound_0.0.0.0_{group[0].bind_port};"
-    return connection_manager("gateway", prefix, view.mesh, filters, rds=rds)
+    return connection_manager("gateway", prefix, view, filters, rds=rds)
 
 
 def _route_configuration(view: View, name: str, group: Sequence[Server]) -> Json:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from mesh.local.envoy import istio_metrics, tracing
 from mesh.local.envoy.access_log import access_logs
 from mesh.local.envoy.mesh_config import MeshConfig
-from mesh.local.model import Json
+from mesh.local.envoy.telemetry import Mode
+from mesh.local.envoy.view import View
+from mesh.local.model import Json, Service
 
 _HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
@@ -20,19 +23,33 @@ def filter_(name: str, proto: str, **config: object) -> Json:
 
 
 def connection_manager(
-    place: Place, stat_prefix: str, mesh: MeshConfig, filters: Sequence[Json], **routes: Json
+    place: Place,
+    stat_prefix: str,
+    view: View,
+    filters: Sequence[Json],
+    service: Service | None = None,
+    **routes: Json,
 ) -> Json:
-    """The network filter; `routes` is `rds` or `route_config`, `filters` all but the router."""
+    """The network filter; `routes` is `rds` or `route_config`, `filters` all but the router.
+
+    `service` is what an inbound port serves.
+    """
+    mesh = view.mesh
+    mode: Mode = "SERVER" if place == "inbound" else "CLIENT"
     config: Json = {
         "stat_prefix": stat_prefix,
         **routes,
         "http_filters": [*filters, ROUTER],
-        "access_log": access_logs(mesh),
+        "access_log": [
+            *access_logs(view, mode),
+            *istio_metrics.loggers(view, mode, "http", service),
+        ],
         "stream_idle_timeout": "0s",
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "proxy_100_continue": True,
         **_paths(mesh.path_normalization),
         **_identity(place, mesh),
+        **tracing.manager_fields(view, mode),
     }
     return filter_("envoy.filters.network.http_connection_manager", _HCM, **config)
 
@@ -72,6 +89,7 @@ def _identity(place: Place, mesh: MeshConfig) -> Json:
         "server_name": "istio-envoy",
         "forward_client_cert_details": "SANITIZE_SET" if details == "UNDEFINED" else details,
         "set_current_client_cert_details": {"subject": True, "cert": True, "dns": True, "uri": True},
+        **tracing.internal_addresses(mesh),
     }
 
 

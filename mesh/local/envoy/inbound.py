@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mesh.local.envoy import authorization_policy, names, tls
+from mesh.local.envoy import authorization_policy, istio_labels, istio_metrics, names, tls
 from mesh.local.envoy.access_log import access_logs
 from mesh.local.envoy.destination_rule import inbound_pool
 from mesh.local.envoy.http import connection_manager, filter_, plain_filters
@@ -51,11 +51,13 @@ def _listener(view: View, number: int) -> Json:
     proxy = view.proxy
     http = _protocol(view, number) != "tcp"
     mode = mode_of(view.config, proxy.namespace, proxy.labels, number)
-    filters = _http_filters(view, number) if http else _tcp_filters(view, number)
+    handler = _http_filters(view, number) if http else _tcp_filters(view, number)
+    filters = [*istio_metrics.connection_filters(view), *handler]
     return {
         "name": f"{proxy.ip}_{number}",
         "address": {"socket_address": {"address": proxy.ip, "port_value": number}},
         "traffic_direction": "INBOUND",
+        "metadata": {"filter_metadata": istio_labels.LISTENER_METADATA},
         "enable_reuse_port": False,
         "filter_chains": _chains(view, number, mode, http=http, filters=filters),
         "listener_filters": [
@@ -72,14 +74,20 @@ def _listener(view: View, number: int) -> Json:
 def _chains(view: View, number: int, mode: Mode, *, http: bool, filters: list[Json]) -> list[Json]:
     name = f"{view.proxy.ip}_{number}"
     mtls = tls.mesh_server(view.proxy.folder)
-    raw = {"name": name, "filters": filters, "filter_chain_match": {"transport_protocol": "raw_buffer"}}
+    plain: Json = {
+        "name": name,
+        "filters": filters,
+        "metadata": {"filter_metadata": istio_labels.PLAIN_TEXT},
+    }
     if mode == "DISABLE":
-        return [{"name": name, "filters": filters}]
+        return [plain]
+    raw = {**plain, "filter_chain_match": {"transport_protocol": "raw_buffer"}}
     secure: Json = {
         "name": f"{name}_tls",
         "filters": filters,
         "filter_chain_match": {"transport_protocol": "tls"},
         "transport_socket": mtls,
+        "metadata": {"filter_metadata": istio_labels.MUTUAL_TLS},
     }
     if mode == "STRICT":
         return [secure]
@@ -98,7 +106,9 @@ def _http_filters(view: View, number: int) -> list[Json]:
     routes = {"name": cluster, "virtual_hosts": [host], "validate_clusters": False}
     prefix = f"inbound_{view.proxy.ip}_{number};"
     filters = [*jwt_filters(view), *authorization_policy.http_filters(view), *plain_filters()]
-    return [connection_manager("inbound", prefix, view.mesh, filters, route_config=routes)]
+    served = served_by(view, number)
+    service = served[0] if served else None
+    return [connection_manager("inbound", prefix, view, filters, service, route_config=routes)]
 
 
 def _routes(view: View, number: int) -> list[Json]:
@@ -119,17 +129,16 @@ def _operation(view: View, number: int) -> str:
 
 def _tcp_filters(view: View, number: int) -> list[Json]:
     cluster = names.inbound_cluster(number)
-    return [*authorization_policy.network_filters(view), tcp_proxy(view, cluster, cluster)]
-
-
-def tcp_proxy(view: View, stat_prefix: str, cluster: str) -> Json:
-    return filter_(
+    served = served_by(view, number)
+    metrics = istio_metrics.loggers(view, "SERVER", "tcp", served[0] if served else None)
+    proxy = filter_(
         "envoy.filters.network.tcp_proxy",
         "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-        stat_prefix=stat_prefix,
+        stat_prefix=cluster,
         cluster=cluster,
-        access_log=access_logs(view.mesh),
+        access_log=[*access_logs(view, "SERVER"), *metrics],
     )
+    return [*authorization_policy.network_filters(view), proxy]
 
 
 def _cluster(view: View, number: int) -> Json:

@@ -18,7 +18,7 @@ DEFAULT_RETRY: Json = {
 
 @dataclass(frozen=True)
 class MeshConfig:
-    """`raw` is the whole document, for what only one translator needs."""
+    """`raw` is the whole document, for what only one translator needs; `networks` are address ranges."""
 
     registry_only: bool = False
     auto_mtls: bool = True
@@ -28,6 +28,7 @@ class MeshConfig:
     export_virtual_services: tuple[str, ...] = ("*",)
     export_destination_rules: tuple[str, ...] = ("*",)
     runtime_values: Mapping[str, str] = field(default_factory=dict)
+    networks: tuple[str, ...] = ()
     raw: Json = field(default_factory=dict)
 
 
@@ -35,13 +36,17 @@ def mesh_config(config: Config) -> MeshConfig:
     """What the ConfigMap `istio` of the root namespace says, as on Kubernetes."""
     resource = config.get("ConfigMap", ROOT_NAMESPACE, "istio")
     data = resource.body.get("data") if resource else None
-    return _parse(str((data or {}).get("mesh") or ""))
+    return _parse(str((data or {}).get("mesh") or ""), str((data or {}).get("meshNetworks") or ""))
+
+
+def _document(text: str) -> Json:
+    loaded = next((document.value for document in documents(text)), None)
+    return loaded if isinstance(loaded, dict) else {}
 
 
 @lru_cache(maxsize=8)
-def _parse(text: str) -> MeshConfig:
-    loaded = next((document.value for document in documents(text)), None)
-    raw: Json = loaded if isinstance(loaded, dict) else {}
+def _parse(text: str, networks: str) -> MeshConfig:
+    raw = _document(text)
     normalization = (raw.get("pathNormalization") or {}).get("normalization", "DEFAULT")
     return MeshConfig(
         registry_only=(raw.get("outboundTrafficPolicy") or {}).get("mode") == "REGISTRY_ONLY",
@@ -52,5 +57,11 @@ def _parse(text: str) -> MeshConfig:
         export_virtual_services=tuple(raw.get("defaultVirtualServiceExportTo") or ("*",)),
         export_destination_rules=tuple(raw.get("defaultDestinationRuleExportTo") or ("*",)),
         runtime_values=(raw.get("defaultConfig") or {}).get("runtimeValues") or {},
+        networks=tuple(
+            endpoint["fromCidr"]
+            for _, network in sorted((_document(networks).get("networks") or {}).items())
+            for endpoint in (network or {}).get("endpoints") or []
+            if "fromCidr" in endpoint
+        ),
         raw=raw,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mesh.local.model import CLUSTER_DOMAIN, Resource
 
 PASSTHROUGH = "PassthroughCluster"
+BLACK_HOLE = "BlackHoleCluster"
 INBOUND_PASSTHROUGH = "InboundPassthroughCluster"
 EGRESS_ROUTES = "http_proxy"
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mesh.local import files
-from mesh.local.envoy import durations, names
+from mesh.local.envoy import durations, istio_labels, istio_metrics, names
 from mesh.local.envoy.delegates import VirtualService
 from mesh.local.envoy.destination_rule import traffic_policy
 from mesh.local.envoy.fence import fence
@@ -22,7 +22,7 @@ from mesh.local.model import Json, Service, ServicePort
 
 _DNS_CACHE: Json = {"name": "egress", "dns_lookup_family": "V4_PREFERRED"}
 _FORWARD: Json = {"dns_cache_config": _DNS_CACHE, "save_upstream_address": True}
-_LOOPBACK = "EgressLoopback"
+_LOOPBACK = istio_metrics.ROUND
 _MAX_DIRECT_RESPONSE_BYTES = 1024 * 1024
 _HTTP_PORT = 80  # of a host that no service declares
 
@@ -49,7 +49,7 @@ def listeners(view: View) -> dict[str, Json]:
         proto = "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig"
         forward = filter_("envoy.filters.http.dynamic_forward_proxy", proto, **_FORWARD)
         filters += [forward, fence(view.proxy)]
-    manager = connection_manager("outbound", f"outbound_{name};", view.mesh, filters, rds=rds)
+    manager = connection_manager("outbound", f"outbound_{name};", view, filters, rds=rds)
     manager["typed_config"]["upgrade_configs"].append({"upgrade_type": "CONNECT"})
     # many clients say CONNECT in HTTP/1.0
     manager["typed_config"]["http_protocol_options"] = {"accept_http_10": True}
@@ -58,6 +58,7 @@ def listeners(view: View) -> dict[str, Json]:
         "name": name,
         "address": {"socket_address": {"address": host, "port_value": port}},
         "traffic_direction": "OUTBOUND",
+        "metadata": {"filter_metadata": istio_labels.LISTENER_METADATA},
         "enable_reuse_port": False,
         "filter_chains": [{"filters": [manager]}],
     }
@@ -85,6 +86,7 @@ def clusters(view: View) -> dict[str, Json]:
         "connect_timeout": view.mesh.connect_timeout,
         "lb_policy": "CLUSTER_PROVIDED",
         "cluster_type": filter_("envoy.clusters.dynamic_forward_proxy", proto, dns_cache_config=_DNS_CACHE),
+        "metadata": _called(names.PASSTHROUGH),
     }
     return {_LOOPBACK: loopback, names.PASSTHROUGH: passthrough}
 
@@ -206,9 +208,18 @@ def _connect(cluster: str, name: str = "connect") -> Json:
     return {"name": name, "match": {"connect_matcher": {}}, "route": action}
 
 
+def _called(name: str) -> Json:
+    """The metadata by which metrics name a destination that is no service."""
+    return {"filter_metadata": {istio_labels.SERVICE: {"name": name}}}
+
+
 def _catch_all(view: View) -> Json:
     if view.mesh.registry_only:
-        refuse: Json = {"name": "block_all", "direct_response": {"status": 502}}
+        refuse: Json = {
+            "name": "block_all",
+            "direct_response": {"status": 502},
+            "metadata": _called(names.BLACK_HOLE),
+        }
         every: list[Json] = [{"connect_matcher": {}}, {"prefix": "/"}]
         made = [{**refuse, "match": match} for match in every]
         return {"name": "block_all", "domains": ["*"], "routes": made}

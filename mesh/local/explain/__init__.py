@@ -20,6 +20,7 @@ from mesh.local.explain import matching, policies
 from mesh.local.explain.answer import Explanation
 from mesh.local.explain.forwarding import carried_out
 from mesh.local.explain.request import Request, normalised, parse
+from mesh.local.explain.telemetry import told
 from mesh.local.model import Config, Json, Proxy, Registry
 
 __all__ = ["Explanation", "explain"]
@@ -44,7 +45,8 @@ def explain(
     view = View(proxy, config, registry, jwks)
     request = normalised(parse(method, url, headers), view.mesh)
     request = replace(request, claims=claims if claims is not None else policies.token_claims(request))
-    return _at_gateway(view, request) if proxy.kind == "gateway" else _at_sidecar(view, request)
+    found = _at_gateway(view, request) if proxy.kind == "gateway" else _at_sidecar(view, request)
+    return msgspec.structs.replace(found, told=told(view))
 
 
 def _at_sidecar(view: View, request: Request) -> Explanation:

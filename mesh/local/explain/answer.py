@@ -67,6 +67,19 @@ class Target(msgspec.Struct, frozen=True):
     verdict: Verdict | None
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What the proxy that the request meets first tells of it: access logs (files), Istio's metrics, spans.
+
+    `spans` is the provider they go to, "" for none; `by` are the Telemetry objects in force.
+    """
+
+    logs: tuple[str, ...]
+    metrics: bool
+    spans: str
+    sampled_percent: float
+    by: tuple[Place, ...] = ()
+
+
 class Explanation(msgspec.Struct, frozen=True):
     """`path` and `authority` are as the destination sees them; `rule` is None for a default route.
 
@@ -89,3 +102,4 @@ class Explanation(msgspec.Struct, frozen=True):
     mirrors: tuple[str, ...] = ()
     edge: Verdict | None = None
     targets: tuple[Target, ...] = ()
+    told: Told | None = None

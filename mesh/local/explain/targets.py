@@ -89,7 +89,7 @@ def _secured(view: View, service: Service, port: ServicePort, endpoint: Endpoint
         return False
     made = load_assignment(view, "", service, port, endpoint.labels)
     return any(
-        "metadata" in entry
+        "envoy.transport_socket_match" in entry["metadata"]["filter_metadata"]
         for group in made["endpoints"]
         for entry in group["lb_endpoints"]
         if entry["endpoint"]["address"]["socket_address"]["address"] == endpoint.address

@@ -92,6 +92,7 @@ class Pod:
             ports=ports,
             sidecar=self.sidecar is not None,
             ready=self.ready,
+            workload=manifest.workload,
         )
 
     def every_container(self) -> Iterator[Container]:
@@ -239,6 +240,7 @@ class Pod:
             egress=(pair.pod, EGRESS_PORT),
             admin=(pair.pod, ADMIN_PORT),
             folder=self.folder / "proxy",
+            annotations=manifest.annotations,
         )
         log = self.log(PROXY_CONTAINER)
         env = environment.of_proxy(manifest)

@@ -13,6 +13,7 @@ from mesh.local.schema import (
     gateway,
     peer_authentication,
     request_authentication,
+    telemetry,
     virtual_service,
 )
 from mesh.local.schema.kubernetes import core, workloads
@@ -21,6 +22,7 @@ from mesh.local.schema.metadata import whole
 
 NETWORKING = ("networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3")
 SECURITY = ("security.istio.io/v1", "security.istio.io/v1beta1")
+TELEMETRY = ("telemetry.istio.io/v1", "telemetry.istio.io/v1alpha1")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ SUPPORTED: dict[str, Kind] = {
     "PeerAuthentication": _security(peer_authentication.SPEC),
     "RequestAuthentication": _security(request_authentication.SPEC),
     "AuthorizationPolicy": _security(authorization_policy.SPEC),
+    "Telemetry": Kind(TELEMETRY, whole({"spec": telemetry.SPEC})),
     "Namespace": Kind(("v1",), core.NAMESPACE),
     "Service": Kind(("v1",), core.SERVICE),
     "ServiceAccount": Kind(("v1",), core.SERVICE_ACCOUNT),
@@ -66,7 +69,6 @@ LATER: dict[str, tuple[str, ...]] = {
         "EnvoyFilter",
         "ProxyConfig",
     ),
-    "telemetry.istio.io": ("Telemetry",),
     "extensions.istio.io": ("WasmPlugin", "TrafficExtension"),
     "gateway.networking.k8s.io": (
         "Gateway",

@@ -1,4 +1,4 @@
-"""MeshConfig: the document in the ConfigMap `istio` of the root namespace, key `mesh`."""
+"""MeshConfig and the mesh's networks: documents in the ConfigMap `istio` of the root namespace."""
 
 from __future__ import annotations
 
@@ -7,12 +7,25 @@ from dataclasses import replace
 from mesh.local.documents import Malformed, documents
 from mesh.local.model import ROOT_NAMESPACE, TRUST_DOMAIN, Finding, Resource, Source
 from mesh.local.schema.duration import DURATION
+from mesh.local.schema.extension_provider import DEFAULT_PROVIDERS, EXTENSION_PROVIDERS, unique_names
 from mesh.local.schema.http_policies import RETRIES
-from mesh.local.schema.language import ANY_TEXT, BOOL, UNREAD, Enum, Int, MapOf, Message, Text, later
+from mesh.local.schema.language import (
+    ANY_TEXT,
+    BOOL,
+    UNREAD,
+    Enum,
+    Int,
+    MapOf,
+    Message,
+    Number,
+    Text,
+    later,
+)
+from mesh.local.schema.mesh_networks import MESH_NETWORKS
 from mesh.local.schema.report import At, Report
 from mesh.local.schema.selectors import EXPORT_TO_LIST
 
-KEY = "mesh"
+_TRACERS = ("zipkin", "lightstep", "datadog", "stackdriver", "openCensusAgent", "tlsSettings")
 # Known to Istio; each changes what proxies do, and none of it is implemented.
 LATER = [
     "ca",
@@ -20,7 +33,6 @@ LATER = [
     "certificates",
     "defaultHttp2KeepAlive",
     "defaultInboundHttpRetryPolicy",
-    "defaultProviders",
     "defaultTrafficPolicy",
     "discoverySelectors",
     "configSources",
@@ -29,7 +41,6 @@ LATER = [
     "enableEnvoyAccessLogService",
     "enablePrometheusMerge",
     "enableTracing",
-    "extensionProviders",
     "h2UpgradePolicy",
     "inboundClusterStatName",
     "inboundTrafficPolicy",
@@ -74,6 +85,8 @@ MESH_CONFIG = Message(
         "enableAutoMtls": BOOL,
         "connectTimeout": DURATION,
         "defaultHttpRetryPolicy": RETRIES,
+        "extensionProviders": EXTENSION_PROVIDERS,
+        "defaultProviders": DEFAULT_PROVIDERS,
         "pathNormalization": Message(
             {"normalization": Enum("DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")}
         ),
@@ -93,7 +106,15 @@ MESH_CONFIG = Message(
                 ),
                 "runtimeValues": MapOf(ANY_TEXT),
                 "concurrency": later(Int(0, 1024)),
-                "tracing": later(),
+                "tracing": Message(
+                    {
+                        "sampling": Number(0, 100),
+                        "maxPathTagLength": later(),
+                        "customTags": later(),
+                        "enableIstioTags": later(BOOL),
+                        **dict.fromkeys(_TRACERS, later()),
+                    }
+                ),
                 "proxyMetadata": later(),
                 "holdApplicationUntilProxyStarts": UNREAD,
                 "discoveryAddress": UNREAD,
@@ -102,29 +123,42 @@ MESH_CONFIG = Message(
             }
         ),
         **dict.fromkeys(LATER, later()),
-    }
+    },
+    rules=[unique_names],
 )
 
 
+# Keys of the ConfigMap and what they hold.
+_DOCUMENTS = {"mesh": MESH_CONFIG, "meshNetworks": MESH_NETWORKS}
+
+
 def mesh_config_findings(config_map: Resource) -> list[Finding]:
-    """What is wrong in the MeshConfig of `istio-system/istio`, with the lines of the file around it."""
-    key = (config_map.namespace, config_map.name)
-    text = (config_map.body.get("data") or {}).get(KEY)
-    if key != (ROOT_NAMESPACE, "istio") or not isinstance(text, str):
+    """What is wrong in the documents of `istio-system/istio`, with the lines of the file around them."""
+    if (config_map.namespace, config_map.name) != (ROOT_NAMESPACE, "istio"):
         return []
-    first_line = config_map.source.line_of(("data", KEY)) + 1
+    data = config_map.body.get("data") or {}
+    return [
+        finding
+        for key, schema in _DOCUMENTS.items()
+        if isinstance(text := data.get(key), str)
+        for finding in _document_findings(config_map, key, text, schema)
+    ]
+
+
+def _document_findings(config_map: Resource, key: str, text: str, schema: Message) -> list[Finding]:
+    first_line = config_map.source.line_of(("data", key)) + 1
     report = Report(config_map, origin="Istio")
     try:
         for document in documents(text):
-            lines = {("data", KEY, *path): line + first_line - 1 for path, line in document.lines.items()}
-            nulls = tuple(("data", KEY, *path) for path in document.nulls)
+            lines = {("data", key, *path): line + first_line - 1 for path, line in document.lines.items()}
+            nulls = tuple(("data", key, *path) for path in document.nulls)
             source = Source(config_map.source.file, config_map.source.line, lines, nulls)
             report.resource = replace(config_map, source=source)
-            place = At(report, ("data", KEY))
+            place = At(report, ("data", key))
             for path, _, message in document.problems:
                 At(report, (*place.path, *path)).error(message)
             if document.value is not None:
-                MESH_CONFIG.check(document.value, place)
+                schema.check(document.value, place)
     except Malformed as error:
-        At(report, ("data", KEY)).error(f"line {error.line} of it: {error}")
+        At(report, ("data", key)).error(f"line {error.line} of it: {error}")
     return report.findings

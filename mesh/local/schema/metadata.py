@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from mesh.local.model import Json
 from mesh.local.schema.language import ANY_TEXT, UNREAD, MapOf, Message, Type, later
 from mesh.local.schema.report import At
@@ -9,7 +11,9 @@ from mesh.local.schema.selectors import LABELS
 
 # Annotations of Istio's that the local mesh honours, or that only size or tune a container.
 DRY_RUN = "istio.io/dry-run"
-HONOURED = frozenset({"sidecar.istio.io/inject", "inject.istio.io/templates"})
+STATS_BUCKETS = "sidecar.istio.io/statsHistogramBuckets"
+HONOURED = frozenset({"sidecar.istio.io/inject", "inject.istio.io/templates", STATS_BUCKETS})
+_BUCKETS = msgspec.json.Decoder(dict[str, list[float]])
 _MEANINGLESS = (
     "sidecar.istio.io/proxy",
     "sidecar.istio.io/logLevel",
@@ -40,9 +44,23 @@ def _known_annotations(metadata: Json, at: At) -> None:
             if at.resource.kind != "AuthorizationPolicy":
                 message = f"has unsupported annotation {DRY_RUN}, please remove the annotation"
                 (at / "annotations" / name).error(message)
+        elif name == STATS_BUCKETS:
+            _buckets(metadata["annotations"][name], at / "annotations" / name)
         elif istio and name not in HONOURED and not name.startswith(_MEANINGLESS):
             place = at / "annotations" / name
             place.error(f"valid Istio, not supported on the laptop: {at.resource} annotation {name}")
+
+
+def _buckets(text: str, at: At) -> None:
+    """`{"istiocustom": [1, 5, 10]}`: rising edges by the beginning of a histogram's name."""
+    try:
+        found = _BUCKETS.decode(text)
+    except msgspec.DecodeError as error:
+        at.error(f"is no JSON object of lists of numbers: {error}")
+        return
+    for prefix, edges in found.items():
+        if not prefix or not edges or edges != sorted(set(edges)) or edges[0] <= 0:
+            at.error(f'the edges of "{prefix}" must be positive and rise')
 
 
 METADATA_FIELDS: dict[str, Type] = {

@@ -1,6 +1,7 @@
 """A lab for each module of this folder; each test applies the configuration it speaks of.
 
-A module may name its pods in `PODS`: a proxy takes five inotify instances, of which a user has 128.
+A module may name its pods in `PODS`: a proxy takes five inotify instances, of which a user has 128. `SERVED`
+are its services, `RUNTIME` are values of its proxies' runtime.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, authority: Authority
 ) -> Iterator[Lab]:
     pods = getattr(request.module, "PODS", [CLIENT, *REVIEWS])
-    lab = Lab(tmp_path_factory.mktemp("lab"), authority, SERVICES, pods)
+    services = getattr(request.module, "SERVED", SERVICES)
+    runtime = getattr(request.module, "RUNTIME", {})
+    lab = Lab(tmp_path_factory.mktemp("lab"), authority, services, pods, runtime)
     try:
         lab.start()
         yield lab

@@ -55,7 +55,15 @@ class _Running:
 
 
 class Lab:
-    def __init__(self, folder: Path, authority: Authority, services: list[Service], pods: list[Pod]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        authority: Authority,
+        services: list[Service],
+        pods: list[Pod],
+        runtime: Mapping[str, str] | None = None,
+    ) -> None:
+        self._runtime = runtime
         self._folder = folder
         self._authority = authority
         self._services = tuple(services)
@@ -97,6 +105,15 @@ class Lab:
 
     def _load(self, istio: str) -> None:
         self.config = Config(resources.parse(istio, "lab.yaml") if istio.strip() else [])
+
+    def vacate(self, pod: str, port: int) -> tuple[str, int]:
+        """End the echo server of a container port; the address where a test may serve in its place."""
+        running = self._pods[pod]
+        [server] = [server for server in running.servers if server.server_port == port]
+        running.servers.remove(server)
+        server.shutdown()
+        server.server_close()
+        return running.proxy.app_ip, port
 
     # --- asking
 
@@ -147,6 +164,10 @@ class Lab:
             http.client.HTTPConnection(*self.proxy(pod).admin, timeout=DEADLINE_S), "GET", path, None, None
         ).body
 
+    def admin_post(self, pod: str, path: str) -> str:
+        connection = http.client.HTTPConnection(*self.proxy(pod).admin, timeout=DEADLINE_S)
+        return ask(connection, "POST", path, None, None).body
+
     def log(self, pod: str) -> str:
         return (self.proxy(pod).folder / "log").read_text()
 
@@ -183,7 +204,7 @@ class Lab:
                 namespace=pod.namespace,
                 labels=pod.labels,
                 service_account=pod.labels.get("app", pod.name),
-                workload=pod.labels.get("app", pod.name),
+                workload=pod.name,
                 ip=address,
                 app_ip=app,
                 ports=tuple(ContainerPort(f"p{port}", port) for port in pod.ports),
@@ -211,7 +232,7 @@ class Lab:
             self._authority.write_server(proxy.folder, files.credential("edge"), names)
             self._authority.write_trusted(proxy.folder, files.credential_authority("edge"))
         self._write(running)
-        (proxy.folder / files.BOOTSTRAP).write_text(json.dumps(bootstrap.bootstrap(proxy)))
+        (proxy.folder / files.BOOTSTRAP).write_text(json.dumps(bootstrap.bootstrap(proxy, self._runtime)))
         with (proxy.folder / "log").open("wb") as log:
             command = bootstrap.command(proxy)
             running.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
@@ -281,6 +302,7 @@ def _endpoint(running: _Running) -> Endpoint:
         ports={port.name: port.number for port in proxy.ports},
         sidecar=running.pod.sidecar,
         ready=True,
+        workload=running.pod.name,
     )
 
 
