@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from delinkcious import edge
+from delinkcious import console, edge
 from delinkcious.secrets import LocalSecrets, Manifest, addresses, secret
 from delinkcious.stores.nats import OPERATOR, Nats
 from delinkcious.stores.postgres import Postgres
@@ -68,6 +68,7 @@ def make_mesh(checkout: Path, folder: Path, report: Callable[[str], None]) -> Me
         return _yaml([*secrets.manifests(), _public_certificate(folder, hosts)])
 
     processes = [_database(secrets, own_secrets), _broker(secrets), _redis(secrets)]
+    processes.append(console.companion(checkout, folder))
     made.append(Mesh(folder, [checkout / MANIFESTS, checkout / POLICY], processes=processes, report=report))
     return made[0]
 
@@ -149,6 +150,11 @@ def ingress_url(explicit: Path | None = None) -> str:
             return f"https://{service['publicIp']}:{service['ports']['443']['targetPort']}"
     where = state(explicit).folder
     raise LookupError(f"another mesh runs in {where}: it has no gateway {ROOT_NAMESPACE}/{GATEWAY}")
+
+
+def console_url(explicit: Path | None = None) -> str:
+    """The console of the running installation. Raises LookupError."""
+    return console.url(state(explicit))
 
 
 def broker_url(explicit: Path | None = None) -> Secret:

@@ -24,6 +24,8 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 P = ParamSpec("P")
 T = TypeVar("T")
 
+URLS: dict[str, Callable[[Path | None], str]] = {"pages": local.ingress_url, "console": local.console_url}
+
 state_option = click.option(
     "--state",
     type=click.Path(path_type=Path),
@@ -97,10 +99,11 @@ def status(state: Path | None) -> None:
 
 
 @click.command()
+@click.argument("what", type=click.Choice(tuple(URLS)), default="pages")
 @state_option
-def url(state: Path | None) -> None:
-    """Print the public address, for scripts: URL=$(delinkcious url)."""
-    click.echo(_plainly(local.ingress_url, state))
+def url(what: str, state: Path | None) -> None:
+    """Print the public address, or that of a tool, for scripts: URL=$(delinkcious url)."""
+    click.echo(_plainly(URLS[what], state))
 
 
 @click.command()
@@ -118,6 +121,7 @@ def _show(folder: State) -> None:
     address = local.ingress_url(folder.folder)
     click.echo(f"\npages            {address}/")
     click.echo(f"API              {address}/api/v1/, described at {address}/docs")
+    click.echo(f"console          {local.console_url(folder.folder)}")
     click.echo(f"its certificate  {local.relative(local.authority_file(folder.folder))}")
     click.echo(f"what happens     {local.relative(folder.output)}")
     told = Client(folder).get("/status")

@@ -1,0 +1,45 @@
+"""Templates to text. Everything is escaped."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from mesh.console.assets import ASSETS
+from mesh.console.topology import drawing
+
+
+def query(base: str, **parameters: object) -> str:
+    """An address with those parameters that are set."""
+    given = {name: value for name, value in parameters.items() if value not in (None, "", False)}
+    return f"{base}?{urlencode(given)}" if given else base
+
+
+def duration(nanoseconds: int) -> str:
+    """A time as people read it: `850 µs`, `12.3 ms`, `1.25 s`."""
+    if nanoseconds < 1_000_000:
+        return f"{nanoseconds / 1_000:.0f} µs"
+    if nanoseconds < 1_000_000_000:
+        return f"{nanoseconds / 1_000_000:.3g} ms"
+    return f"{nanoseconds / 1_000_000_000:.3g} s"
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("mesh.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"duration": duration, "px": lambda value: f"{value:.1f}".removesuffix(".0")}
+    made.globals |= {"asset": ASSETS.address, "query": query, "drawing": drawing}
+    return made
+
+
+ENVIRONMENT = _environment()
+
+
+def render(template: str, **values: object) -> str:
+    return ENVIRONMENT.get_template(template).render(values)
