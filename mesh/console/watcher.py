@@ -49,7 +49,7 @@ class Watcher:
         self._readers = 0
         self._until = 0.0
         self._scraped = 0.0
-        self._labelled: set[str] = set()
+        self._seen: set[tuple[str, str]] = set()
         self._restarts: dict[str, int] = {}
         self._down: dict[str, float] = {}
 
@@ -109,7 +109,7 @@ class Watcher:
         if time.monotonic() - self._scraped >= SCRAPE_EVERY_S:
             self._scraped = time.monotonic()
             await self._scraper.scrape(topology.pods)
-        found = graph(topology, self._scraper.traffic(), self._fresh(topology))
+        found = graph(topology, self._scraper.traffic(), self._fresh(topology), self._seen)
         return self._drawn(found)
 
     def _fresh(self, topology: Topology) -> set[str]:
@@ -125,9 +125,9 @@ class Watcher:
         return set(self._down)
 
     def _drawn(self, found: Graph) -> str:
-        # A label that was there once keeps its place, or the picture would jump with every pause.
-        self._labelled |= {edge.key for edge in found.edges if edge.flow.rate}
-        sheets = (drawing.wide(found, self._labelled), drawing.tall(found))
+        # What was there once keeps its place, or the picture would jump with every pause.
+        self._seen |= {edge.pair for edge in found.edges if edge.flow.rate}
+        sheets = (drawing.wide(found, self._seen), drawing.tall(found))
         return render("parts/topology.html", graph=found, sheets=sheets, arrows=drawing.arrows_of(found))
 
     async def _show(self, html: str) -> None:

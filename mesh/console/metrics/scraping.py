@@ -15,7 +15,7 @@ from mesh.console.topology.state import Pod
 
 TIMEOUT = aiohttp.ClientTimeout(total=2)
 # Envoy's own statistics are many; these two are all that is asked for.
-QUERY = {"filter": "istio_(requests_total|request_duration_milliseconds)", "usedonly": ""}
+QUERY = {"filter": "^istio.(requests_total|request_duration_milliseconds)", "usedonly": ""}
 MAX_BYTES = 8 * 1024 * 1024
 
 

@@ -61,7 +61,7 @@ def height(service: Service) -> float:
     return HEAD + ROW * len(service.versions) + FOOT
 
 
-def wide(graph: Graph, labelled: Collection[str] = ()) -> Sheet:
+def wide(graph: Graph, labelled: Collection[tuple[str, str]] = ()) -> Sheet:
     """From left to right, with a label on every edge that has something to say or had (`labelled`)."""
     boxes = [_box(service, WIDE) for service in graph.services]
     links = [
@@ -93,8 +93,8 @@ def _box(service: Service, width: float) -> Box:
     return Box(service.key, width, height(service), rows)
 
 
-def _label(edge: Edge, labelled: Collection[str]) -> tuple[float, float] | None:
-    if edge.flow.rate or edge.key in labelled:
+def _label(edge: Edge, labelled: Collection[tuple[str, str]]) -> tuple[float, float] | None:
+    if edge.flow.rate or edge.pair in labelled:
         return LABEL
     return None if edge.weight is None else SHORT_LABEL
 

@@ -60,6 +60,10 @@ class Edge:
     security: Security
 
     @property
+    def pair(self) -> tuple[str, str]:
+        return self.source, self.workload
+
+    @property
     def key(self) -> str:
         return f"{self.source} {self.workload}"
 
@@ -77,14 +81,19 @@ class Graph:
         return next(service for service in self.services if service.key == key)
 
 
-def graph(topology: Topology, counted: Traffic, fresh: Collection[str] = ()) -> Graph:
-    """The whole picture; `fresh` are pods that were down until a moment ago."""
+def graph(
+    topology: Topology,
+    counted: Traffic,
+    fresh: Collection[str] = (),
+    seen: Collection[tuple[str, str]] = (),
+) -> Graph:
+    """The whole picture; `fresh` are pods that were down until a moment ago, `seen` calls of earlier."""
     groups: dict[str, list[Pod]] = {}
     for pod in topology.pods:
         groups.setdefault(f"{pod.namespace}/{pod.app}", []).append(pod)
     services = tuple(_service(key, pods, fresh) for key, pods in sorted(groups.items()))
     homes = {pod.key: f"{pod.namespace}/{pod.app}" for pod in topology.pods}
-    return Graph(services, tuple(_edges(topology, counted, homes)))
+    return Graph(services, tuple(_edges(topology, counted, homes, seen)))
 
 
 def _service(key: str, pods: list[Pod], fresh: Collection[str]) -> Service:
@@ -106,30 +115,42 @@ def _version(workload: str, pods: list[Pod], fresh: Collection[str]) -> Version:
     return Version(workload, name, ready, restarts, tuple(kept), frozenset(missing))
 
 
-def _edges(topology: Topology, counted: Traffic, homes: dict[str, str]) -> Iterable[Edge]:
-    """Every pair with traffic, with a split, or that a policy allows; a service's own ends are left out."""
-    flows: dict[tuple[str, str], Flow] = {}
-    pairs = [*topology.allowed]
-    pairs += [(s.client, to) for s in topology.splits for part in s.to.values() for to in part.workloads]
-    for client, workload in pairs:
-        if client in homes and workload in homes:
-            flows.setdefault((homes[client], workload), Flow())
+def _edges(
+    topology: Topology, counted: Traffic, homes: dict[str, str], seen: Collection[tuple[str, str]]
+) -> Iterable[Edge]:
+    """Every pair with traffic, now or earlier, or that a policy allows; what stays inside is left out."""
+    allowed = {(homes[client], to) for client, to in topology.allowed if client in homes}
+    known = set(homes.values())
+    pairs = {pair for pair in allowed | set(seen) if pair[0] in known and pair[1] in homes}
+    flows = {pair: Flow() for pair in pairs}
     for (client, destination, service), flow in counted.flows.items():
         target = destination or _only(service, topology)
         if client in homes and target in homes:
             flows.setdefault((homes[client], target), Flow()).add(flow)
-    accounts = {pod.account: homes[pod.key] for pod in topology.pods}
-    secured: dict[tuple[str, str], list[float]] = {}
-    for (account, workload), (safe, total) in counted.secured.items():
-        at = secured.setdefault((accounts.get(account, ""), workload), [0.0, 0.0])
-        at[0] += safe
-        at[1] += total
+    secured = _secured(topology, counted, homes)
     weights = _weights(topology, homes)
     for (source, workload), flow in sorted(flows.items()):
         if source != homes[workload]:
             security = _security(secured.get((source, workload)))
             weight = weights.get((source, workload))
             yield Edge(source, homes[workload], workload, flow, weight, security)
+
+
+def _secured(
+    topology: Topology, counted: Traffic, homes: dict[str, str]
+) -> dict[tuple[str, str], list[float]]:
+    """By source and workload: requests by mutual TLS and all, as the receiving side counted them.
+
+    That side knows its client by its account only: services that share one have one answer.
+    """
+    found: dict[tuple[str, str], list[float]] = {}
+    for home, account in {(homes[pod.key], pod.account) for pod in topology.pods}:
+        for (client, workload), (safe, total) in counted.secured.items():
+            if client == account:
+                at = found.setdefault((home, workload), [0.0, 0.0])
+                at[0] += safe
+                at[1] += total
+    return found
 
 
 def _only(service: str, topology: Topology) -> str:
