@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from mesh.console.assets import ASSETS
 from mesh.console.topology import drawing
@@ -25,6 +27,14 @@ def duration(nanoseconds: int) -> str:
     return f"{nanoseconds / 1_000_000_000:.3g} s"
 
 
+def moment(nanoseconds: int) -> Markup:
+    """A time since 1970, by the second."""
+    at = dt.datetime.fromtimestamp(nanoseconds / 1_000_000_000, dt.UTC)
+    return Markup('<time datetime="{}">{} UTC</time>').format(
+        at.isoformat(timespec="milliseconds"), at.strftime("%d %b, %H:%M:%S")
+    )
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("mesh.console"),
@@ -33,7 +43,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"duration": duration, "px": lambda value: f"{value:.1f}".removesuffix(".0")}
+    made.filters |= {
+        "duration": duration,
+        "moment": moment,
+        "px": lambda value: f"{value:.1f}".removesuffix(".0"),
+    }
     made.globals |= {"asset": ASSETS.address, "query": query, "drawing": drawing}
     return made
 

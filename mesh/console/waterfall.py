@@ -40,7 +40,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Waterfall:
-    """`left_out`: spans beyond what a page can show. `ticks`: (x, nanoseconds since the start)."""
+    """`left_out`: spans beyond what a page can show. `ticks`: (x, nanoseconds since the start) at every quarter."""
 
     rows: tuple[Row, ...]
     left_out: int
