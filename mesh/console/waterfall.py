@@ -40,11 +40,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Waterfall:
-    """`left_out`: spans beyond what a page can show. `ticks`: (x, nanoseconds since the start) at every quarter."""
+    """`left_out`: spans beyond what a page can show. `ticks`: nanoseconds since the start, by quarters."""
 
     rows: tuple[Row, ...]
     left_out: int
-    ticks: tuple[tuple[float, int], ...]
+    ticks: tuple[int, ...]
     critical_ns: int
     colours: dict[str, int]
 
@@ -77,7 +77,7 @@ def waterfall(trace: Trace, most: int) -> Waterfall:
         )
 
     nodes = list(walk(tree(trace)))
-    ticks = tuple((WIDTH * part / 4, whole * part // 4) for part in range(5))
+    ticks = tuple(whole * part // 4 for part in range(5))
     rows = tuple(row(node) for node in nodes[:most])
     return Waterfall(rows, max(0, len(nodes) - most), ticks, sum(times.values()), colours)
 
