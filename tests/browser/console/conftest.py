@@ -21,6 +21,10 @@ from tests.mesh.runtime.conftest import Running, until
 from tests.mesh.runtime.manifests import Manifests
 
 
+# Six pods, beside a Chromium that starts.
+STARTED_WITHIN_S = 90.0
+
+
 def tool(name: str, port: int) -> str:
     """A Deployment of the stand-in, without a sidecar as the real ones are."""
     container = {
@@ -79,7 +83,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     )
     (made.files / "split.yaml").write_text(manifests.split(70))
     try:
-        made.start()
+        made.start_within(STARTED_WITHIN_S)
         yield made
     finally:
         made.close()
