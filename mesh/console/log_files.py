@@ -28,8 +28,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class LogLine:
-    """`rest` are the fields that are not every line's."""
+    """`workload` is what wrote it, `rest` the fields that are not every line's."""
 
+    workload: str
     time: str
     level: str
     service: str
@@ -52,8 +53,13 @@ def find(pods: Path, wanted: Wanted) -> list[LogLine]:
 
 
 def services(pods: Path) -> list[str]:
-    """Every name that a log may have, without reading any: the apps of the pods."""
-    return sorted({folder.name.rpartition("-")[0].rpartition("-")[0] for folder in pods.glob("*/*")} - {""})
+    """Whose logs there are, without reading any: the workloads of the pods."""
+    return sorted({_workload(folder.name) for folder in pods.glob("*/*")})
+
+
+def _workload(pod: str) -> str:
+    """`links-v1` of the pod `links-v1-0a1b2c3d-0`."""
+    return pod.rpartition("-")[0].rpartition("-")[0] or pod
 
 
 def _lines(file: Path) -> Iterator[bytes]:
@@ -78,15 +84,15 @@ def _read(raw: bytes, pod: str) -> LogLine | None:
         return None
     told = {name: str(fields.get(name) or "") for name in _KNOWN}
     rest = {name: value for name, value in fields.items() if name not in _KNOWN and value not in (None, "")}
-    told["service"] = told["service"] or pod
+    told["service"] = told["service"] or _workload(pod)
     told["level"] = told["level"] or "info"
-    return LogLine(rest=rest, **told)
+    return LogLine(workload=_workload(pod), rest=rest, **told)
 
 
 def _fits(line: LogLine, wanted: Wanted) -> bool:
     if wanted.trace_id and line.trace_id != wanted.trace_id:
         return False
-    if wanted.service and wanted.service not in (line.service, line.rest.get("workload")):
+    if wanted.service and wanted.service not in (line.service, line.workload):
         return False
     if wanted.level and line.level in LEVELS:
         return LEVELS.index(line.level) >= LEVELS.index(wanted.level)

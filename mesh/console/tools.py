@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 
@@ -17,6 +18,8 @@ KNOWN_FOR_S = 5.0
 LOOK_TIMEOUT = aiohttp.ClientTimeout(total=2)
 # What the page of an official Jaeger has; one built from its module has the interface only.
 _UI = b"jaeger-ui"
+# How the mesh says that a container's program is still to come.
+_NO_PROGRAM = "waiting for its program"
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,9 @@ class Tools:
             return {name: Tool(name, why=str(error)) for name in PORTS}
         found = {}
         for name, port in PORTS.items():
-            title = TITLES[name]
             pod = next((pod for pod in pods if pod["workload"] == name), None)
-            if pod is None:
-                found[name] = Tool(name, why=f"{title} is not part of what runs here.")
-            elif not pod["ready"] or port not in pod["ports"]:
-                reasons = [part["reason"] for part in pod["containers"] if part["reason"]]
-                why = f": {reasons[0]}" if reasons else ", and builds it first where there is none"
-                found[name] = Tool(name, why=f"{title} is not there yet. The mesh starts it{why}.")
+            if pod is None or not pod["ready"] or port not in pod["ports"]:
+                found[name] = Tool(name, why=why(name, pod))
             else:
                 url = f"http://{pod['ports'][port]}"
                 found[name] = Tool(name, url, page=name != JAEGER or await self._has_page(url))
@@ -78,3 +76,17 @@ class Tools:
                 return _UI in (await answer.content.read(65_536)).lower()
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
+
+
+def why(name: str, pod: dict[str, Any] | None) -> str:
+    """Why a tool does not serve, by its pod."""
+    title = TITLES[name]
+    if pod is None:
+        return f"{title} is not part of what runs here."
+    reasons = [str(part["reason"]) for part in pod["containers"] if part["reason"] and not part["ready"]]
+    if any(reason.startswith(_NO_PROGRAM) for reason in reasons):
+        return (
+            f"{title} is not there yet: its program is being built, which takes minutes, once. "
+            f"`delinkcious tools list` says how it stands, `delinkcious tools install {name}` begins it."
+        )
+    return f"{title} is starting{': ' + reasons[0] if reasons else ''}."

@@ -20,7 +20,6 @@ from tests.browser.console import stand
 from tests.mesh.runtime.conftest import Running, until
 from tests.mesh.runtime.manifests import Manifests
 
-
 # Six pods, beside a Chromium that starts.
 STARTED_WITHIN_S = 90.0
 
