@@ -84,6 +84,8 @@ def _read(raw: bytes, pod: str) -> LogLine | None:
         return None
     told = {name: str(fields.get(name) or "") for name in _KNOWN}
     rest = {name: value for name, value in fields.items() if name not in _KNOWN and value not in (None, "")}
+    # A proxy that made no span tells the header that it saw.
+    told["trace_id"] = told["trace_id"] or str(fields.get("traceparent") or "")[3:35]
     told["service"] = told["service"] or _workload(pod)
     told["level"] = told["level"] or "info"
     return LogLine(workload=_workload(pod), rest=rest, **told)

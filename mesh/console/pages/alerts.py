@@ -55,11 +55,20 @@ async def show(visit: Visit) -> Response:
     rules = await _rules(visit, await visit.deps.tools.url(PROMETHEUS))
     rules.sort(key=lambda rule: (STATES.index(rule.state) if rule.state in STATES else 0, rule.name))
     counts = {state: sum(rule.state == state for rule in rules) for state in STATES}
-    return visit.render("alerts.html", rules=rules, counts=counts, runbooks=_runbooks())
+    # An objective has a rule for each of its windows: the quiet ones say the same.
+    quiet = {(rule.name, rule.labels.get("severity", "")): rule for rule in rules if rule.state == "inactive"}
+    return visit.render(
+        "alerts.html",
+        rules=[rule for rule in rules if rule.state != "inactive"],
+        quiet=list(quiet.values()),
+        counts=counts,
+        runbooks=_runbooks(),
+    )
 
 
 async def runbook(visit: Visit) -> Response:
-    name = visit.request.path_params["name"]
+    # Runbooks name each other as files.
+    name = visit.request.path_params["name"].removesuffix(".md")
     if name not in _runbooks():
         raise NotThere(f"There is no runbook {name}.")
     text = (resources.files("telemetry") / "runbooks" / f"{name}.md").read_text()
