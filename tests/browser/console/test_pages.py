@@ -13,7 +13,7 @@ from tests.browser.conftest import Screen
 from tests.browser.console.stand import TRACE
 from tests.mesh.runtime.conftest import Running, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
 
 async def test_a_trace_is_searched_and_read_by_keyboard(screen: Screen) -> None:

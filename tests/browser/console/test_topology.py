@@ -14,7 +14,7 @@ from tests.browser.conftest import Screen
 from tests.mesh.runtime.conftest import Running
 from tests.mesh.runtime.manifests import Manifests
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
 # What an edit may take from the file to the screen.
 SHOWN_WITHIN_S = 2.0
