@@ -6,7 +6,7 @@ import datetime as dt
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mesh.console.assets import ASSETS
 from mesh.console.topology import drawing
@@ -25,6 +25,15 @@ def duration(nanoseconds: int) -> str:
     if nanoseconds < 1_000_000_000:
         return f"{nanoseconds / 1_000_000:.3g} ms"
     return f"{nanoseconds / 1_000_000_000:.3g} s"
+
+
+def coded(sentence: str) -> Markup:
+    """A sentence whose commands stand between backticks."""
+    parts = sentence.split("`")
+    marked = [
+        Markup("<code>{}</code>").format(part) if n % 2 else escape(part) for n, part in enumerate(parts)
+    ]
+    return Markup("").join(marked)
 
 
 def moment(nanoseconds: int) -> Markup:
