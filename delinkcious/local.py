@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from delinkcious import edge
+from delinkcious import console, edge
 from delinkcious.secrets import LocalSecrets, Manifest, addresses, secret
 from delinkcious.stores.nats import OPERATOR, Nats
 from delinkcious.stores.postgres import ADMIN, Postgres
@@ -74,6 +74,7 @@ def make_mesh(checkout: Path, folder: Path, report: Callable[[str], None]) -> Me
         return _yaml([*secrets.manifests(), _public_certificate(folder, hosts), _monitoring(secrets, rooms)])
 
     processes = [_database(secrets, own_secrets), _broker(secrets), _redis(secrets)]
+    processes.append(console.companion(checkout, folder))
     sources = [checkout / MANIFESTS, checkout / POLICY]
     options = Options(locate=finding.locate)
     made.append(Mesh(folder, sources, processes=processes, report=report, options=options))
@@ -187,6 +188,11 @@ def tool_url(name: str, explicit: Path | None = None) -> str:
         reasons = [part["reason"] for part in pod["containers"] if part["reason"]]
         raise LookupError("; ".join(reasons) or f"{name} is not ready")
     return f"http://{pod['ip']}:{LOOKING_AT[name]}"
+
+
+def console_url(explicit: Path | None = None) -> str:
+    """The console of the running installation. Raises LookupError."""
+    return console.url(state(explicit))
 
 
 def broker_url(explicit: Path | None = None) -> Secret:

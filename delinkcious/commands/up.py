@@ -120,14 +120,14 @@ def status(state: Path | None) -> None:
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["pages", *local.LOOKING]), default="pages")
+@click.argument("what", type=click.Choice(["pages", "console", *local.LOOKING]), default="pages")
 @state_option
 def url(what: str, state: Path | None) -> None:
-    """Print an address, for scripts: URL=$(delinkcious url); or that of Jaeger or Prometheus."""
-    if what == "pages":
-        click.echo(_plainly(local.ingress_url, state))
-    else:
+    """Print an address, for scripts: URL=$(delinkcious url); or that of the console, Jaeger or Prometheus."""
+    if what in local.LOOKING:
         click.echo(_plainly(local.tool_url, what, state))
+    else:
+        click.echo(_plainly(local.console_url if what == "console" else local.ingress_url, state))
 
 
 @click.command()
@@ -145,6 +145,7 @@ def _show(folder: State) -> None:
     address = local.ingress_url(folder.folder)
     click.echo(f"\npages            {address}/")
     click.echo(f"API              {address}/api/v1/, described at {address}/docs")
+    click.echo(f"console          {local.console_url(folder.folder)}")
     click.echo(f"its certificate  {local.relative(local.authority_file(folder.folder))}")
     click.echo(f"what happens     {local.relative(folder.output)}")
     for name, what in local.LOOKING.items():

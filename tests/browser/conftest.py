@@ -138,6 +138,12 @@ def artefacts(repository: Path) -> Path:
 async def screen(context: BrowserContext, pages_url: str, size: str, artefacts: Path) -> Screen:
     page = await context.new_page()
     problems: list[str] = []
+    listen(page, problems)
+    return Screen(page, pages_url, size, artefacts, problems)
+
+
+def listen(page: Page, problems: list[str]) -> None:
+    """Note what the page's console complains of; a status that a test asks for is none."""
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on(
         "console",
@@ -147,7 +153,6 @@ async def screen(context: BrowserContext, pages_url: str, size: str, artefacts: 
             else None
         ),
     )
-    return Screen(page, pages_url, size, artefacts, problems)
 
 
 async def settle(page: Page) -> None:

@@ -21,6 +21,7 @@ from mesh.local.model import Finding, InvalidConfig
 from mesh.local.runtime import asked, explaining, held, rolling, views
 from mesh.local.runtime.applied import Key
 from mesh.local.runtime.errors import DeliveryFailed, MeshError, NotFound, NotReady, Unanswered
+from mesh.local.runtime.topology import topology
 from mesh.local.runtime.transaction import Outcome
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Control:
             routes=[
                 Route("/status", _answering(self._status), methods=get),
                 Route("/get/{what}", _answering(self._get), methods=get),
+                Route("/topology", _answering(self._topology), methods=get),
+                Route("/origins", _answering(self._origins), methods=get),
                 Route("/explain", _answering(self._explain), methods=post),
                 Route("/apply", _answering(self._apply), methods=post),
                 Route("/delete", _answering(self._delete), methods=post),
@@ -98,8 +101,7 @@ class Control:
         namespace = request.query_params.get("namespace")
         if what == "overrides":  # the reason, perhaps, why it does not come up
             return [views.override(one) for one in mesh.held() if namespace in (None, one.namespace)]
-        if not mesh.up.is_set():
-            raise NotReady("the mesh is still starting: " + "; ".join(mesh.waiting_for()))
+        self._demand_up()
         running = list(mesh.controller.pods.values())
         shown: dict[str, Callable[[], list[Any]]] = {
             "pods": lambda: views.pods(running, mesh.desired.registry()),
@@ -111,6 +113,19 @@ class Control:
         if what not in shown:
             raise NotFound(f"no such kind {what!r}; one of {', '.join(shown)}")
         return [item for item in shown[what]() if namespace in (None, item["namespace"])]
+
+    def _demand_up(self) -> None:
+        if not self._mesh.up.is_set():
+            raise NotReady("the mesh is still starting: " + "; ".join(self._mesh.waiting_for()))
+
+    async def _topology(self, _: Request) -> Any:
+        self._demand_up()
+        desired = self._mesh.desired
+        return topology(self._mesh.controller.pods.values(), desired.config, desired.registry())
+
+    async def _origins(self, request: Request) -> Any:
+        query = request.query_params
+        return explaining.written(self._mesh, query.get("pod", ""), query.get("namespace"))
 
     async def _explain(self, request: Request) -> Any:
         question = await asked.read(request, explaining.Question)

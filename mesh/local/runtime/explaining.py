@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mesh.local.envoy.view import View
 from mesh.local.explain import explain
+from mesh.local.explain.origins import origins
 from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.reference import chosen
 
@@ -41,6 +43,16 @@ def answer(mesh: Mesh, question: Question) -> Any:
         headers=dict(question.headers),
     )
     return msgspec.to_builtins(found)
+
+
+def written(mesh: Mesh, reference: str, namespace: str | None) -> Any:
+    """Everything that a Pod's proxy has, with the lines it comes from. Raises NotFound, MeshError."""
+    pod = find(mesh, reference, namespace)
+    if pod.sidecar is None:
+        raise MeshError(f"{pod.manifest.key} has no sidecar, and so no configuration")
+    desired = mesh.desired
+    view = View(pod.sidecar.proxy, desired.config, desired.registry(), desired.keys.texts)
+    return msgspec.to_builtins(origins(view))
 
 
 def find(mesh: Mesh, reference: str, namespace: str | None) -> Pod:

@@ -148,3 +148,27 @@ def test_a_refused_file_shows_in_the_status(mesh: Running, manifests: Manifests)
     wrong.unlink()
     until(lambda: not mesh.client.get("/status")["refused"])
     assert mesh.command("status")[0] == 0
+
+
+def test_the_topology_names_pods_splits_and_allowed_callers(mesh: Running) -> None:
+    told = mesh.client.get("/topology")
+    assert {(pod["app"], pod["version"], pod["ready"]) for pod in told["pods"]} == {
+        ("client", "v1", True),
+        ("reviews", "v1", True),
+    }
+    assert told["splits"] == []
+    assert told["allowed"] == []
+
+
+def test_the_parts_of_a_proxy_name_the_lines_they_come_from(mesh: Running) -> None:
+    pod = mesh.pod("reviews")
+    parts = mesh.client.get("/origins", pod=pod["name"], namespace="default")
+    [policy] = [part for part in parts["policies"] if "denial" in part["name"]]
+    [place] = policy["places"]
+    lines = (mesh.files / "mesh.yaml").read_text().splitlines()
+    assert "AuthorizationPolicy" in "".join(lines[place["line"] - 1 : place["line"] + 4])
+    assert policy["about"] == "DENY: 1 rule"
+    [cluster] = [part for part in parts["clusters"] if part["name"].startswith("outbound|80||reviews.")]
+    assert cluster["places"][0]["resource"] == "Service default/reviews"
+    assert cluster["about"] == "2 pods, mutual TLS"
+    assert any(part["about"].startswith("inbound http of Service reviews:80") for part in parts["listeners"])

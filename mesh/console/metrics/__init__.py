@@ -1,0 +1,1 @@
+"""What the sidecars count: read, kept for some seconds, made into rates."""

@@ -1,0 +1,91 @@
+"""The picture follows the mesh: edits, pods that die and come back, requests and their errors."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.browser.conftest import Screen
+from tests.mesh.runtime.conftest import Running
+from tests.mesh.runtime.manifests import Manifests
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+
+# What an edit may take from the file to the screen.
+SHOWN_WITHIN_S = 2.0
+
+
+def _row(screen: Screen, version: str) -> Locator:
+    """What the table says of the calls of `client` to a version."""
+    return screen.page.locator("#calls-table tr", has_text=f"reviews-{version}")
+
+
+async def test_an_edit_shows_on_the_picture_within_two_seconds(screen: Screen, mesh: Running) -> None:
+    file = mesh.files / "split.yaml"
+    file.write_text(Manifests().split(70))
+    await screen.open("/")
+    await expect(_row(screen, "v1")).to_contain_text("70 %")
+    began = time.monotonic()
+    file.write_text(Manifests().split(45))
+    await expect(_row(screen, "v1")).to_contain_text("45 %")
+    took = time.monotonic() - began
+    await expect(_row(screen, "v2")).to_contain_text("55 %")
+    if screen.size == "desktop":
+        await expect(screen.page.locator(".drawing.wide .labels")).to_contain_text("55 %")
+    await screen.check("console-split")
+    assert took < SHOWN_WITHIN_S
+
+
+async def test_a_pod_that_is_killed_turns_red_and_recovers(screen: Screen, mesh: Running) -> None:
+    await screen.open("/")
+    state = screen.page.locator("#state")
+    await expect(state).to_have_text("All pods are ready.")
+    pid = mesh.pid("reviews-v2")
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await expect(state).to_have_text("1 pod down: default/reviews-v2")
+    drawn = screen.page.locator("svg:visible a.service", has_text="reviews")
+    await expect(drawn).to_have_class(re.compile(r"\bbad\b"))
+    await expect(drawn.locator(".pod.bad")).to_have_count(1)
+    await screen.check("console-pod-down")
+    await expect(state).to_have_text("All pods are ready.")
+    await expect(drawn.locator(".pod.bad")).to_have_count(0)
+    await expect(screen.page.locator("#workloads-table tr", has_text="reviews-v2")).to_contain_text("1/1")
+
+
+async def test_requests_show_as_rate_errors_and_mutual_tls(screen: Screen, mesh: Running) -> None:
+    await screen.open("/")
+    with mesh.from_pod("client") as client:
+        calls = screen.page.locator("#calls-table tr", has_text="mutual TLS")
+        for _ in range(400):
+            client.get("http://reviews/")
+            if await calls.count() == 2:
+                break
+    await expect(calls.first).to_contain_text(re.compile(r"\d/s"))
+    await expect(calls.first).to_contain_text("0 %")
+    await expect(calls.first).to_contain_text(re.compile(r"\d m?s"))
+    await screen.check("console-traffic")
+
+
+async def test_a_service_leads_to_its_configuration_by_keyboard(screen: Screen, mesh: Running) -> None:
+    await screen.open("/")
+    box = screen.page.locator("svg:visible a.service", has_text="client")
+    await box.focus()
+    # The picture is changed under the reader all the time, who must not lose the place.
+    (mesh.files / "split.yaml").write_text(Manifests().split(31))
+    await expect(_row(screen, "v1")).to_contain_text("31 %")
+    await expect(box).to_be_focused()
+    await screen.page.keyboard.press("Enter")
+    await screen.page.wait_for_url("**/config/?workload=*")
+    routes = screen.page.get_by_role("region", name="Routes")
+    place = mesh.command("get", "pods")  # the mesh answers beside the page
+    assert place[0] == 0
+    await expect(routes).to_contain_text("split.yaml:")
+    await expect(routes).to_contain_text("31 % to outbound|80|v1|reviews.default.svc.cluster.local")
+    await expect(routes).to_contain_text("VirtualService default/reviews")
+    await screen.check("console-config")
