@@ -89,3 +89,15 @@ async def test_a_service_leads_to_its_configuration_by_keyboard(screen: Screen, 
     await expect(routes).to_contain_text("31 % to outbound|80|v1|reviews.default.svc.cluster.local")
     await expect(routes).to_contain_text("VirtualService default/reviews")
     await screen.check("console-config")
+
+
+async def test_a_picture_that_no_longer_follows_says_so(screen: Screen) -> None:
+    await screen.open("/")
+    lost = screen.page.get_by_text("The console does not answer any more.")
+    await expect(lost).to_be_hidden()
+    await screen.page.route("**/live*", lambda route: route.abort())
+    # The line breaks, and cannot be made anew.
+    await screen.page.evaluate("document.getElementById('live')._htmx.sse.reader.cancel()")
+    await expect(lost).to_be_visible()
+    await screen.page.unroute("**/live*")
+    await expect(lost).to_be_hidden()
