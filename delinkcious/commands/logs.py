@@ -10,14 +10,15 @@ from pathlib import Path
 
 import click
 
+from delinkcious import log_lines
 from delinkcious.asking import output_option
 from delinkcious.commands import mesh_show
 from delinkcious.commands.mesh_options import meant, state_option
-from delinkcious.logs import reading, showing, sources
-from delinkcious.logs.entry import RANK, Entry
-from delinkcious.logs.reading import Filter, Tailed
 from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.state import State
+from mesh.logs import reading, sources
+from mesh.logs.entry import RANK, Entry
+from mesh.logs.reading import Filter, Tailed
 
 USUAL_LINES = 200
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -73,7 +74,7 @@ def logs(
     wanted = Filter("" if level == "debug" else level, trace, since)
     if lines is None and not (trace or since):
         lines = USUAL_LINES
-    show = showing.as_json if output == "json" else showing.as_text
+    show = log_lines.as_json if output == "json" else log_lines.as_text
     try:
         folder = meant(state)
         found = sources.chosen(sources.find(folder), names)
@@ -95,6 +96,6 @@ def _named(folder: State, names: tuple[str, ...]) -> list[sources.Source]:
     return sources.chosen(sources.find(folder), names)
 
 
-def _print(entries: list[Entry], show: showing.Show) -> None:
+def _print(entries: list[Entry], show: log_lines.Show) -> None:
     for entry in entries:
         click.echo(show(entry))

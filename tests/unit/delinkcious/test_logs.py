@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from delinkcious.commands.logs import logs
-from delinkcious.logs import reading, sources
-from delinkcious.logs.entry import read
-from delinkcious.logs.reading import Filter, Tailed
 from mesh.local.runtime.state import State
+from mesh.logs import reading, sources
+from mesh.logs.entry import read
+from mesh.logs.reading import Filter, Tailed
 from telemetry.line import parse
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -9,8 +9,8 @@ from typing import Any
 import click
 import msgspec
 
-from delinkcious.logs.entry import Entry
 from delinkcious.terminal import shown
+from mesh.logs.entry import Entry
 
 SOURCE_WIDTH = 22
 COLOURS = {"debug": "bright_black", "warning": "yellow", "error": "red", "critical": "bright_red"}

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 
-from delinkcious.logs.entry import RANK, Entry, read
-from delinkcious.logs.sources import Source
+from mesh.logs.entry import RANK, Entry, read
+from mesh.logs.sources import Source
 
 POLL_S = 0.2
 # Envoy writes its lines out five times a second: so long a line may come after one that is younger.
@@ -30,10 +30,11 @@ class Filter:
     level: str = ""
     trace: str = ""
     since_s: float = 0.0
+    text: str = ""
 
     @property
     def wants_all(self) -> bool:
-        return not (self.level or self.trace or self.since_s)
+        return not (self.level or self.trace or self.since_s or self.text)
 
     def __call__(self, entry: Entry) -> bool:
         if self.level and RANK[entry.level] < RANK[self.level]:
@@ -58,7 +59,7 @@ def _entries(source: Source, file: Path, wanted: Filter, tail: int | None) -> It
         before = None
         for line in lines:
             # Most lines of a long log are of other traces: they need not be read to know that.
-            if wanted.trace and wanted.trace.encode() not in line:
+            if any(mark.encode() not in line for mark in (wanted.trace, wanted.text)):
                 continue
             before = read(line.decode(errors="replace"), source, before, changed_s)
             if wanted(before):

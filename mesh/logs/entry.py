@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from delinkcious.logs.sources import Source
+from mesh.logs.sources import Source
 from telemetry.line import LEVELS
 from telemetry.redaction import clean
 
