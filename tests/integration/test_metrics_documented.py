@@ -98,6 +98,7 @@ async def test_the_table_of_metrics_is_what_the_services_expose(
             issuer=ISSUER,
             audience=AUDIENCE,
             service_token=Secret("between services"),
+            otel_exporter_otlp_endpoint="http://127.0.0.1:9",
             cookie_key=Secret("a key that is long enough for all there is to sign"),
             key_encryption_key=Secret(base64.b64encode(secrets.token_bytes(32)).decode()),
         )
