@@ -8,14 +8,11 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from delinkcious import local
 from delinkcious.session import NotSignedIn, Server
-from mesh.local.runtime.client import Client
 from services.kit.errors import Unavailable
 from telemetry.critical_path import tree
 from telemetry.jaeger import Jaeger
@@ -32,7 +29,6 @@ SETTLED_S = 2.5
 FORCE = "x-envoy-force-trace"
 # On this machine everybody comes from loopback; from this address comes who may.
 OPERATOR = "127.0.0.2"
-JAEGER, OBSERVABILITY, QUERY_PORT = "jaeger", "observability", 16686
 
 
 @dataclass(frozen=True)
@@ -63,14 +59,6 @@ class Found:
 
     trace: Trace
     whole: bool
-
-
-def jaeger_url(explicit: Path | None = None) -> str:
-    """Where the running installation's Jaeger answers queries. Raises LookupError, MeshError."""
-    for pod in Client(local.state(explicit)).get("/get/pods"):
-        if (pod["namespace"], pod["workload"]) == (OBSERVABILITY, JAEGER) and pod["ready"]:
-            return f"http://{pod['ip']}:{QUERY_PORT}"
-    raise LookupError("no Jaeger runs here (delinkcious status says more); name one by --jaeger")
 
 
 async def send(there: Server, ask: Ask) -> Answer:

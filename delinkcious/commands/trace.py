@@ -10,12 +10,11 @@ import click
 import msgspec
 from rich.console import Console
 
-from delinkcious import trace_tree, tracing
+from delinkcious import local, trace_tree, tracing
 from delinkcious.asking import Failed, output_option, run, server_option
 from delinkcious.session import connect
 from delinkcious.terminal import shown
 from delinkcious.tracing import Answer, Ask, Found
-from mesh.local.runtime.errors import MeshError
 from telemetry.jaeger import JaegerUnavailable, open_jaeger
 from telemetry.traces import read
 
@@ -79,7 +78,7 @@ async def _find(
     trace_id: str, ask: Ask | None, jaeger: str | None, wait_s: float, server: str | None
 ) -> tuple[Found | None, Answer | None, str]:
     try:
-        base = jaeger or tracing.jaeger_url()
+        base = jaeger or local.tool_url("jaeger")
         async with open_jaeger(base) as there:
             answer = None
             if ask is not None:
@@ -89,8 +88,8 @@ async def _find(
                     answer = await tracing.send(delinkcious, ask)
                 trace_id = answer.trace_id
             return await tracing.find(there, trace_id, wait_s), answer, there.page(trace_id)
-    except (LookupError, MeshError) as error:
-        raise Failed(shown(str(error))) from None
+    except LookupError as error:
+        raise Failed(f"{shown(str(error))}; --jaeger names another") from None
     except JaegerUnavailable as error:
         raise Failed(shown(str(error)), exit_code=4) from None
     except ValueError as error:
