@@ -53,6 +53,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
+        "coded": coded,
         "duration": duration,
         "moment": moment,
         "px": lambda value: f"{value:.1f}".removesuffix(".0"),

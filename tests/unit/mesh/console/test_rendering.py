@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mesh.console.pages.alerts import rendered
-from mesh.console.rendering import coded, duration, query
+from mesh.console.rendering import ENVIRONMENT, coded, duration, query, render
 
 
 def test_a_runbook_is_read_as_markdown() -> None:
@@ -38,3 +38,15 @@ def test_times_are_short(nanoseconds: int, text: str) -> None:
 def test_an_address_has_what_is_set() -> None:
     assert query("/logs/", trace="ab", service="") == "/logs/?trace=ab"
     assert query("/logs/", trace=None) == "/logs/"
+
+
+def test_every_template_can_be_read() -> None:
+    names = ENVIRONMENT.list_templates()
+    assert len(names) > 8
+    for name in names:
+        ENVIRONMENT.get_template(name)
+
+
+def test_a_sentence_for_the_reader_is_shown() -> None:
+    told = render("parts/away.html", sentence="Try `make up`.")
+    assert told == '<p class="away" role="status">Try <code>make up</code>.</p>'
