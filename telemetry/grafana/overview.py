@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import dashboard
 
 from telemetry.grafana.panels import add, board, graph, grid, number, row
 
-_OURS = 'reporter="source", destination_service_namespace="delinkcious"'
+_OURS = 'reporter="source", destination_service_namespace=~"delinkcious|unknown"'
 _AT_EDGE = 'reporter="source", source_workload=~"ingressgateway.*"'
 _NOT_FAILED = 'response_code!~"5.."'
 _ALERTS = 'max by (alertname, severity, service, app, pod) (ALERTS{alertstate="firing"})'

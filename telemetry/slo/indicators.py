@@ -9,6 +9,8 @@ from __future__ import annotations
 from telemetry.slo.model import Availability, Latency, Moments, Objective
 
 NAMESPACE = "delinkcious"
+# What an injected fault answered came to no server, of which the namespace would be known.
+NAMESPACES = f"{NAMESPACE}|unknown"
 
 # What the server is to blame for: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS
 # and none at all.
@@ -61,7 +63,7 @@ def _requests(slo: Objective) -> list[str]:
     return [
         'reporter="source"',
         f'destination_service_name="{slo.service}"',
-        f'destination_service_namespace="{NAMESPACE}"',
+        f'destination_service_namespace=~"{NAMESPACES}"',
         WAITED_FOR,
     ]
 
