@@ -133,9 +133,15 @@ def test_prometheus_takes_its_configuration_and_every_rule(where: str, tmp_path:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_rule_file_of_the_repository_is_in_the_chart(repository: Path) -> None:
-    files = {file.name for file in (repository / "telemetry/prometheus/rules").glob("*.yml")}
-    assert set(ours("local", "ConfigMap")["prometheus-rules"]["data"] or {}) == files
+@pytest.mark.parametrize(("where", "folder"), [("cluster", "rules"), ("local", "rules-local")])
+def test_every_rule_file_of_the_repository_is_in_the_chart(
+    repository: Path, where: str, folder: str
+) -> None:
+    files = (repository / "telemetry" / "prometheus" / folder).glob("*.yml")
+    wanted = {file.name: yaml.safe_load(file.read_text()) for file in files}
+    held = ours(where, "ConfigMap")["prometheus-rules"]["data"] or {}
+    assert wanted
+    assert {name: yaml.safe_load(text) for name, text in held.items()} == wanted
 
 
 def test_the_local_mesh_takes_every_manifest() -> None:
