@@ -134,9 +134,7 @@ def test_prometheus_takes_its_configuration_and_every_rule(where: str, tmp_path:
 
 
 @pytest.mark.parametrize(("where", "folder"), [("cluster", "rules"), ("local", "rules-local")])
-def test_every_rule_file_of_the_repository_is_in_the_chart(
-    repository: Path, where: str, folder: str
-) -> None:
+def test_every_rule_file_of_the_repository_is_in_the_chart(repository: Path, where: str, folder: str) -> None:
     files = (repository / "telemetry" / "prometheus" / folder).glob("*.yml")
     wanted = {file.name: yaml.safe_load(file.read_text()) for file in files}
     held = ours(where, "ConfigMap")["prometheus-rules"]["data"] or {}
