@@ -29,7 +29,7 @@ def checkout(repository: Path, tmp_path: Path) -> Iterator[Path]:
     ).stdout.split("\0")
     for name in filter(None, files):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(repository / name, copy / name)
+        shutil.copy2(repository / name, copy / name, follow_symlinks=False)
     (copy / ".venv").symlink_to(Path(sys.prefix))
     subprocess.run(["git", "init", "-q"], cwd=copy, check=True, timeout=60)
     subprocess.run(["git", "add", "mesh"], cwd=copy, check=True, timeout=60)
@@ -38,7 +38,9 @@ def checkout(repository: Path, tmp_path: Path) -> Iterator[Path]:
     subprocess.run(command, cwd=copy, check=True, timeout=120)
 
 
-@pytest.mark.timeout(400)
+# It compiles Jaeger where nothing else has yet.
+@pytest.mark.late
+@pytest.mark.timeout(1200)
 def test_every_block_of_the_tour_works_and_shows_what_it_promises(checkout: Path) -> None:
     blocks = tour((checkout / "README.md").read_text())
     assert len(blocks) >= 8
@@ -49,7 +51,7 @@ def test_every_block_of_the_tour_works_and_shows_what_it_promises(checkout: Path
         f"echo '### {n}'\n{b}" for n, b in enumerate(blocks)
     )
     done = subprocess.run(
-        ["bash", "-c", script], cwd=checkout, env=environment, capture_output=True, text=True, timeout=360
+        ["bash", "-c", script], cwd=checkout, env=environment, capture_output=True, text=True, timeout=1100
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     shown = dict(re.findall(r"^### (\d+)\n(.*?)(?=^### |\Z)", done.stdout, re.MULTILINE | re.DOTALL))
@@ -64,8 +66,13 @@ def test_every_block_of_the_tour_works_and_shows_what_it_promises(checkout: Path
     assert "links-v1" in by_block[5]
     assert "403" in by_block[6]
     assert "refused: mutual TLS is strict" in by_block[6]
-    counts = {version: int(n) for n, version in re.findall(r"(\d+) outbound\|80\|(v[12])", by_block[7])}
+    assert '"event":"access"' not in by_block[7], "lines are for people"
+    assert "links" in by_block[7]
+    assert "INSERT links" in by_block[7]
+    assert "process events  consumer  delinkcious.link.saved.v1" in by_block[7]
+    assert "'links'} " in by_block[8]
+    counts = {version: int(n) for n, version in re.findall(r"(\d+) outbound\|80\|(v[12])", by_block[9])}
     assert counts["v1"] > counts["v2"] > 5
-    assert 'unknown field "spec.http[0].route[0].wieght"' in by_block[8] + done.stderr
-    assert "not applied" in by_block[8]
-    assert "istio.io" in by_block[9]
+    assert 'unknown field "spec.http[0].route[0].wieght"' in by_block[10] + done.stderr
+    assert "not applied" in by_block[10]
+    assert "istio.io" in by_block[11]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -64,9 +64,7 @@ async def test_postgres_tells_of_each_database(postgres: Postgres, monitor: str)
     assert "active" in states
 
 
-async def test_who_looks_at_statistics_cannot_look_at_rows(
-    postgres: Postgres, monitor: str, new_database: Callable[[], object]
-) -> None:
+async def test_who_looks_at_statistics_cannot_look_at_rows(postgres: Postgres, monitor: str) -> None:
     name = f"closed_{secrets.token_hex(4)}"
     await postgres.ensure_database(name, "its-own")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -80,7 +78,7 @@ async def test_who_looks_at_statistics_cannot_look_at_rows(
 
 
 @pytest.fixture
-async def own_redis(tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator[Redis]:
+def own_redis(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Redis]:
     server = Redis(tmp_path, "127.0.0.1", free_port())
     server.initialise("everything", ("monitoring", PASSWORD))
     daemon = Daemon(server.command(), tmp_path / "log", lambda: server.ready("everything"))
