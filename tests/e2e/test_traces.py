@@ -7,15 +7,18 @@ import json
 import time
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import httpx
 import pytest
 
+from delinkcious.tools.catalogue import JAEGER
 from telemetry.jaeger import MAX_TRACES, Search, open_jaeger
 from telemetry.spans import Trace
 from tests.conventions import faults
 from tests.e2e.installation import PASSWORD, Account, Installation, Json, eventually
+from tests.tools import MADE_WITHIN_S, needed
+
+pytestmark = [pytest.mark.late, pytest.mark.timeout(MADE_WITHIN_S + 300)]
 
 WITHIN_S = 60.0
 CANARY = "canary-4711"
@@ -28,16 +31,10 @@ LINK = {
 TIMELINES = "PIPELINE EVALSHA add_to_timeline"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _jaeger_there(repository: Any) -> None:
-    finding = pytest.importorskip("delinkcious.tools.finding")
-    if finding.locate("jaeger") is None:
-        pytest.skip("there is no Jaeger: delinkcious tools install jaeger")
-
-
 @pytest.fixture(scope="module")
 def jaeger(installation: Installation) -> str:
     """Where it answers."""
+    needed(JAEGER)
     pod = eventually(partial(installation.ready, "jaeger"), WITHIN_S, "Jaeger is ready")
     return f"http://{pod['ip']}:16686"
 
