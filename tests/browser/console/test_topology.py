@@ -25,10 +25,16 @@ def _row(screen: Screen, version: str) -> Locator:
     return screen.page.locator("#calls-table tr", has_text=f"reviews-{version}")
 
 
+async def _follow(screen: Screen) -> None:
+    """Open the picture, and wait until it gets what is new."""
+    await screen.open("/")
+    await screen.page.wait_for_function("document.getElementById('live')._htmx?.sse?.reader")
+
+
 async def test_an_edit_shows_on_the_picture_within_two_seconds(screen: Screen, mesh: Running) -> None:
     file = mesh.files / "split.yaml"
     file.write_text(Manifests().split(70))
-    await screen.open("/")
+    await _follow(screen)
     await expect(_row(screen, "v1")).to_contain_text("70 %")
     began = time.monotonic()
     file.write_text(Manifests().split(45))
@@ -42,7 +48,7 @@ async def test_an_edit_shows_on_the_picture_within_two_seconds(screen: Screen, m
 
 
 async def test_a_pod_that_is_killed_turns_red_and_recovers(screen: Screen, mesh: Running) -> None:
-    await screen.open("/")
+    await _follow(screen)
     state = screen.page.locator("#state")
     await expect(state).to_have_text("All pods are ready.")
     pid = mesh.pid("reviews-v2")
@@ -92,7 +98,7 @@ async def test_a_service_leads_to_its_configuration_by_keyboard(screen: Screen, 
 
 
 async def test_a_picture_that_no_longer_follows_says_so(screen: Screen) -> None:
-    await screen.open("/")
+    await _follow(screen)
     lost = screen.page.get_by_text("The console does not answer any more.")
     await expect(lost).to_be_hidden()
     await screen.page.route("**/live*", lambda route: route.abort())
