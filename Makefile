@@ -1,5 +1,7 @@
 # Needs Python >= 3.11 and make; everything else comes from package registries into .venv.
 PYTHON ?= python3
+# Tests run in so many processes.
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
@@ -20,7 +22,7 @@ down: ## Stop what `make up` started; the data stay
 
 .PHONY: test
 test: $(VENV)/dev ## Run the tests (15 minutes or less on 2 cores)
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" --numprocesses $(JOBS) --dist loadfile
 
 .PHONY: test-slow
 test-slow: $(VENV)/dev ## Run the long tests: large files, a hundred edits under load
