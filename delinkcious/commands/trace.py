@@ -61,7 +61,7 @@ def trace(
     if trace_id and (method or data is not None or headers):
         raise click.UsageError("-X, -d and -H are for a request; this is the id of a trace")
     ask = None if trace_id else _ask(target, method, data, headers)
-    found, answer, page = run(_find(trace_id, ask, jaeger, wait_s, server))
+    found, answer, pages = run(_find(trace_id, ask, jaeger, wait_s, server))
     if found is None:
         asked = "" if answer is None else _said(answer) + "\n"
         raise Failed(
@@ -69,14 +69,14 @@ def trace(
             f" {wait_s:g} s; was it sampled?"
         )
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(_document(found, answer, page))))
+        click.echo(msgspec.json.format(msgspec.json.encode(_document(found, answer, pages))))
     else:
-        _print(found, answer, page)
+        _print(found, answer, pages)
 
 
 async def _find(
     trace_id: str, ask: Ask | None, jaeger: str | None, wait_s: float, server: str | None
-) -> tuple[Found | None, Answer | None, str]:
+) -> tuple[Found | None, Answer | None, list[str]]:
     try:
         base = jaeger or local.tool_url("jaeger")
         async with open_jaeger(base) as there:
@@ -87,13 +87,22 @@ async def _find(
                 async with connect(server, source=tracing.OPERATOR) as delinkcious:
                     answer = await tracing.send(delinkcious, ask)
                 trace_id = answer.trace_id
-            return await tracing.find(there, trace_id, wait_s), answer, there.page(trace_id)
+            pages = [there.page(trace_id)] if jaeger else [*_console(trace_id), there.page(trace_id)]
+            return await tracing.find(there, trace_id, wait_s), answer, pages
     except LookupError as error:
         raise Failed(f"{shown(str(error))}; --jaeger names another") from None
     except JaegerUnavailable as error:
         raise Failed(shown(str(error)), exit_code=4) from None
     except ValueError as error:
         raise click.UsageError(shown(str(error))) from None
+
+
+def _console(trace_id: str) -> list[str]:
+    """Where the console shows a trace, when one runs."""
+    try:
+        return [f"{local.console_url()}traces/{trace_id}"]
+    except LookupError:
+        return []
 
 
 def _trace_id(target: str) -> str:
@@ -131,12 +140,12 @@ def _said(answer: Answer) -> str:
     return f"{answer.method} {shown(answer.url)} {who}: {answer.status} after {answer.seconds * 1e3:.0f} ms"
 
 
-def _document(found: Found, answer: Answer | None, page: str) -> dict[str, Any]:
+def _document(found: Found, answer: Answer | None, pages: list[str]) -> dict[str, Any]:
     asked = {} if answer is None else {"request": {"method": answer.method, "status": answer.status}}
-    return {**asked, "whole": found.whole, "page": page, **trace_tree.document(found.trace)}
+    return {**asked, "whole": found.whole, "pages": pages, **trace_tree.document(found.trace)}
 
 
-def _print(found: Found, answer: Answer | None, page: str) -> None:
+def _print(found: Found, answer: Answer | None, pages: list[str]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=UNBOUNDED_COLUMNS)
@@ -148,7 +157,7 @@ def _print(found: Found, answer: Answer | None, page: str) -> None:
     console.print(
         f"\n{told['span_count']} spans of {len(found.trace.services)} services ({services})",
         f"answered after {told['answered_ms']:.1f} ms, over after {told['took_ms']:.1f} ms",
-        page,
+        *pages,
         sep="\n",
         markup=False,
         highlight=False,
