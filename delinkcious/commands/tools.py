@@ -65,7 +65,7 @@ def _progress(tool: Tool, status: Status, console: Console, began: float) -> Cal
 
     def report(text: str) -> None:
         nonlocal packages
-        is_package = " " not in text and "/" in text
+        is_package = " " not in text
         packages += is_package
         if not is_package:
             console.print(f"{tool.name}: {text}", highlight=False, markup=False)
