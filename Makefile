@@ -38,6 +38,10 @@ lint: $(VENV)/dev ## Check style and types
 bench: $(VENV)/dev ## Measure each layer against the bare process, in one run
 	$(BIN)/python -m tests.bench
 
+.PHONY: bench-telemetry
+bench-telemetry: $(VENV)/dev ## Measure what traces, metrics and logs cost, in one run
+	$(BIN)/python -m tests.bench.telemetry
+
 .PHONY: bench-scale
 bench-scale: $(VENV)/dev ## Compare lists, searches and news at a thousand and at a million links
 	$(BIN)/python -m tests.bench.scale

@@ -8,30 +8,15 @@ meets all alike; the ratio of a round is to (b) of the same round, the figure sh
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
-import secrets
 import ssl
-import statistics
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-import psutil
-from rich.console import Console
-from rich.table import Table
-
-from tests.bench.load import Result, Target, get, load
+from tests.bench.load import Target, get
+from tests.bench.running import Installation, account, alone, installation, measure, show, summary
 
 PATH = "/api/v1/links?limit=20"
-LINKS = 60
 CLIENT = """
 apiVersion: v1
 kind: ServiceAccount
@@ -62,69 +47,6 @@ spec:
 """
 
 
-class Installation:
-    """An installation of its own, in a temporary folder."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state
-
-    def call(self, *arguments: str, text: str | None = None, timeout_s: float = 300.0) -> str:
-        command = [sys.executable, "-m", "delinkcious", *arguments, "--state", str(self.state)]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=timeout_s)
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(arguments)}: {done.stdout}{done.stderr}")
-        return done.stdout
-
-    def pod(self, app: str) -> dict[str, Any]:
-        pods = json.loads(self.call("mesh", "get", "pods", "-o", "json"))
-        return next(pod for pod in pods if pod["labels"].get("app") == app)
-
-
-@contextmanager
-def installation() -> Iterator[Installation]:
-    with tempfile.TemporaryDirectory() as folder:
-        running = Installation(Path(folder) / "state")
-        try:
-            running.call("up", "--no-tools")
-            yield running
-        finally:
-            running.call("down")
-
-
-@contextmanager
-def alone(pod: dict[str, Any], **settings: str) -> Iterator[int]:
-    """The pod's process once more, outside of the mesh, with other settings; yields its port."""
-    container = next(part for part in pod["containers"] if part["name"] != "istio-proxy")
-    environment = psutil.Process(container["pid"]).environ()
-    environment |= {"HOST": "127.0.0.1", "PORT": "0", "METRICS_PORT": "0", **settings}
-    command = [sys.executable, "-m", "services.links"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            event = json.loads(line)
-            if event.get("event") == "listening" and event.get("port_name") == "http":
-                yield event["port"]
-                return
-        raise SystemExit("the process of links did not start")
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def account(url: str, trust: ssl.SSLContext) -> str:
-    """A new account with some links; returns its access token."""
-    credentials = {"username": f"bench-{secrets.token_hex(4)}", "password": secrets.token_urlsafe(12)}
-    with httpx.Client(base_url=url, verify=trust, timeout=30) as client:
-        client.post("/api/v1/users", json=credentials).raise_for_status()
-        session = client.post("/api/v1/sessions", json=credentials).raise_for_status().json()
-        client.headers["authorization"] = f"Bearer {session['access_token']}"
-        for number in range(LINKS):
-            link = {"url": f"https://example.org/{number}", "title": f"Page {number}", "tags": ["bench"]}
-            client.post("/api/v1/links", json=link).raise_for_status()
-        return str(session["access_token"])
-
-
 def targets(
     running: Installation, token: str, url: str, trust: ssl.SSLContext, ports: tuple[int, int]
 ) -> list[Target]:
@@ -142,40 +64,6 @@ def targets(
     ]
 
 
-def measure(every: list[Target], rounds: int, seconds: float, connections: int) -> dict[str, list[Result]]:
-    results: dict[str, list[Result]] = {target.name: [] for target in every}
-    for target in every:
-        asyncio.run(load(target, connections=connections, seconds=1.0))
-    for number in range(rounds):
-        for target in every:
-            result = asyncio.run(load(target, connections=connections, seconds=seconds))
-            if set(result.statuses) != {200}:
-                raise SystemExit(f"{target.name}: not every answer was 200: {dict(result.statuses)}")
-            results[target.name].append(result)
-        print(f"round {number + 1} of {rounds} done", file=sys.stderr)
-    return results
-
-
-def summary(results: dict[str, list[Result]], base: str) -> list[dict[str, Any]]:
-    rows = []
-    for name, rounds in results.items():
-        total = Result()
-        for one in rounds:
-            total.add(one)
-        ratios = [one.rate / other.rate for one, other in zip(rounds, results[base], strict=True)]
-        rows.append(
-            {
-                "what": name,
-                "requests": len(total.latencies_s),
-                "rate": round(total.rate),
-                "p50_ms": round(total.quantile_ms(0.5), 2),
-                "p99_ms": round(total.quantile_ms(0.99), 2),
-                "ratio": round(statistics.median(ratios), 2),
-            }
-        )
-    return rows
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
@@ -183,7 +71,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     chosen = parser.parse_args()
-    with installation() as running:
+    with installation("--no-tools") as running:
         url = running.call("url").strip()
         trust = ssl.create_default_context(cafile=running.call("ca").strip())
         trust.set_alpn_protocols(["http/1.1"])
@@ -196,10 +84,7 @@ def main() -> None:
     if chosen.output == "json":
         print(json.dumps(rows, indent=2))
         return
-    table = Table("GET " + PATH, "requests", "requests/s", "p50 ms", "p99 ms", "ratio to (b)", box=None)
-    for row in rows:
-        table.add_row(*(str(row[key]) for key in ("what", "requests", "rate", "p50_ms", "p99_ms", "ratio")))
-    Console().print(table)
+    show(rows, "GET " + PATH, "(b)")
     print(f"{os.cpu_count()} cores, {chosen.connections} connections, median of {chosen.rounds} rounds")
 
 

@@ -34,8 +34,8 @@ from services.links.search.language import parse
 from services.links.search.store import SearchStore, default_order
 from services.links.selection import Selection
 from services.links.store import LinkStore
-from tests.bench.__main__ import Installation, installation
 from tests.bench.load import Result, Target, get, load
+from tests.bench.running import Installation, installation
 
 SMALL = Shape(10, 1_000, seed=1)
 LARGE = Shape(10_000, 1_000_000, seed=2)
@@ -209,7 +209,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=LARGE.users)
     chosen = parser.parse_args()
     shape = Shape(chosen.users, chosen.links, LARGE.seed)
-    with installation() as few, installation() as many:
+    with installation("--no-tools") as few, installation("--no-tools") as many:
         fill(few, SMALL)
         took = fill(many, shape)
         small, large = side(few, SMALL), side(many, shape)

@@ -1,0 +1,153 @@
+"""An installation to measure, processes beside it, and rounds that alternate between what is compared."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.load import Result, Target, load
+
+LINKS = 60
+STARTS_WITHIN_S = 60.0
+
+
+class Installation:
+    """An installation of its own, in a temporary folder."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+
+    def call(self, *arguments: str, text: str | None = None, timeout_s: float = 300.0) -> str:
+        """What a command prints; the end of the measurement when it fails."""
+        done = self._run(arguments, text, timeout_s)
+        if done.returncode != 0:
+            raise SystemExit(f"{' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def says(self, *arguments: str) -> bool:
+        """Whether a command succeeds."""
+        return self._run(arguments, None, 60.0).returncode == 0
+
+    def _run(
+        self, arguments: tuple[str, ...], text: str | None, timeout_s: float
+    ) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "delinkcious", *arguments, "--state", str(self.state)]
+        return subprocess.run(
+            command, input=text, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+
+    def pod(self, app: str) -> dict[str, Any]:
+        pods = json.loads(self.call("mesh", "get", "pods", "-o", "json"))
+        return next(pod for pod in pods if pod["labels"].get("app") == app)
+
+
+@contextmanager
+def installation(*options: str) -> Iterator[Installation]:
+    """One that is up, started with these options, until the block is left."""
+    with tempfile.TemporaryDirectory() as folder:
+        running = Installation(Path(folder) / "state")
+        try:
+            running.call("up", *options)
+            yield running
+        finally:
+            running.call("down")
+
+
+@contextmanager
+def alone(pod: dict[str, Any], **settings: str) -> Iterator[int]:
+    """The pod's process once more, outside of the mesh, with other settings; yields its port."""
+    container = next(part for part in pod["containers"] if part["name"] != "istio-proxy")
+    environment = psutil.Process(container["pid"]).environ()
+    environment |= {"HOST": "127.0.0.1", "PORT": "0", "METRICS_PORT": "0", **settings}
+    command = [sys.executable, "-m", "services.links"]
+    # A file, as the mesh gives every pod: a pipe that nobody reads would cost other things.
+    with tempfile.NamedTemporaryFile() as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.DEVNULL)
+        try:
+            yield _port(Path(log.name), process)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _port(log: Path, process: subprocess.Popen[bytes]) -> int:
+    """Where the process says that it listens."""
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < deadline and process.poll() is None:
+        for line in log.read_text().splitlines():
+            event = json.loads(line)
+            if event.get("event") == "listening" and event.get("port_name") == "http":
+                return int(event["port"])
+        time.sleep(0.05)
+    raise SystemExit("the process of links did not start")
+
+
+def account(url: str, trust: ssl.SSLContext) -> str:
+    """A new account with some links; returns its access token."""
+    credentials = {"username": f"bench-{secrets.token_hex(4)}", "password": secrets.token_urlsafe(12)}
+    with httpx.Client(base_url=url, verify=trust, timeout=30) as client:
+        client.post("/api/v1/users", json=credentials).raise_for_status()
+        session = client.post("/api/v1/sessions", json=credentials).raise_for_status().json()
+        client.headers["authorization"] = f"Bearer {session['access_token']}"
+        for number in range(LINKS):
+            link = {"url": f"https://example.org/{number}", "title": f"Page {number}", "tags": ["bench"]}
+            client.post("/api/v1/links", json=link).raise_for_status()
+        return str(session["access_token"])
+
+
+def measure(every: list[Target], rounds: int, seconds: float, connections: int) -> dict[str, list[Result]]:
+    results: dict[str, list[Result]] = {target.name: [] for target in every}
+    for target in every:
+        asyncio.run(load(target, connections=connections, seconds=1.0))
+    for number in range(rounds):
+        for target in every:
+            result = asyncio.run(load(target, connections=connections, seconds=seconds))
+            if set(result.statuses) != {200}:
+                raise SystemExit(f"{target.name}: not every answer was 200: {dict(result.statuses)}")
+            results[target.name].append(result)
+        print(f"round {number + 1} of {rounds} done", file=sys.stderr)
+    return results
+
+
+def summary(results: dict[str, list[Result]], base: str) -> list[dict[str, Any]]:
+    rows = []
+    for name, rounds in results.items():
+        total = Result()
+        for one in rounds:
+            total.add(one)
+        ratios = [one.rate / other.rate for one, other in zip(rounds, results[base], strict=True)]
+        rows.append(
+            {
+                "what": name,
+                "requests": len(total.latencies_s),
+                "rate": round(total.rate),
+                "p50_ms": round(total.quantile_ms(0.5), 2),
+                "p99_ms": round(total.quantile_ms(0.99), 2),
+                "ratio": round(statistics.median(ratios), 2),
+            }
+        )
+    return rows
+
+
+def show(rows: list[dict[str, Any]], title: str, base: str) -> None:
+    """The rows as a table; ratios are to `base`."""
+    table = Table(title, "requests", "requests/s", "p50 ms", "p99 ms", f"ratio to {base}", box=None)
+    for row in rows:
+        table.add_row(*(str(row[key]) for key in ("what", "requests", "rate", "p50_ms", "p99_ms", "ratio")))
+    Console().print(table)
