@@ -10,6 +10,7 @@ import pytest
 
 from telemetry.grafana.queries import panel_queries, rules
 from tests.e2e.installation import Account, Installation, eventually
+from tests.e2e.prometheus import Prometheus
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -28,25 +29,6 @@ MAY_BE_EMPTY = {
         for ref in "ABCDEFG"
     },
 }
-
-
-class Prometheus:
-    """The installation's Prometheus, asked by its HTTP interface."""
-
-    def __init__(self, url: str) -> None:
-        self.client = httpx.Client(base_url=url, trust_env=False, timeout=10.0)
-
-    def has_data(self, query: str) -> bool:
-        """Whether the query gives a number; fails when Prometheus refuses it."""
-        answer = self.client.get("/api/v1/query", params={"query": query}).json()
-        assert answer["status"] == "success", f"{query}: {answer.get('error')}"
-        result = answer["data"]["result"]
-        samples = [one["value"][1] for one in result] if answer["data"]["resultType"] == "vector" else []
-        return any(value != "NaN" for value in samples)
-
-    def rules(self) -> list[dict[str, str]]:
-        groups = self.client.get("/api/v1/rules").json()["data"]["groups"]
-        return [rule for group in groups for rule in group["rules"]]
 
 
 def exercise(edge: httpx.Client, writer: Account, reader: Account) -> None:

@@ -76,7 +76,7 @@ def test_only_the_pages_may_ask_and_the_checker_may_ask_nobody(
     with from_pod(installation.pod("links-v1")) as client:
         # It may tell of older links: what is missing is the service's own token.
         told = client.get("http://link-checker/internal/v1/backfill")
-        assert (told.status_code, told.headers["content-type"]) == (403, "application/problem+json")
+        assert (told.status_code, told.headers["content-type"]) == (401, "application/problem+json")
     for workload in ("users-v1", "web-v1", "news-v1"):
         with from_pod(installation.pod(workload)) as client:
             answer = client.get("http://link-checker/internal/v1/backfill")

@@ -64,7 +64,8 @@ def test_no_secret_is_in_any_output_and_every_line_fits_the_schema(
     )
     files = logs_of(installation)
     assert [file for file in files if CANARY in read(file)] == []
-    ours = [file for file in files if "pods" in file.parts]
+    # Jaeger and Prometheus have words of their own.
+    ours = [file for file in files if {"delinkcious", "istio-system"} & set(file.parts)]
     lines = [(file, line) for file in ours for line in read(file).splitlines() if line.startswith("{")]
     assert len(lines) > 50
     for file, line in lines:

@@ -26,6 +26,7 @@ REQUESTS = 1_000
 SIGMAS = 5  # one run in a million goes beyond by chance
 log = logging.getLogger(__name__)  # pytest --log-cli-level=info shows the figures
 
+STAMP = re.compile(r"^\S+Z ")  # of a line in a log
 EFFECTIVE = re.compile(r"\(effective after ([\d.]+) ms")
 
 
@@ -193,7 +194,7 @@ def mistake(request: pytest.FixtureRequest, policy: Policy) -> tuple[str, str, i
 def names(said: str, file: str, line: int) -> bool:
     """Whether a refusal says where it is and what it is about."""
     place, resource = f"{file}:{line}: error: ", re.compile(r"VirtualService[ /]delinkcious/links-routes\b")
-    return said.startswith(place) and resource.search(said) is not None
+    return STAMP.sub("", said).startswith(place) and resource.search(said) is not None
 
 
 def versions(installation: Installation) -> set[str]:

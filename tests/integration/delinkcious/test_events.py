@@ -32,9 +32,18 @@ async def delinkcious(nats: RunningNats, *arguments: str, stdin: bytes = b"") ->
     return process.returncode, out.decode()
 
 
+async def forget(nats: RunningNats) -> None:
+    """Empty both streams, and begin their numbers anew."""
+    async with open_bus(nats.url("operator"), "operator") as broker:
+        jetstream = await broker.connected()
+        for stream in (bus.EVENTS, bus.DEAD_LETTERS):
+            await jetstream.delete_stream(stream)
+
+
 @pytest.fixture
 async def letters(nats_server: RunningNats) -> AsyncIterator[RunningNats]:
     """Three dead letters of the consumer `news`, numbered from 1."""
+    await forget(nats_server)
     async with open_bus(nats_server.url("news"), "news") as broker:
         jetstream = await broker.connected()
         for number in range(3):
@@ -52,10 +61,7 @@ async def letters(nats_server: RunningNats) -> AsyncIterator[RunningNats]:
             headers["Dead-Subject"] = f"events.1.{TYPE}"
             await jetstream.publish("dead.news", envelope.encode(event), headers=headers)
     yield nats_server
-    async with open_bus(nats_server.url("operator"), "operator") as broker:
-        jetstream = await broker.connected()
-        for stream in (bus.EVENTS, bus.DEAD_LETTERS):
-            await jetstream.delete_stream(stream)
+    await forget(nats_server)
 
 
 async def test_dead_letters_are_listed_shown_replayed_and_dropped(letters: RunningNats) -> None:
