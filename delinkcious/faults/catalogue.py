@@ -1,0 +1,123 @@
+"""Every fault that can be put into the local installation."""
+
+from __future__ import annotations
+
+from delinkcious.faults.databases import Locked
+from delinkcious.faults.model import Fault
+from delinkcious.faults.overrides import Scaled, injected
+from delinkcious.faults.processes import Frozen, Killed, Stuttering, backends, container, store
+
+_ALL_OF_IT = {"percentage": {"value": 100}}
+# Who needs PostgreSQL, directly or not.
+EVERYTHING = (
+    "NewsStale news",
+    *(f"AvailabilityBurn {service}" for service in ("users", "links", "social-graph", "news", "web")),
+    *(f"LatencyBurn {service}" for service in ("users", "links", "social-graph", "news", "web")),
+)
+
+_FAULTS = (
+    Fault(
+        name="delay",
+        does="A VirtualService delays every request to links by 0.6 seconds.",
+        action=injected("links", {"delay": {"fixedDelay": "0.6s", **_ALL_OF_IT}}),
+        alerts=("FaultInjected", "LatencyBurn"),
+        within_s=90,
+        pages=("LatencyBurn links",),
+    ),
+    Fault(
+        name="abort",
+        does="A VirtualService answers half of the requests to links with 503.",
+        action=injected("links", {"abort": {"httpStatus": 503, "percentage": {"value": 50}}}),
+        alerts=("FaultInjected", "AvailabilityBurn"),
+        within_s=120,
+        pages=("AvailabilityBurn links",),
+    ),
+    Fault(
+        name="pod-killed",
+        does="The process of links is killed every five seconds.",
+        action=Killed(container("links-v1", "links")),
+        alerts=("ContainerRestarted",),
+        within_s=60,
+        pages=("AvailabilityBurn links", "LatencyBurn links"),
+    ),
+    Fault(
+        name="pod-hangs",
+        does="The process of social-graph is stopped (SIGSTOP), and the one that is started in its place.",
+        action=Frozen(container("social-graph-v1", "social-graph")),
+        alerts=("TargetDown",),
+        within_s=60,
+        pages=("AvailabilityBurn social-graph", "LatencyBurn social-graph"),
+    ),
+    Fault(
+        name="no-pods",
+        does="social-graph is scaled to no pod at all.",
+        action=Scaled("social-graph-v1", 0),
+        alerts=("UpstreamUnreachable",),
+        within_s=60,
+        pages=("AvailabilityBurn social-graph",),
+    ),
+    Fault(
+        name="edge-hangs",
+        does="The ingress gateway's Envoy is stopped (SIGSTOP): nobody reaches anything.",
+        action=Frozen(container("ingressgateway", "istio-proxy")),
+        alerts=("EdgeDown",),
+        within_s=60,
+        pages=("EdgeDown ",),
+    ),
+    Fault(
+        name="loop-late",
+        does="The process of link-checker is stopped for a second, again and again.",
+        action=Stuttering(container("link-checker-v1", "link-checker")),
+        alerts=("EventLoopLate",),
+        within_s=75,
+    ),
+    Fault(
+        name="nats-down",
+        does="NATS is stopped (SIGSTOP).",
+        action=Frozen(store("nats")),
+        alerts=("BrokerUnreachable",),
+        within_s=120,
+        pages=("NewsStale news",),
+    ),
+    Fault(
+        name="redis-down",
+        does="Redis is stopped (SIGSTOP).",
+        action=Frozen(store("redis")),
+        alerts=("RedisDown",),
+        within_s=60,
+        pages=("AvailabilityBurn news", "LatencyBurn news", "NewsStale news"),
+    ),
+    Fault(
+        name="postgres-down",
+        does="PostgreSQL is stopped with all its processes (SIGSTOP).",
+        action=Frozen(store("postgres")),
+        alerts=("DatabaseDown",),
+        within_s=75,
+        pages=EVERYTHING,
+    ),
+    Fault(
+        name="postgres-slow",
+        does="PostgreSQL's processes that serve links are stopped for a second, again and again.",
+        action=Stuttering(backends("links")),
+        alerts=("DatabaseSlow",),
+        within_s=75,
+        pages=("LatencyBurn links",),
+    ),
+    Fault(
+        name="pool-exhausted",
+        does="A forgotten transaction locks the table of links, until all connections of links wait for it.",
+        action=Locked("links", "links", "ACCESS EXCLUSIVE"),
+        alerts=("DatabasePoolExhausted",),
+        within_s=75,
+        pages=("AvailabilityBurn links", "LatencyBurn links", "NewsStale news"),
+    ),
+    Fault(
+        name="consumer-stuck",
+        does="A forgotten transaction locks the table in which link-checker notes what it has handled.",
+        action=Locked("link-checker", "consumed_events", "EXCLUSIVE"),
+        alerts=("ConsumerStuck",),
+        within_s=90,
+    ),
+)
+
+FAULTS = {fault.name: fault for fault in _FAULTS}
