@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from delinkcious.faults.databases import Locked
 from delinkcious.faults.model import Fault
-from delinkcious.faults.overrides import Scaled, injected
+from delinkcious.faults.overrides import Scaled, expiring, injected, misbehaving
+from delinkcious.faults.plaintext import plain_text
 from delinkcious.faults.processes import Frozen, Killed, Stuttering, backends, container, store
 
 _ALL_OF_IT = {"percentage": {"value": 100}}
@@ -63,6 +66,34 @@ _FAULTS = (
         alerts=("EdgeDown",),
         within_s=60,
         pages=("EdgeDown ",),
+    ),
+    Fault(
+        name="plain-text",
+        does="links takes requests without mutual TLS as well, and somebody on this machine sends some.",
+        action=plain_text("links"),
+        alerts=("PlaintextTraffic",),
+        within_s=60,
+    ),
+    Fault(
+        name="certificate-expiring",
+        does="The edge gets a certificate that ends in two days.",
+        action=expiring(timedelta(days=2)),
+        alerts=("CertificateExpiring",),
+        within_s=45,
+    ),
+    Fault(
+        name="memory-leak",
+        does="link-checker is rolled out with a leak: two MiB a second, 320 MiB at most.",
+        action=misbehaving("link-checker", "leak"),
+        alerts=("MemoryLeak",),
+        within_s=150,
+    ),
+    Fault(
+        name="log-flood",
+        does="link-checker is rolled out with a loop that logs, and with somebody who reads its lines slowly.",
+        action=misbehaving("link-checker", "flood"),
+        alerts=("LogFlood",),
+        within_s=60,
     ),
     Fault(
         name="loop-late",

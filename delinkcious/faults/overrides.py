@@ -6,11 +6,14 @@ import copy
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import yaml
 
-from delinkcious import local
+from delinkcious import edge, local
 from delinkcious.faults.site import Json, Site
+from delinkcious.secrets import secret
+from mesh.local.model import ROOT_NAMESPACE
 from mesh.local.runtime import freeing
 from mesh.local.runtime.applied import Key
 
@@ -99,6 +102,34 @@ def injected(service: str, fault: Mapping[str, object]) -> Applied:
         found = _written(site, local.POLICY / f"{service}.yaml", key)
         for route in found["spec"]["http"]:
             route["fault"] = dict(fault)
+        return [found]
+
+    return Applied((key,), make)
+
+
+def expiring(lifetime: timedelta) -> Applied:
+    """A certificate of the edge that ends soon."""
+    key = ("Secret", ROOT_NAMESPACE, local.CERTIFICATE)
+
+    def make(site: Site) -> list[Json]:
+        chain, private = edge.short_lived(site.state.folder / "edge", lifetime)
+        values = {"tls.crt": chain, "tls.key": private}
+        return [secret(local.CERTIFICATE, values, namespace=ROOT_NAMESPACE, kind="kubernetes.io/tls")]
+
+    return Applied((key,), make)
+
+
+def misbehaving(service: str, how: str) -> Applied:
+    """A rollout of a service whose process does something else beside its work."""
+    key = ("Deployment", "delinkcious", f"{service}-v1")
+
+    def make(site: Site) -> list[Json]:
+        found = _written(site, local.MANIFESTS, key)
+        [container] = [
+            one for one in found["spec"]["template"]["spec"]["containers"] if one["name"] == service
+        ]
+        python, *module = container["command"]
+        container["command"] = [python, "-m", "delinkcious.faults.misbehaving", how, module[-1]]
         return [found]
 
     return Applied((key,), make)

@@ -1,0 +1,131 @@
+"""Each fault of the catalogue: which alert tells of it, that no other page comes, and that all recovers."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from delinkcious.faults.catalogue import FAULTS
+from delinkcious.faults.model import Fault
+from delinkcious.tools.catalogue import PROMETHEUS
+from tests.e2e.installation import Installation, eventually
+from tests.e2e.prometheus import Prometheus
+from tests.e2e.traffic import everything
+from tests.tools import MADE_WITHIN_S, needed
+
+log = logging.getLogger(__name__)  # pytest --log-cli-level=info shows the table
+
+SCRAPED_WITHIN_S = 120.0
+# Pages of the second burn rate look back for a minute and a half.
+QUIET_WITHIN_S = 240.0
+RATE = 6.0
+QUICK_WITHIN_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def prometheus(installation: Installation) -> Iterator[Prometheus]:
+    """The installation's, while people use it."""
+    needed(PROMETHEUS)
+    eventually(lambda: installation.ready("prometheus"), SCRAPED_WITHIN_S, "Prometheus runs")
+    asked = Prometheus(installation.told("url", "prometheus").strip())
+    eventually(lambda: asked.has_data('up{job="services"} == 1'), SCRAPED_WITHIN_S, "services are scraped")
+    with contextlib.closing(asked.client), everything(installation, rate=RATE):
+        served = 'sum(rate(istio_requests_total{destination_service_name="links"}[15s])) > 1'
+        eventually(lambda: asked.has_data(served), SCRAPED_WITHIN_S, "requests are counted")
+        yield asked
+
+
+@pytest.fixture(autouse=True)
+def mended(installation: Installation) -> Iterator[None]:
+    """Whatever becomes of a test, nothing stays broken."""
+    yield
+    installation.told("fault", "clear")
+
+
+def firing(prometheus: Prometheus, *names: str) -> set[str]:
+    return set(prometheus.by("alertname", 'ALERTS{alertstate="firing"}')) & set(names)
+
+
+def pages(prometheus: Prometheus) -> set[str]:
+    """Who is called now, as `ALERT SERVICE`."""
+    answer = prometheus.client.get(
+        "/api/v1/query", params={"query": 'ALERTS{alertstate="firing", severity="page"}'}
+    ).json()
+    return {
+        f"{one['metric']['alertname']} {one['metric'].get('service', '')}" for one in answer["data"]["result"]
+    }
+
+
+def until_they_fire(prometheus: Prometheus, fault: Fault, alerts: set[str], within_s: float) -> float:
+    """After how many seconds all of these have fired; nobody may be called for anything else."""
+    began = time.monotonic()
+    seen: set[str] = set()
+
+    def fired() -> bool:
+        assert pages(prometheus) <= set(fault.pages)
+        seen.update(firing(prometheus, *alerts))
+        return seen == alerts
+
+    eventually(fired, within_s, f"{fault.name} raises {alerts}")
+    return time.monotonic() - began
+
+
+def until_quiet(prometheus: Prometheus, fault: Fault) -> float:
+    """After how many seconds the fault's alerts and every page have ended."""
+    began = time.monotonic()
+
+    def quiet() -> bool:
+        called = pages(prometheus)
+        assert called <= set(fault.pages)
+        return not called and not firing(prometheus, *fault.alerts)
+
+    eventually(quiet, QUIET_WITHIN_S, f"the alerts of {fault.name} end")
+    return time.monotonic() - began
+
+
+def recovered(installation: Installation) -> bool:
+    """Whether every pod is ready and everything that users do works again."""
+    account = installation.account()
+    with installation.edge() as edge:
+        saved = edge.post("/api/v1/links", json={"url": "https://example.org/"}, headers=account.headers)
+        read = [
+            edge.get(f"/api/v1/{what}", headers=account.headers) for what in ("links", "news", "following")
+        ]
+    return all(answer.is_success for answer in (saved, *read)) and all(
+        pod["ready"] for pod in installation.pods()
+    )
+
+
+@pytest.mark.late
+@pytest.mark.timeout(MADE_WITHIN_S + 300)
+def test_an_aborting_route_is_told_at_once_and_can_be_cleared(
+    installation: Installation, prometheus: Prometheus
+) -> None:
+    fault = FAULTS["abort"]
+    told = installation.told("fault", "inject", fault.name, "--for", "120")
+    assert "delinkcious fault clear abort" in told
+    assert "for 1" in installation.told("fault", "list")
+    until_they_fire(prometheus, fault, {"FaultInjected"}, QUICK_WITHIN_S)
+    assert installation.told("fault", "clear", "abort") == "abort is cleared\n"
+    assert installation.told("fault", "clear", "abort") == "abort is not injected.\n"
+    assert "for 1" not in installation.told("fault", "list")
+    eventually(lambda: recovered(installation), QUICK_WITHIN_S, "everything works again")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(MADE_WITHIN_S + 900)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_raises_its_alert_and_no_other_page(
+    installation: Installation, prometheus: Prometheus, fault: Fault
+) -> None:
+    eventually(lambda: not pages(prometheus), QUIET_WITHIN_S, "nobody is called before")
+    installation.told("fault", "inject", fault.name)
+    fired_s = until_they_fire(prometheus, fault, set(fault.alerts), fault.within_s)
+    installation.told("fault", "clear", fault.name)
+    cleared_s = until_quiet(prometheus, fault)
+    eventually(lambda: recovered(installation), QUIET_WITHIN_S, "everything works again")
+    log.info("| %s | %s | %.0f | %.0f |", fault.name, ", ".join(fault.alerts), fired_s, cleared_s)
