@@ -90,7 +90,7 @@ _FAULTS = (
     ),
     Fault(
         name="log-flood",
-        does="link-checker is rolled out with a loop that logs, and with somebody who reads its lines slowly.",
+        does="link-checker is rolled out with a loop that logs, to somebody who reads slowly.",
         action=misbehaving("link-checker", "flood"),
         alerts=("LogFlood",),
         within_s=60,
