@@ -17,6 +17,7 @@ from delinkcious.faults.model import Fault
 from delinkcious.faults.site import Site
 
 LONGEST_S = 3_600.0
+PIPED_COLUMNS = 200  # a line for each fault
 
 state_option = click.option(
     "--state", type=click.Path(path_type=Path), help="The local installation's folder [default: .delinkcious]"
@@ -35,9 +36,10 @@ def list_(state: Path | None) -> None:
     """Show every fault, which alert tells of it, and what is injected now."""
     site = _site(state)
     table = Table("fault", "what it does", "alert", "now", box=None, pad_edge=False)
+    table.columns[0].no_wrap = table.columns[2].no_wrap = True
     for name, known in catalogue.FAULTS.items():
         table.add_row(name, known.does, ", ".join(known.alerts), _now(site, known))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    Console(width=None if sys.stdout.isatty() else PIPED_COLUMNS).print(table)
 
 
 @fault.command()

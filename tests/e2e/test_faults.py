@@ -6,6 +6,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -46,18 +47,20 @@ def mended(installation: Installation) -> Iterator[None]:
     installation.told("fault", "clear")
 
 
-def firing(prometheus: Prometheus, *names: str) -> set[str]:
-    return set(prometheus.by("alertname", 'ALERTS{alertstate="firing"}')) & set(names)
+@dataclass(frozen=True)
+class Firing:
+    """What fires at one moment: alerts by name, and who is called, as `ALERT SERVICE`."""
+
+    alerts: frozenset[str]
+    pages: frozenset[str]
 
 
-def pages(prometheus: Prometheus) -> set[str]:
-    """Who is called now, as `ALERT SERVICE`."""
-    answer = prometheus.client.get(
-        "/api/v1/query", params={"query": 'ALERTS{alertstate="firing", severity="page"}'}
-    ).json()
-    return {
-        f"{one['metric']['alertname']} {one['metric'].get('service', '')}" for one in answer["data"]["result"]
-    }
+def firing(prometheus: Prometheus) -> Firing:
+    answer = prometheus.client.get("/api/v1/query", params={"query": 'ALERTS{alertstate="firing"}'}).json()
+    assert answer["status"] == "success", answer
+    found = [one["metric"] for one in answer["data"]["result"]]
+    called = [f"{one['alertname']} {one.get('service', '')}" for one in found if one["severity"] == "page"]
+    return Firing(frozenset(one["alertname"] for one in found), frozenset(called))
 
 
 def until_they_fire(prometheus: Prometheus, fault: Fault, alerts: set[str], within_s: float) -> float:
@@ -66,8 +69,9 @@ def until_they_fire(prometheus: Prometheus, fault: Fault, alerts: set[str], with
     seen: set[str] = set()
 
     def fired() -> bool:
-        assert pages(prometheus) <= set(fault.pages)
-        seen.update(firing(prometheus, *alerts))
+        now = firing(prometheus)
+        assert now.pages <= set(fault.pages)
+        seen.update(now.alerts & alerts)
         return seen == alerts
 
     eventually(fired, within_s, f"{fault.name} raises {alerts}")
@@ -79,9 +83,9 @@ def until_quiet(prometheus: Prometheus, fault: Fault) -> float:
     began = time.monotonic()
 
     def quiet() -> bool:
-        called = pages(prometheus)
-        assert called <= set(fault.pages)
-        return not called and not firing(prometheus, *fault.alerts)
+        now = firing(prometheus)
+        assert now.pages <= set(fault.pages)
+        return not now.pages and not now.alerts & set(fault.alerts)
 
     eventually(quiet, QUIET_WITHIN_S, f"the alerts of {fault.name} end")
     return time.monotonic() - began
@@ -122,7 +126,7 @@ def test_an_aborting_route_is_told_at_once_and_can_be_cleared(
 def test_a_fault_raises_its_alert_and_no_other_page(
     installation: Installation, prometheus: Prometheus, fault: Fault
 ) -> None:
-    eventually(lambda: not pages(prometheus), QUIET_WITHIN_S, "nobody is called before")
+    eventually(lambda: not firing(prometheus).pages, QUIET_WITHIN_S, "nobody is called before")
     installation.told("fault", "inject", fault.name)
     fired_s = until_they_fire(prometheus, fault, set(fault.alerts), fault.within_s)
     installation.told("fault", "clear", fault.name)
