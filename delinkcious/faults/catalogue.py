@@ -93,7 +93,7 @@ _FAULTS = (
         does="link-checker is rolled out with a loop that logs, to somebody who reads slowly.",
         action=misbehaving("link-checker", "flood"),
         alerts=("LogFlood",),
-        within_s=60,
+        within_s=90,
     ),
     Fault(
         name="loop-late",

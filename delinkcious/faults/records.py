@@ -56,7 +56,10 @@ def output(state: State, name: str) -> Path:
 
 
 def forget(state: State, name: str) -> None:
+    """It is cleared; what its holder said stays, if that was anything."""
     _file(state, name).unlink(missing_ok=True)
+    if (said := output(state, name)).exists() and not said.stat().st_size:
+        said.unlink(missing_ok=True)
 
 
 def _file(state: State, name: str) -> Path:

@@ -8,11 +8,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import psutil
 import pytest
 
+from delinkcious.faults import records
 from delinkcious.faults.catalogue import FAULTS
 from delinkcious.faults.model import Fault
+from delinkcious.faults.records import Record
 from delinkcious.tools.catalogue import PROMETHEUS
+from mesh.local.runtime.state import State
 from tests.e2e.installation import Installation, eventually
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.traffic import everything
@@ -104,19 +108,42 @@ def recovered(installation: Installation) -> bool:
     )
 
 
+def held(installation: Installation, fault: Fault) -> Record:
+    record = records.read(State(installation.state), fault.name)
+    assert record is not None
+    return record
+
+
 @pytest.mark.late
 @pytest.mark.timeout(MADE_WITHIN_S + 300)
-def test_an_aborting_route_is_told_at_once_and_can_be_cleared(
+def test_an_aborting_route_is_told_at_once_and_cleared_also_when_its_holder_was_killed(
     installation: Installation, prometheus: Prometheus
 ) -> None:
     fault = FAULTS["abort"]
     told = installation.told("fault", "inject", fault.name, "--for", "120")
     assert "delinkcious fault clear abort" in told
-    assert "for 1" in installation.told("fault", "list")
     until_they_fire(prometheus, fault, {"FaultInjected"}, QUICK_WITHIN_S)
+
+    refused = installation.run("fault", "inject", "delay", "--state", str(installation.state))
+    assert refused.returncode == 1
+    assert "virtualservice/links-routes in delinkcious is held over the files" in refused.stderr
+
+    psutil.Process(held(installation, fault).pid).kill()
+    eventually(lambda: not held(installation, fault).held, QUICK_WITHIN_S, "its holder has ended")
+    assert "left behind" in installation.told("fault", "list")
     assert installation.told("fault", "clear", "abort") == "abort is cleared\n"
     assert installation.told("fault", "clear", "abort") == "abort is not injected.\n"
-    assert "for 1" not in installation.told("fault", "list")
+    assert "left behind" not in installation.told("fault", "list")
+    assert installation.told("mesh", "get", "overrides", "-o", "json").strip() == "[]"
+    eventually(lambda: recovered(installation), QUICK_WITHIN_S, "everything works again")
+
+
+@pytest.mark.late
+@pytest.mark.timeout(MADE_WITHIN_S + 300)
+def test_a_fault_ends_by_itself(installation: Installation, prometheus: Prometheus) -> None:
+    installation.told("fault", "inject", "redis-down", "--for", "1")
+    noted = State(installation.state)
+    eventually(lambda: records.read(noted, "redis-down") is None, QUICK_WITHIN_S, "it is over")
     eventually(lambda: recovered(installation), QUICK_WITHIN_S, "everything works again")
 
 
