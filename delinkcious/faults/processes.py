@@ -14,7 +14,7 @@ from mesh.local.runtime.errors import MeshError
 
 Find = Callable[[Site], list[psutil.Process]]
 
-AGAIN_EVERY_S = 0.2
+AGAIN_EVERY_S = 0.5
 
 
 def container(workload: str, name: str) -> Find:
@@ -56,8 +56,10 @@ class Frozen:
             raise LookupError("the process is not there: `delinkcious status` says what runs")
 
     def hold(self, site: Site, ended: threading.Event) -> None:
-        while not ended.wait(AGAIN_EVERY_S):
+        while True:
             _signal(_found(self.find, site), signal.SIGSTOP)
+            if ended.wait(AGAIN_EVERY_S):
+                return
 
     def end(self, site: Site) -> None:
         _signal(_found(self.find, site), signal.SIGCONT)
