@@ -104,9 +104,18 @@ _FAULTS = (
     ),
     Fault(
         name="nats-down",
-        does="NATS is stopped (SIGSTOP).",
-        action=Frozen(store("nats")),
+        does="NATS is killed as soon as it runs.",
+        action=Killed(store("nats"), every_s=0.2),
         alerts=("BrokerUnreachable",),
+        within_s=75,
+        pages=("NewsStale news",),
+    ),
+    Fault(
+        # Clients notice after minutes that a server hangs which they are connected to; users notice before.
+        name="nats-hangs",
+        does="NATS is stopped (SIGSTOP), with its connections open.",
+        action=Frozen(store("nats")),
+        alerts=("NewsStale", "OutboxBacklog"),
         within_s=120,
         pages=("NewsStale news",),
     ),
