@@ -116,7 +116,7 @@ _FAULTS = (
         does="NATS is stopped (SIGSTOP), with its connections open.",
         action=Frozen(store("nats")),
         alerts=("NewsStale", "OutboxBacklog"),
-        within_s=120,
+        within_s=150,
         pages=("NewsStale news",),
     ),
     Fault(
