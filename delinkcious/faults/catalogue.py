@@ -11,6 +11,7 @@ from delinkcious.faults.plaintext import plain_text
 from delinkcious.faults.processes import Frozen, Killed, Stuttering, backends, container, store
 
 _ALL_OF_IT = {"percentage": {"value": 100}}
+WEB = ("AvailabilityBurn web", "LatencyBurn web")
 # Who needs PostgreSQL, directly or not.
 EVERYTHING = (
     "NewsStale news",
@@ -125,7 +126,8 @@ _FAULTS = (
         action=Frozen(store("redis")),
         alerts=("RedisDown",),
         within_s=60,
-        pages=("AvailabilityBurn news", "LatencyBurn news", "NewsStale news"),
+        # The pages of web show news too.
+        pages=("AvailabilityBurn news", "LatencyBurn news", "NewsStale news", *WEB),
     ),
     Fault(
         name="postgres-down",

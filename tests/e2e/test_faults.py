@@ -122,9 +122,10 @@ def test_an_aborting_route_is_told_at_once_and_cleared_also_when_its_holder_was_
     installation: Installation, prometheus: Prometheus
 ) -> None:
     fault = FAULTS["abort"]
+    before = firing(prometheus).pages
     told = installation.told("fault", "inject", fault.name, "--for", "120")
     assert "delinkcious fault clear abort" in told
-    until_they_fire(prometheus, fault, {"FaultInjected"}, frozenset(), QUICK_WITHIN_S)
+    until_they_fire(prometheus, fault, {"FaultInjected"}, before, QUICK_WITHIN_S)
 
     refused = installation.run("fault", "inject", "delay", "--state", str(installation.state))
     assert refused.returncode == 1
