@@ -38,11 +38,11 @@ _FAULTS = (
     ),
     Fault(
         name="pod-killed",
-        does="The process of links is killed every five seconds.",
-        action=Killed(container("links-v1", "links")),
+        does="The process of links is killed every fifteen seconds.",
+        action=Killed(container("links-v1", "links"), every_s=15.0),
         alerts=("ContainerRestarted",),
         within_s=60,
-        pages=("AvailabilityBurn links", "LatencyBurn links"),
+        pages=("AvailabilityBurn links", "LatencyBurn links", "NewsStale news"),
     ),
     Fault(
         name="pod-hangs",

@@ -84,7 +84,8 @@ class Stuttering(Frozen):
 class Killed(Frozen):
     """Kills processes again and again; the mesh starts them again, later each time."""
 
-    every_s: float = 5.0
+    # Seldom enough that what is started is seen once, before it dies again.
+    every_s: float = 15.0
 
     def hold(self, site: Site, ended: threading.Event) -> None:
         while True:
