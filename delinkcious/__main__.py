@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "checker": ("checker", "checker", "Look after the link checker."),
     "mesh": ("mesh", "mesh", "Run Kubernetes manifests and Istio YAML on this machine."),
     "trace": ("trace", "trace", "Show what a request's time was spent on, as a tree."),
+    "fault": ("fault", "fault", "Break the local installation on purpose, and see which alert tells."),
     "events": ("events", "events", "Look after the events between services."),
     "seed": ("seed", "seed", "Fill an installation with example people, links and follows."),
     "completion": ("completion", "completion", "Let your shell complete commands and options."),

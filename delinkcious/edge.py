@@ -42,10 +42,19 @@ def server_certificate(folder: Path, hosts: Sequence[str]) -> tuple[str, str]:
         if _names(known) == names and known.issuer == authority.subject and _lasts(known):
             return certificate.read_text(), key.read_text()
     new_key = ec.generate_private_key(ec.SECP256R1())
-    new = _certificate(new_key.public_key(), names, authority_key, authority)
+    new = _certificate(new_key.public_key(), names, authority_key, authority, SERVER_LIFETIME)
     write_private(key, private_pem(new_key))
     write_private(certificate, new.public_bytes(serialization.Encoding.PEM))
     return certificate.read_text(), key.read_text()
+
+
+def short_lived(folder: Path, lifetime: timedelta) -> tuple[str, str]:
+    """PEM chain and key like those in use, by the same authority, that end earlier; kept nowhere."""
+    known = x509.load_pem_x509_certificate((folder / "server.pem").read_bytes())
+    authority_key, authority = _authority(folder)
+    key = ec.generate_private_key(ec.SECP256R1())
+    new = _certificate(key.public_key(), _names(known), authority_key, authority, lifetime)
+    return new.public_bytes(serialization.Encoding.PEM).decode(), private_pem(key).decode()
 
 
 def _authority(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
@@ -76,11 +85,12 @@ def _certificate(
     names: Sequence[x509.GeneralName],
     authority_key: ec.EllipticCurvePrivateKey,
     authority: x509.Certificate,
+    lifetime: timedelta,
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Delinkcious")])
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     return (
-        _builder(public_key, subject, authority.subject, SERVER_LIFETIME)
+        _builder(public_key, subject, authority.subject, lifetime)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(key_usage(signs_certificates=False), critical=True)

@@ -26,6 +26,18 @@ COUNT = re.compile(
     re.MULTILINE,
 )
 
+NEWS, FOLLOWING = "/api/v1/news", "/api/v1/following"
+DEEDS = (
+    ("GET", PAGE),
+    ("POST", "/api/v1/links"),
+    ("GET", NEWS),
+    ("GET", PAGE),
+    ("GET", FOLLOWING),
+    ("GET", PAGE),
+)
+READ_BY_READER = (NEWS, FOLLOWING)
+RENEWED_AFTER_S = 300.0
+
 Session = httpx.AsyncClient
 
 
@@ -119,6 +131,58 @@ def saving(
 
     with _running(installation, account, write_all):
         yield saves
+
+
+class Tokens:
+    """Access tokens of accounts, renewed long before they end."""
+
+    def __init__(self, installation: Installation, accounts: tuple[Account, ...]) -> None:
+        self._installation = installation
+        self._made = {account.name: (time.monotonic(), account.token) for account in accounts}
+        self._lock = threading.Lock()
+
+    def headers(self, account: Account) -> dict[str, str]:
+        """Raises httpx.HTTPError or AssertionError when there is no new one, and the old one has ended."""
+        with self._lock:
+            made_at, token = self._made[account.name]
+            if time.monotonic() > made_at + RENEWED_AFTER_S:
+                token = self._installation.token(account.name)
+                self._made[account.name] = (time.monotonic(), token)
+        return {"authorization": f"Bearer {token}"}
+
+
+@contextmanager
+def everything(installation: Installation, *, rate: float) -> Iterator[Counter[str]]:
+    """What people do, `rate` requests a second whatever comes of them: save, list, read news, look around."""
+    writer, reader = installation.account(), installation.account()
+    with installation.edge() as edge:
+        edge.put(f"/api/v1/following/{writer.name}", headers=reader.headers).raise_for_status()
+    outcomes: Counter[str] = Counter()
+    # A token is good for ten minutes; this lasts longer.
+    tokens = Tokens(installation, (writer, reader))
+
+    async def send(session: Session, number: int) -> None:
+        method, path = DEEDS[number % len(DEEDS)]
+        account = reader if path in READ_BY_READER else writer
+        body = {"url": f"https://example.org/{uuid.uuid4()}"} if method == "POST" else None
+        try:
+            headers = await asyncio.to_thread(tokens.headers, account)
+            answer = await session.request(method, path, headers=headers, json=body)
+            outcomes[str(answer.status_code)] += 1
+        except (httpx.HTTPError, AssertionError) as error:
+            outcomes[type(error).__name__] += 1
+
+    async def send_at_their_time(session: Session, stopped: threading.Event) -> None:
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as requests:
+            sent = 0
+            while not stopped.is_set():
+                requests.create_task(send(session, sent))
+                sent += 1
+                await asyncio.sleep(began + sent / rate - time.monotonic())
+
+    with _running(installation, writer, send_at_their_time):
+        yield outcomes
 
 
 def served(pod: Json) -> int:
