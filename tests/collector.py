@@ -38,12 +38,16 @@ class Collector:
     spans: list[Span] = field(default_factory=list)
     asked: int = 0
     port: int = 0
+    serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.serving.add(task)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             assert head.startswith(b"POST /v1/traces ")
@@ -54,8 +58,19 @@ class Collector:
             await self.answer(writer)
             self.spans += [span for trace in read(msgspec.json.decode(body)) for span in trace.spans]
             await writer.drain()
+        except asyncio.CancelledError:
+            # By `end`, which waits for it: asyncio's streams take a cancelled one for a fault.
+            return
         finally:
+            self.serving.discard(task)
             writer.close()
+
+    async def end(self) -> None:
+        """Leave those alone who still wait for an answer."""
+        waiting = list(self.serving)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -67,3 +82,4 @@ async def collecting(answer: Answer = taken) -> AsyncIterator[Collector]:
         yield collector
     finally:
         server.close()
+        await collector.end()
