@@ -13,6 +13,7 @@ from typing import Literal
 from mesh.local.envoy.mesh_config import MeshConfig
 from mesh.local.envoy.view import View, selects
 from mesh.local.model import ROOT_NAMESPACE, Json, Resource
+from mesh.local.schema.telemetry import METRICS
 
 Mode = Literal["CLIENT", "SERVER"]
 
@@ -20,19 +21,6 @@ Mode = Literal["CLIENT", "SERVER"]
 ENVOY: Json = {"name": "envoy", "envoyFileAccessLog": {"path": "/dev/stdout"}}
 PROMETHEUS: Json = {"name": "prometheus", "prometheus": {}}
 DEFAULT_SAMPLING_PERCENT = 1.0  # istiod's PILOT_TRACE_SAMPLING
-
-METRICS = (
-    "REQUEST_COUNT",
-    "REQUEST_DURATION",
-    "REQUEST_SIZE",
-    "RESPONSE_SIZE",
-    "TCP_OPENED_CONNECTIONS",
-    "TCP_CLOSED_CONNECTIONS",
-    "TCP_SENT_BYTES",
-    "TCP_RECEIVED_BYTES",
-    "GRPC_REQUEST_MESSAGES",
-    "GRPC_RESPONSE_MESSAGES",
-)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from mesh.local.schema.text import NOT_EMPTY, header_name, not_empty
 
 PROVIDERS = ListOf(Message({"name": NOT_EMPTY}, required=["name"]), least=0, most=16)
 MODE = Enum("CLIENT_AND_SERVER", "CLIENT", "SERVER")
-_METRICS = (
-    "ALL_METRICS",
+METRICS = (
     "REQUEST_COUNT",
     "REQUEST_DURATION",
     "REQUEST_SIZE",
@@ -93,7 +92,7 @@ def _tag_value(tag: Json, at: At) -> None:
 _TAG_OVERRIDE = Message({"operation": Enum("UPSERT", "REMOVE"), "value": Expression()}, rules=[_tag_value])
 _METRIC_MATCH = Message(
     {
-        "metric": Enum(*_METRICS),
+        "metric": Enum("ALL_METRICS", *METRICS),
         "customMetric": later(NOT_EMPTY, "there are Istio's own metrics only"),
         "mode": MODE,
     },
