@@ -29,6 +29,7 @@ def companion(checkout: Path, folder: Path) -> ProcessSpec:
         command=command,
         ready=ready,
         grace_s=5.0,
+        last=True,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import signal
 import socket
 import subprocess
 import time
@@ -33,12 +34,14 @@ class NewDatabase(Protocol):
 
 @dataclass(frozen=True)
 class RunningNats:
-    """A broker with a user for each service and an operator; `restart` keeps its streams."""
+    """A broker with a user for each service and an operator; a restart keeps its streams."""
 
     server: Nats
     passwords: Mapping[str, str]
     start: Callable[[], None]
     stop: Callable[[], None]
+    freeze: Callable[[], None]
+    thaw: Callable[[], None]
 
     def url(self, user: str) -> Secret:
         return Secret(self.server.url(user, self.passwords[user]))
@@ -138,6 +141,15 @@ class Daemon:
             self._process.wait(timeout=30)
             self._process = None
 
+    def freeze(self) -> None:
+        """Let it keep its connections and do nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
 
 @pytest.fixture(scope="session")
 def nats_server(
@@ -150,7 +162,7 @@ def nats_server(
     server.initialise(passwords, local.PUBLISHERS)
     daemon = Daemon(server.command(), folder / "log", server.ready)
     daemon.start()
-    yield RunningNats(server, passwords, daemon.start, daemon.stop)
+    yield RunningNats(server, passwords, daemon.start, daemon.stop, daemon.freeze, daemon.thaw)
     daemon.stop()
 
 

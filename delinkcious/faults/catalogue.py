@@ -112,11 +112,10 @@ _FAULTS = (
         pages=("NewsStale news",),
     ),
     Fault(
-        # Clients notice after minutes that a server hangs which they are connected to; users notice before.
         name="nats-hangs",
         does="NATS is stopped (SIGSTOP), with its connections open.",
         action=Frozen(store("nats")),
-        alerts=("NewsStale", "OutboxBacklog"),
+        alerts=("BrokerUnreachable", "NewsStale"),
         within_s=150,
         pages=("NewsStale news",),
     ),

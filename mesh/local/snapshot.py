@@ -30,10 +30,13 @@ class Alike:
 
     def __init__(self) -> None:
         self._routes: dict[tuple[object, ...], Mapping[str, Json]] = {}
+        self._selectors: list[Mapping[str, str]] | None = None
 
     def routes(self, view: View) -> Mapping[str, Json]:
         """The routes of a sidecar."""
-        audience = outbound.audience(view)
+        if self._selectors is None:
+            self._selectors = outbound.client_selectors(view.config)
+        audience = outbound.audience(view, self._selectors)
         if audience not in self._routes:
             self._routes[audience] = outbound.route_configurations(view)
         return self._routes[audience]

@@ -6,7 +6,7 @@ CONNECT. One RouteConfiguration holds a virtual host per service port, as Istio'
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mesh.local import files
@@ -18,7 +18,7 @@ from mesh.local.envoy.http import connection_manager, filter_, plain_filters
 from mesh.local.envoy.matches import Listener
 from mesh.local.envoy.view import View, selects
 from mesh.local.envoy.virtual_service import MESH, Owners, Route, default_route, routes, visible
-from mesh.local.model import Json, Service, ServicePort
+from mesh.local.model import Config, Json, Service, ServicePort
 
 _DNS_CACHE: Json = {"name": "egress", "dns_lookup_family": "V4_PREFERRED"}
 _FORWARD: Json = {"dns_cache_config": _DNS_CACHE, "save_upstream_address": True}
@@ -102,23 +102,27 @@ def route_configurations(view: View) -> dict[str, Json]:
     return {names.EGRESS_ROUTES: config}
 
 
-def audience(view: View) -> tuple[object, ...]:
-    """What the routes have of this very proxy: its namespace, and which selectors of others pick it.
+def audience(view: View, selectors: Iterable[Mapping[str, str]]) -> tuple[object, ...]:
+    """What the routes have of this very proxy: its namespace, and which `client_selectors` pick it.
 
     Proxies of one audience have equal routes.
     """
-    picked = tuple(selects(labels, view.proxy.labels) for labels in _client_selectors(view))
-    return view.proxy.namespace, picked
+    return view.proxy.namespace, *(selects(labels, view.proxy.labels) for labels in selectors)
 
 
-def _client_selectors(view: View) -> Iterator[Mapping[str, str]]:
-    """The labels by which VirtualServices and DestinationRules choose the clients they are for."""
-    for resource in view.config.of("VirtualService"):
+def client_selectors(config: Config) -> list[Mapping[str, str]]:
+    """The labels by which VirtualServices and DestinationRules choose some clients; each once."""
+    found = {tuple(sorted(labels.items())): labels for labels in _selectors(config) if labels}
+    return list(found.values())
+
+
+def _selectors(config: Config) -> Iterator[Mapping[str, str]]:
+    for resource in config.of("VirtualService"):
         for kind in ("http", "tcp", "tls"):
             for route in resource.spec.get(kind) or []:
                 for match in route.get("match") or []:
                     yield match.get("sourceLabels") or {}
-    for resource in view.config.of("DestinationRule"):
+    for resource in config.of("DestinationRule"):
         yield (resource.spec.get("workloadSelector") or {}).get("matchLabels") or {}
 
 

@@ -1,4 +1,4 @@
-"""Processes of the mesh that are no Pods: a database, a broker, a collector; started before the Pods."""
+"""Processes of the mesh that are no Pods: a database, a broker; started before the Pods, or behind them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class ProcessSpec:
 
     `prepare` runs in a thread before the start (make a data folder), `ready` says whether it serves,
     `started` runs once it does (make databases), `resources` is YAML that joins the configuration
-    (a Secret with its address). It is restarted when it dies; Pods start when all are ready.
+    (a Secret with its address). It is restarted when it dies; Pods start when all are ready that are not
+    `last`: those start behind everything, and nobody waits for them.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ProcessSpec:
     stop_signal: signal.Signals = signal.SIGTERM
     grace_s: float = 20.0
     ready_within_s: float = 60.0
+    last: bool = False
 
 
 class Companion:
@@ -68,8 +70,8 @@ class Companion:
         self._task: asyncio.Task[int] | None = None
         self.container: Container | None = None
 
-    async def start(self) -> None:
-        """Start it and wait until it serves. Raises NotReady with the last lines of its log."""
+    async def prepare(self) -> None:
+        """Make its folder as its process needs it."""
         spec, room = self.spec, self.room
         room.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if spec.prepare is not None:
@@ -79,6 +81,10 @@ class Companion:
             except asyncio.CancelledError:
                 await preparing  # a thread runs to its end: nobody may use the folder before
                 raise
+
+    async def start(self) -> None:
+        """Start it and wait until it serves. Raises NotReady with the last lines of its log."""
+        spec, room = self.spec, self.room
         env = {**self._inherited, **spec.env}
         command = Command(tuple(spec.command(room)), env, room.folder, room.log, self._state)
         readiness = Probe(Action(), period_s=1, timeout_s=5)

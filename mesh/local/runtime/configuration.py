@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from mesh.local.runtime import applied, held, order, podcheck
 from mesh.local.runtime.applied import Key, Word, digest
 from mesh.local.runtime.manifest import workloads
 
+KINDS_OF_PODS = ("Deployment", "Job", "ConfigMap", "Secret")
 Verb = Literal["created", "configured", "deleted", "unchanged"]
 
 
@@ -40,6 +42,25 @@ class Candidate:
     warnings: tuple[Finding, ...]
 
 
+class Tried:
+    """What was found in the pods to run, for as long as all that they are made of is the very same."""
+
+    def __init__(self) -> None:
+        self._made_of: list[Resource] = []
+        self._overrides: Mapping[str, Any] = {}
+        self._findings: list[Finding] = []
+
+    def findings(self, config: Config, overrides: Mapping[str, Any]) -> list[Finding]:
+        """One error per workload that cannot be run or would wait for ever."""
+        made_of = [resource for kind in KINDS_OF_PODS for resource in config.of(kind)]
+        same = len(made_of) == len(self._made_of) and all(map(operator.is_, made_of, self._made_of))
+        if not same or overrides != self._overrides:
+            everything = workloads(config, overrides)
+            self._findings = [*order.findings(everything), *podcheck.findings(everything, config)]
+            self._made_of, self._overrides = made_of, dict(overrides)
+        return self._findings
+
+
 class Configuration:
     """Reads the sources and judges the whole; holds nothing but what it has parsed."""
 
@@ -48,6 +69,7 @@ class Configuration:
         self._own = tuple(own)
         self._judged = Judged()
         self._parsed: dict[Path, tuple[str, list[Resource]]] = {}
+        self._tried = Tried()
 
     def declared(self) -> list[Resource]:
         """What the files say now. Raises InvalidConfig with everything that is wrong in any of them."""
@@ -78,8 +100,7 @@ class Configuration:
         merged, still = applied.merge(self.declared(), words)
         config, findings = validate(merged, self._judged)
         if not any(finding.level == "error" for finding in findings):
-            everything = workloads(config, overrides)
-            findings = [*findings, *order.findings(everything), *podcheck.findings(everything, config)]
+            findings = [*findings, *self._tried.findings(config, overrides)]
         if any(finding.level == "error" for finding in findings):
             errors = [finding for finding in findings if finding.level == "error"]
             raise InvalidConfig([*held.explained(errors, held.without(still, spoken))])

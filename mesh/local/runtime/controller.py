@@ -21,6 +21,7 @@ from mesh.local.runtime.pod import Pod
 Key = tuple[str, str, str]
 
 RETRY_S = 5.0
+PATIENCE_S = 15.0  # then what is optional starts beside the rest, which may need to be looked at
 
 
 class Controller:
@@ -48,9 +49,13 @@ class Controller:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stops: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._began: float | None = None
 
     def want(self, config: Any, overrides: Mapping[str, Any]) -> None:
         """Take over what is declared now. Pods that could not be run get another chance."""
+        if self._began is None:
+            self._began = time.monotonic()
+            asyncio.get_running_loop().call_later(PATIENCE_S, self.reconcile)
         self.wanted = workloads(config, overrides)
         for pod in list(self.pods.values()):
             if pod.phase == "Failed" and self._owners[pod.manifest.key][0] == "Deployment":
@@ -69,10 +74,14 @@ class Controller:
             if self._owners[pod.manifest.key] not in known:
                 self._stop(pod)
         for workload in self.wanted:
-            if workload.key not in self._released and may_start(workload, self.wanted, self.done):
+            if workload.key not in self._released and self._may_start(workload):
                 self._released.add(workload.key)
             if workload.key in self._released:
                 self._reconcile_job(workload) if workload.resource.kind == "Job" else self._roll(workload)
+
+    def _may_start(self, workload: Workload) -> bool:
+        late = self._began is not None and time.monotonic() - self._began >= PATIENCE_S
+        return (workload.optional and late) or may_start(workload, self.wanted, self.done)
 
     def done(self, workload: Workload) -> bool:
         """Whether a Job has succeeded, or a Deployment is ready in its newest form."""

@@ -168,7 +168,7 @@ class Workload:
         text = self.resource.annotations.get(AFTER) or ""
         return [part.strip().lower() for part in text.split(",") if part.strip()]
 
-    @property
+    @cached_property
     def optional(self) -> bool:
         """Whether nobody waits for its pods."""
         return self.pod(0).optional

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from mesh.local.runtime.companion import Companion, ProcessSpec, Room
 from mesh.local.runtime.configuration import Configuration
 from mesh.local.runtime.container import Locate
 from mesh.local.runtime.control import Control
-from mesh.local.runtime.controller import Controller
+from mesh.local.runtime.controller import PATIENCE_S, Controller
 from mesh.local.runtime.desired import Desired
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.errors import MeshError, Unanswered
@@ -149,6 +149,7 @@ class Mesh:
                 tasks.create_task(self.desired.keep(self._delivered, self.report)),
                 tasks.create_task(control.run()),
                 tasks.create_task(self._watch()),
+                tasks.create_task(self._start_last()),
             ]
             self.desired.keys.want(first.config)
             self.controller.want(first.config, self.overrides.entries)
@@ -170,7 +171,7 @@ class Mesh:
         await asyncio.wait([work])
         return None
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _surrounded(self) -> AsyncIterator[None]:
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=None)
         async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
@@ -201,12 +202,29 @@ class Mesh:
                 spec, room, self.state.folder, settings.inherited(), self._notice, self.report
             )
             self.companions.append(companion)
-        await asyncio.gather(*(companion.start() for companion in self.companions))
+        await asyncio.gather(*(self._begin(companion) for companion in self.companions))
         for companion in self.companions:
             if companion.spec.resources is not None:
                 text = companion.spec.resources(companion.room)
                 found += resources.parse(text, f"process {companion.spec.name}")
         return found
+
+    async def _begin(self, companion: Companion) -> None:
+        await companion.prepare()
+        if not companion.spec.last:
+            await companion.start()
+
+    async def _start_last(self) -> None:
+        """Start what nobody waits for, when it takes no time from the rest; its failure is told."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                await self.up.wait()
+        for companion in self.companions:
+            if companion.spec.last:
+                try:
+                    await companion.start()
+                except (MeshError, OSError) as error:
+                    self.report(str(error))
 
     async def _end(self) -> None:
         await asyncio.gather(*(companion.stop() for companion in self.companions))

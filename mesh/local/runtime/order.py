@@ -3,8 +3,8 @@
 1. Jobs with a Helm hook `pre-install` or `pre-upgrade`, by `helm.sh/hook-weight`.
 2. Everything without a hook; a workload annotated `delinkcious.io/after: job/NAME, deployment/NAME`
    waits until that Job of its namespace has succeeded or that Deployment is ready.
-3. Jobs with a hook `post-install` or `post-upgrade`, by weight, once all of 2 is ready that is not annotated
-   `delinkcious.io/optional` in its Pod template.
+3. Jobs with a hook `post-install` or `post-upgrade`, by weight, once all of 2 is ready.
+4. What is annotated `delinkcious.io/optional` in its Pod template, whatever its hooks say.
 
 A start of the mesh is an installation: hooks run at each, so they must be repeatable, as migrations are.
 """
@@ -25,13 +25,15 @@ def may_start(workload: Workload, everything: Sequence[Workload], done: Callable
 
 def _before(first: Workload, second: Workload) -> bool:
     if _stage(first) != _stage(second):
-        return _stage(first) < _stage(second) and not first.optional
+        return _stage(first) < _stage(second)
     if second.hooks:
         return first.weight < second.weight
     return first.resource.namespace == second.resource.namespace and first.reference in second.after
 
 
 def _stage(workload: Workload) -> int:
+    if workload.optional:
+        return 3
     if "pre" in workload.hooks:
         return 0
     return 2 if "post" in workload.hooks else 1

@@ -35,6 +35,9 @@ PATIENCE: dict[str, Any] = {
     "connect_timeout": 2.0,  # s
     "reconnect_time_wait": 0.25,
     "max_reconnect_attempts": -1,
+    # A server that hangs keeps its connections: it is away when it has not answered two of these.
+    "ping_interval": 5.0,
+    "max_outstanding_pings": 2,
     "pending_size": 1024 * 1024,  # bytes; what waits for a broker that is away is the outbox
 }
 MAX_PENDING_PUBLISHES = 1_000

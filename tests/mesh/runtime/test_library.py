@@ -120,6 +120,25 @@ async def test_a_process_beside_the_pods_serves_before_them_and_comes_back(
         await until(lambda: companion.container is not None and companion.container.ready)
 
 
+async def test_the_last_process_starts_behind_the_pods_and_its_failure_ends_nothing(
+    tmp_path: Path, manifests: Manifests
+) -> None:
+    room: list[Room] = []
+    last = _companion(
+        command=lambda _: ["sh", "-c", "exit 3"], prepare=room.append, last=True, ready_within_s=0.5
+    )
+    async with running(tmp_path, manifests.pair(), processes=[last]) as mesh:
+        [companion] = mesh.companions
+        assert room == [companion.room]
+        pods = list(mesh.controller.pods.values())
+        await until(lambda: companion.container is not None and companion.container.restarts > 0)
+        assert all(pod.ready for pod in pods)
+        began = min(pod.started_at for pod in pods)
+        assert companion.room.log.stat().st_ctime > began
+        async with httpx.AsyncClient(proxy=egress(mesh, "client"), timeout=10) as client:
+            assert (await client.get("http://reviews/")).status_code == 200
+
+
 async def test_a_process_that_never_serves_ends_the_start_with_its_log(
     tmp_path: Path, manifests: Manifests
 ) -> None:

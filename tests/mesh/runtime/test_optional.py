@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mesh.local.runtime import rolling
+from mesh.local.runtime import controller, rolling
 from mesh.local.runtime.mesh import Mesh, Options
 from mesh.local.runtime.pod import Pod
 from tests.mesh.runtime.manifests import ECHO, Manifests
@@ -71,6 +71,21 @@ async def test_what_is_optional_and_fails_holds_nobody_up(tmp_path: Path, manife
         assert mesh.up.is_set()
         assert pod_of(mesh, "client").ready
         await until(lambda: pod_of(mesh, "broken").containers[0].restarts > 0)
+
+
+async def test_what_is_optional_starts_behind_the_rest_but_does_not_wait_for_ever(
+    tmp_path: Path, manifests: Manifests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = manifests.deployment("helper", annotations=OPTIONAL) + manifests.deployment("client")
+    async with running(tmp_path, text) as mesh:
+        await until(lambda: pod_of(mesh, "helper").ready)
+        assert pod_of(mesh, "helper").started_at > pod_of(mesh, "client").started_at
+
+        monkeypatch.setattr(controller, "PATIENCE_S", 0.5)
+        broken = manifests.deployment("client", container={"command": ["sh", "-c", "exit 3"]})
+        (tmp_path / "mesh.yaml").write_text(manifests.deployment("other", annotations=OPTIONAL) + broken)
+        await until(lambda: any(pod.manifest.workload == "other" for pod in mesh.controller.pods.values()))
+        assert "deployment/client" in mesh.waiting_for()[0]
 
 
 async def test_targets_come_and_go_with_the_pods(tmp_path: Path, manifests: Manifests) -> None:

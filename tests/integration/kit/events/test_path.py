@@ -211,3 +211,23 @@ async def test_the_path_starts_before_its_broker_does(events: Events) -> None:
         assert await events.waiting() == 1
         await start()
         await until(lambda: seen.by_key.get(1) == [1])
+
+
+async def test_a_broker_that_hangs_with_its_connections_open_is_away(
+    events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sooner = bus.PATIENCE["ping_interval"] / 50
+    monkeypatch.setitem(bus.PATIENCE, "ping_interval", sooner)
+    seen = Seen()
+    async with open_bus(events.nats.url("links"), "links") as watched, events.consuming(seen.handle):
+        await watched.connected()
+        events.nats.freeze()
+        try:
+            await until(lambda: not watched.is_connected)
+            await events.write(3, 1)
+        finally:
+            events.nats.thaw()
+        await until(lambda: watched.is_connected)
+        async with events.relay().running():
+            await until(lambda: seen.count() > 0)
+    assert seen.by_key == {3: [1]}

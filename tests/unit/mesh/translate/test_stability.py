@@ -147,5 +147,8 @@ def test_proxies_of_one_audience_have_equal_routes_and_what_tells_them_apart_mak
                 proxy = replace(PROXIES["client"], name=f"p{number}", namespace=namespace, labels=chosen)
                 view = View(proxy, config, REGISTRY, {})
                 routes = outbound.route_configurations(view)
-                assert made.setdefault(outbound.audience(view), routes) == routes
+                assert (
+                    made.setdefault(outbound.audience(view, outbound.client_selectors(config)), routes)
+                    == routes
+                )
         assert len(made) == audiences
