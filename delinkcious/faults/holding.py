@@ -1,7 +1,7 @@
 """Injecting and clearing: a process of its own breaks something, keeps it so for a bounded time, mends it.
 
-Run as a script this is that process: `python -m delinkcious.faults.holding NAME CHECKOUT STATE`. When it is
-killed, `clear` mends in its place.
+Run as a script this is that process: `python -m delinkcious.faults.holding NAME SECONDS CHECKOUT STATE`. When
+it is killed, `clear` mends in its place.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def inject(site: Site, fault: Fault, for_s: float) -> Record:
     if known is not None:
         clear(site, fault)
     records.write(site.state, Record(fault.name, time.time() + for_s))
-    arguments = [fault.name, str(site.checkout), str(site.state.folder)]
+    arguments = [fault.name, str(for_s), str(site.checkout), str(site.state.folder)]
     with records.output(site.state, fault.name).open("wb") as output:
         holder = subprocess.Popen(
             [sys.executable, "-m", __name__, *arguments],
@@ -63,6 +63,8 @@ def inject(site: Site, fault: Fault, for_s: float) -> Record:
         record = records.read(site.state, fault.name)
         if record is not None and record.in_force:
             return record
+        if record is None and holder.poll() == 0:  # it was, while nobody looked
+            return Record(fault.name, time.time(), in_force=True)
         if (record is not None and record.failure) or holder.poll() is not None:
             break
         time.sleep(POLL_S)
@@ -98,19 +100,21 @@ def _end(record: Record) -> None:
             holder.kill()
 
 
-def hold(site: Site, fault: Fault) -> None:
+def hold(site: Site, fault: Fault, for_s: float) -> None:
     """What the process does that holds a fault."""
+    # Who is told to end while something is being broken mends it afterwards.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     record = records.read(site.state, fault.name)
     if record is None:  # cleared before this began
         return
     started_at = getattr(sweep.look(os.getpid()), "started_at", "")
     record = msgspec.structs.replace(record, pid=os.getpid(), started_at=started_at)
     records.write(site.state, record)
-    ended = _bounded(record.left_s)
     try:
         fault.action.begin(site)
-        records.write(site.state, msgspec.structs.replace(record, in_force=True))
-        fault.action.hold(site, ended)
+        ends_at = time.time() + for_s
+        records.write(site.state, msgspec.structs.replace(record, in_force=True, ends_at=ends_at))
+        fault.action.hold(site, _over(for_s))
     except TROUBLE as error:
         records.write(site.state, msgspec.structs.replace(record, failure=str(error) or repr(error)))
         return  # who injects, or clears, mends
@@ -119,13 +123,11 @@ def hold(site: Site, fault: Fault) -> None:
     sweep.forget(site.state.folder, os.getpid())
 
 
-def _bounded(within_s: float) -> threading.Event:
+def _over(within_s: float) -> threading.Event:
     """Set when this process is told to end, or that time is over."""
     ended = threading.Event()
-    # Waited for by a thread: a handler would run in the middle of whoever waits for the event.
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
-    def wait() -> None:
+    def wait() -> None:  # in a thread: a handler would run in the middle of whoever waits for the event
         signal.sigtimedwait(ENDING, within_s)
         ended.set()
 
@@ -134,8 +136,8 @@ def _bounded(within_s: float) -> threading.Event:
 
 
 def main(arguments: list[str]) -> None:
-    name, checkout, state = arguments
-    hold(Site(Path(checkout), State(Path(state))), catalogue.FAULTS[name])
+    name, for_s, checkout, state = arguments
+    hold(Site(Path(checkout), State(Path(state))), catalogue.FAULTS[name], float(for_s))
 
 
 if __name__ == "__main__":
