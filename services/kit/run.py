@@ -1,19 +1,14 @@
-"""A service as a process: `python -m services.NAME [migrate [--phase pre|post|all]]`.
-
-Exit codes: 0 stopped as told, 1 failed, 2 wrong settings (one line on standard error says which).
-"""
+"""A service as a process: served until it is told to stop, and then in good order."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import structlog
@@ -23,12 +18,11 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from services.kit import settings as settings_
 from services.kit.app import Kit
 from services.kit.background import background
-from services.kit.migrate import InvalidMigration, migrate
+from services.kit.process import begin, ending
 from services.kit.serving.protocol import Protocol
-from services.kit.settings import InvalidSettings, ServiceSettings
+from services.kit.settings import ServiceSettings, printable
 from telemetry import levels, logs
 from telemetry.loop import watch_loop
 from telemetry.metrics import Exposition
@@ -41,55 +35,13 @@ BACKLOG = 2_048
 _log = structlog.get_logger(__name__)
 
 
-def main(
-    package: str, kind: type[S], create: Callable[[S], Starlette], arguments: Sequence[str] | None = None
-) -> NoReturn:
-    """Serve or migrate, as the command line says, and exit. `package` is the service's (`services.links`)."""
-    parser = argparse.ArgumentParser(prog=f"python -m {package}")
-    commands = parser.add_subparsers(dest="command", metavar="migrate")
-    migrating = commands.add_parser("migrate", help="bring the database to the schema of this version")
-    migrating.add_argument("--phase", choices=("pre", "post", "all"), default="all")
-    chosen = parser.parse_args(arguments)
-    service = package.rpartition(".")[2].replace("_", "-")
-    try:
-        if chosen.command == "migrate":
-            # A migration needs the database and nothing else that the service is told.
-            settings: ServiceSettings = settings_.load(ServiceSettings)
-            logs.configure(settings.log_level, **_process(service, settings))
-            _migrate(settings, package, chosen.phase)
-        else:
-            own = settings_.load(kind)
-            logs.configure(own.log_level, **_process(service, own))
-            _log.info("settings", **settings_.printable(own))
-            _run(serve(create(own), own))
-    except InvalidSettings as error:
-        _fail(2, f"{package}: {error}")
-    except (InvalidMigration, asyncpg.PostgresError, OSError) as error:
-        _fail(1, f"{package}: {error}")
-    sys.exit(0)
-
-
-def _process(service: str, settings: ServiceSettings) -> dict[str, str]:
-    """What every line of this process says of it."""
-    pod = {"pod": settings.pod_name} if settings.pod_name else {}
-    return {"service": service, "version": settings.service_version, **pod}
-
-
-def _fail(code: int, sentence: str) -> NoReturn:
-    sys.stderr.write(sentence + "\n")
-    sys.exit(code)
-
-
-def _run(work: object) -> None:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(work)  # type: ignore[arg-type]
-
-
-def _migrate(settings: ServiceSettings, package: str, phase: str) -> None:
-    if not settings.database_url:
-        raise InvalidSettings("DATABASE_URL is missing")
-    applied = asyncio.run(migrate(settings.database_url.reveal(), package, phase))  # type: ignore[arg-type]
-    _log.info("schema is current", package=package, phase=phase, applied=len(applied))
+def main(package: str, kind: type[S], create: Callable[[S], Starlette]) -> None:
+    """Serve, and exit. `package` is the service's (`services.links`)."""
+    with ending(package, asyncpg.PostgresError, OSError):
+        settings = begin(package, kind)
+        _log.info("settings", **printable(settings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(create(settings), settings))
 
 
 async def serve(app: Starlette, settings: ServiceSettings) -> None:

@@ -1,10 +1,8 @@
-"""`python -m services.link_checker` serves and checks; `migrate` migrates."""
+"""`python -m services.link_checker` serves and checks; `migrate [--phase pre|post|all]` migrates."""
 
 from __future__ import annotations
 
-from services.kit import run
-from services.link_checker.app import create
-from services.link_checker.settings import CheckerSettings
+from services.kit import command
 
 if __name__ == "__main__":
-    run.main("services.link_checker", CheckerSettings, create)
+    command.main("services.link_checker")

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 
+from services.kit import run
 from services.kit.app import create_app
 from services.kit.events.consumer import Consumer, ConsumerMetrics
 from services.kit.events.outbox import publish_from
@@ -89,6 +90,11 @@ def create(settings: CheckerSettings, clock: Clock = utc_now) -> Starlette:
     return create_app(
         service="link-checker", version=VERSION, endpoints=ENDPOINTS, open_deps=open_deps, settings=settings
     )
+
+
+def main() -> None:
+    """Serve, and exit."""
+    run.main("services.link_checker", CheckerSettings, create)
 
 
 async def _follow(resources: Resources, settings: CheckerSettings, refs: RefsStore, clock: Clock) -> None:

@@ -5,14 +5,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from services.kit import run
-from services.links import backfill
-from services.links.app import create
-from services.links.settings import LinksSettings
+from services.kit import command
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["backfill"]:
-        backfill.main(sys.argv[2:])
-    run.main("services.links", LinksSettings, create)
+    command.main("services.links", {"backfill": "services.links.backfill"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 
+from services.kit import run
 from services.kit.app import create_app
 from services.kit.events.consumer import Consumer, ConsumerMetrics
 from services.kit.events.outbox import publish_from
@@ -70,3 +71,8 @@ def create(settings: LinksSettings) -> Starlette:
     return create_app(
         service="links", version=VERSION, endpoints=ENDPOINTS, open_deps=open_deps, settings=settings
     )
+
+
+def main() -> None:
+    """Serve, and exit."""
+    run.main("services.links", LinksSettings, create)

@@ -13,21 +13,18 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import NoReturn
 
 import asyncpg
 import structlog
 
-from services.kit import settings as settings_
 from services.kit.background import background
 from services.kit.db import open_pool
 from services.kit.errors import Problem
 from services.kit.http import open_client
-from services.kit.settings import InvalidSettings
+from services.kit.process import begin, ending
 from services.link_checker.client import OLDER_LINKS, KnownLink, LinkCheckerClient, OlderLinks
 from services.links.feed_store import FeedStore
 from services.links.settings import LinksSettings
-from telemetry import logs
 
 AGAIN_S = 1.0
 AGAIN_AT_MOST_S = 60.0
@@ -75,23 +72,18 @@ class Backfill:
                 return
 
 
-def main(arguments: Sequence[str]) -> NoReturn:
-    """`python -m services.links backfill`: tell the link checker of all links anew.
+def main(arguments: Sequence[str]) -> None:
+    """`python -m services.links backfill`: tell the link checker of all links anew, and exit.
 
-    Exit codes: 0 done, 1 failed (it goes on when a pod of the service starts), 2 wrong settings.
+    What fails half-way goes on when a pod of the service starts.
     """
     argparse.ArgumentParser(prog="python -m services.links backfill").parse_args(arguments)
     begun = time.perf_counter()
-    try:
-        settings = settings_.load(LinksSettings)
-        logs.configure(settings.log_level, service="links")
-        told = asyncio.run(_anew(settings))
-    except InvalidSettings as error:
-        _exit(2, f"services.links: {error}")
-    except (Problem, asyncpg.PostgresError, OSError) as error:
-        _exit(1, f"services.links: {error}")
-    sys.stdout.write(f"The link checker was told of {told} links, in {time.perf_counter() - begun:.1f} s.\n")
-    sys.exit(0)
+    with ending("services.links", Problem, asyncpg.PostgresError, OSError):
+        told = asyncio.run(_anew(begin("services.links", LinksSettings)))
+        sys.stdout.write(
+            f"The link checker was told of {told} links, in {time.perf_counter() - begun:.1f} s.\n"
+        )
 
 
 async def _anew(settings: LinksSettings) -> int:
@@ -99,8 +91,3 @@ async def _anew(settings: LinksSettings) -> int:
         checker = LinkCheckerClient(http, settings.service_token, settings.link_checker_url)
         await checker.restart_backfill()
         return await Backfill(FeedStore(database), checker).run()
-
-
-def _exit(code: int, sentence: str) -> NoReturn:
-    sys.stderr.write(sentence + "\n")
-    sys.exit(code)

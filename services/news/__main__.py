@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from services.kit import run
-from services.news import rebuild
-from services.news.app import create
-from services.news.settings import NewsSettings
+from services.kit import command
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["rebuild"]:
-        rebuild.main(sys.argv[2:])
-    run.main("services.news", NewsSettings, create)
+    command.main("services.news", {"rebuild": "services.news.rebuild"})

@@ -6,6 +6,7 @@ import datetime as dt
 
 from starlette.applications import Starlette
 
+from services.kit import run
 from services.kit.app import create_app
 from services.kit.events.bus import open_bus
 from services.kit.events.consumer import Consumer, ConsumerMetrics
@@ -43,3 +44,8 @@ def create(settings: NewsSettings) -> Starlette:
         return deps
 
     return create_app(service="news", version=VERSION, endpoints=(), open_deps=open_deps, settings=settings)
+
+
+def main() -> None:
+    """Serve, and exit."""
+    run.main("services.news", NewsSettings, create)

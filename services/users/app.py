@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from starlette.applications import Starlette
 
+from services.kit import run
 from services.kit.app import create_app
 from services.kit.db import Database
 from services.kit.events.outbox import publish_from
@@ -117,3 +118,8 @@ def create(settings: UsersSettings, clock: Clock = utc_now) -> Starlette:
         listeners={settings.jwks_port: jwks_api.ENDPOINTS},
         fetch_keys=fetch_keys,
     )
+
+
+def main() -> None:
+    """Serve, and exit."""
+    run.main("services.users", UsersSettings, create)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 
+from services.kit import run
 from services.kit.app import create_app
 from services.kit.events.bus import open_bus
 from services.kit.events.consumer import Consumer, ConsumerMetrics
@@ -77,3 +78,8 @@ def create(settings: WebSettings) -> Starlette:
         described_at=DESCRIBED_AT,
         pages=[*news_api.ROUTES, *pinboard.ROUTES, *linkding.ROUTES, *pages.ROUTES],
     )
+
+
+def main() -> None:
+    """Serve, and exit."""
+    run.main("services.web", WebSettings, create)

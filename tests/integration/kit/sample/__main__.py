@@ -1,4 +1,3 @@
-from services.kit import run
-from tests.integration.kit.sample.app import Settings, create
+from services.kit import command
 
-run.main("tests.integration.kit.sample", Settings, create)
+command.main("tests.integration.kit.sample")

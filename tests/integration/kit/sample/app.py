@@ -12,7 +12,7 @@ from msgspec import Meta
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from services.kit import page
+from services.kit import page, run
 from services.kit.app import create_app
 from services.kit.auth import Principal
 from services.kit.db import Database, constraints
@@ -197,3 +197,8 @@ def create(settings: Settings) -> Starlette:
         settings=settings,
         listeners={settings.echo_port: extra} if settings.echo_port else None,
     )
+
+
+def main() -> None:
+    """Serve, and exit."""
+    run.main("tests.integration.kit.sample", Settings, create)
