@@ -73,18 +73,34 @@ def config_source(folder: Path, file: str) -> Json:
     }
 
 
-def contents(snapshot: Snapshot, known: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+class Alike:
+    """Files of routes that several proxies have alike, of the very same resources: made once for all."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Json, bytes]] = {}
+
+    def routes(self, name: str, resource: Json) -> bytes:
+        entry = self._known.get(id(resource))
+        if entry is None:
+            entry = self._known[id(resource)] = (resource, response("RouteConfiguration", {name: resource}))
+        return entry[1]
+
+
+def contents(
+    snapshot: Snapshot, known: Mapping[str, bytes] | None = None, alike: Alike | None = None
+) -> dict[str, bytes]:
     """Every xDS file of a snapshot with its bytes; equal resources give equal bytes and versions.
 
     `known` has the bytes of files that need not be made again.
     """
     files = dict(known or {})
+    alike = alike or Alike()
     if CLUSTERS not in files:
         files[CLUSTERS] = response("Cluster", snapshot.clusters)
     if LISTENERS not in files:
         files[LISTENERS] = response("Listener", snapshot.listeners)
     for name, resource in snapshot.routes.items():
-        files[routes(name)] = response("RouteConfiguration", {name: resource})
+        files[routes(name)] = alike.routes(name, resource)
     for name, resource in snapshot.endpoints.items():
         files[endpoints(name)] = response("ClusterLoadAssignment", {name: resource})
     return files

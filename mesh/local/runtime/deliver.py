@@ -81,8 +81,8 @@ class Delivery:
         self._on_disk.clear()
         self._lay_out(Rendered.of(snapshot))
 
-    async def deliver(self, snapshot: Snapshot) -> Effect:
-        """Make `snapshot` effective for new requests.
+    async def deliver(self, snapshot: Snapshot, alike: files.Alike | None = None) -> Effect:
+        """Make `snapshot` effective for new requests; `alike` has what other proxies are given now.
 
         Raises:
             NotWritten: the disk takes no more.
@@ -90,7 +90,7 @@ class Delivery:
             DeliveryFailed: Envoy refused it or did not take it; what was in force before is on disk again.
         """
         async with self._lock:
-            new = Rendered.of(snapshot, self.in_force)
+            new = Rendered.of(snapshot, self.in_force, alike)
             self._write_in_force()  # nothing, unless the disk was full when it was to be restored
             todo = steps(self.in_force, new)
             if not todo:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from mesh.local import files
 from mesh.local.envoy.mesh_config import mesh_config
 from mesh.local.model import Config, Registry
 from mesh.local.runtime import credentials
@@ -100,14 +101,13 @@ class Desired:
     async def _round(self) -> Delivered:
         """Deliver what is wanted now to every proxy once."""
         config, ground = self.config, self._ground_now()
-        alike = Alike()
+        alike, written = Alike(), files.Alike()
         jobs: list[tuple[Pod, asyncio.Task[Effect]]] = []
         for pod in list(self._pods()):
             if pod.sidecar is not None and not pod.sidecar.leaving:
                 secrets = credentials.secrets(pod.sidecar.proxy, config)
                 snapshot = pod.sidecar.builder.build(ground, config, alike)
-                jobs.append((pod, asyncio.create_task(pod.sidecar.deliver(snapshot, secrets))))
-                await asyncio.sleep(0)  # this Envoy reads its files while the next ones are made
+                jobs.append((pod, asyncio.create_task(pod.sidecar.deliver(snapshot, secrets, written))))
         results = await asyncio.gather(*(task for _, task in jobs), return_exceptions=True)
         delivered = Delivered()
         for (pod, _), result in zip(jobs, results, strict=True):

@@ -82,10 +82,12 @@ class Sidecar:
         self.renew_at = self._renew()
         self.set_credentials(credentials)
 
-    async def deliver(self, snapshot: Snapshot, credentials: Mapping[str, bytes]) -> Effect:
+    async def deliver(
+        self, snapshot: Snapshot, credentials: Mapping[str, bytes], alike: files.Alike
+    ) -> Effect:
         """Bring both into force; as `Delivery.deliver`."""
         self.set_credentials(credentials)
-        return await self.delivery.deliver(snapshot)
+        return await self.delivery.deliver(snapshot, alike)
 
     async def settled(self) -> bool:
         """Whether an Envoy that starts now or soon serves by its files; as `Delivery.settled`."""

@@ -21,7 +21,9 @@ class Rendered:
     contents: Mapping[str, bytes]
 
     @classmethod
-    def of(cls, snapshot: Snapshot, before: Rendered | None = None) -> Rendered:
+    def of(
+        cls, snapshot: Snapshot, before: Rendered | None = None, alike: files.Alike | None = None
+    ) -> Rendered:
         """`before`: what was rendered last, whose bytes serve again where the very same objects stand."""
         known = before.contents if before is not None else {}
         kept = {}
@@ -29,7 +31,7 @@ class Rendered:
             kept[files.CLUSTERS] = known[files.CLUSTERS]
         if before is not None and snapshot.listeners is before.snapshot.listeners:
             kept[files.LISTENERS] = known[files.LISTENERS]
-        return cls(snapshot, files.contents(snapshot, kept))
+        return cls(snapshot, files.contents(snapshot, kept, alike))
 
     @property
     def version(self) -> str:
