@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from delinkcious.faults.databases import Locked
-from delinkcious.faults.model import Fault
+from delinkcious.faults.model import Fault, Trail
 from delinkcious.faults.overrides import Scaled, expiring, injected, misbehaving
 from delinkcious.faults.plaintext import plain_text
 from delinkcious.faults.processes import Frozen, Killed, Stuttering, backends, container, store
@@ -19,6 +19,8 @@ EVERYTHING = (
     *(f"LatencyBurn {service}" for service in ("users", "links", "social-graph", "news", "web")),
 )
 
+LINKS, FOLLOWING, NEWS = "/api/v1/links?limit=1", "/api/v1/following", "/api/v1/news"
+
 _FAULTS = (
     Fault(
         name="delay",
@@ -27,6 +29,7 @@ _FAULTS = (
         alerts=("FaultInjected", "LatencyBurn"),
         within_s=90,
         pages=("LatencyBurn links",),
+        trail=Trail(LINKS, "ingressgateway"),
     ),
     Fault(
         name="abort",
@@ -35,6 +38,7 @@ _FAULTS = (
         alerts=("FaultInjected", "AvailabilityBurn"),
         within_s=120,
         pages=("AvailabilityBurn links",),
+        trail=Trail(LINKS, "ingressgateway"),
     ),
     Fault(
         name="pod-killed",
@@ -51,6 +55,7 @@ _FAULTS = (
         alerts=("TargetDown",),
         within_s=60,
         pages=("AvailabilityBurn social-graph", "LatencyBurn social-graph"),
+        trail=Trail(FOLLOWING, "social-graph"),
     ),
     Fault(
         name="no-pods",
@@ -59,6 +64,7 @@ _FAULTS = (
         alerts=("UpstreamUnreachable",),
         within_s=60,
         pages=("AvailabilityBurn social-graph",),
+        trail=Trail(FOLLOWING, "ingressgateway"),
     ),
     Fault(
         name="edge-hangs",
@@ -127,6 +133,7 @@ _FAULTS = (
         within_s=60,
         # The pages of web show news too.
         pages=("AvailabilityBurn news", "LatencyBurn news", "NewsStale news", *WEB),
+        trail=Trail(NEWS, "news"),
     ),
     Fault(
         name="postgres-down",
@@ -135,6 +142,7 @@ _FAULTS = (
         alerts=("DatabaseDown",),
         within_s=75,
         pages=EVERYTHING,
+        trail=Trail(LINKS, "links"),
     ),
     Fault(
         name="postgres-slow",
@@ -143,6 +151,7 @@ _FAULTS = (
         alerts=("DatabaseSlow",),
         within_s=75,
         pages=("LatencyBurn links",),
+        trail=Trail(LINKS, "links"),
     ),
     Fault(
         name="pool-exhausted",
@@ -151,6 +160,7 @@ _FAULTS = (
         alerts=("DatabasePoolExhausted",),
         within_s=75,
         pages=("AvailabilityBurn links", "LatencyBurn links", "NewsStale news"),
+        trail=Trail(LINKS, "links"),
     ),
     Fault(
         name="consumer-stuck",

@@ -23,10 +23,19 @@ class Action(Protocol):
 
 
 @dataclass(frozen=True)
+class Trail:
+    """What the trace of a `GET path` points to: the service where it failed first, or took most time."""
+
+    path: str
+    service: str
+
+
+@dataclass(frozen=True)
 class Fault:
     """A fault, with what it raises on the local mesh under a small load.
 
     `alerts` fire within `within_s`; `pages` may fire besides, since users notice, as `ALERT SERVICE`.
+    `trail`: what traces say, of a fault that requests meet.
     """
 
     name: str
@@ -35,3 +44,4 @@ class Fault:
     alerts: tuple[str, ...]
     within_s: float
     pages: tuple[str, ...] = ()
+    trail: Trail | None = None

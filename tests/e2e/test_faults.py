@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import psutil
 import pytest
 
 from delinkcious.faults import records
 from delinkcious.faults.catalogue import FAULTS
-from delinkcious.faults.model import Fault
+from delinkcious.faults.model import Fault, Trail
 from delinkcious.faults.records import Record
-from delinkcious.tools.catalogue import PROMETHEUS
+from delinkcious.tools.catalogue import JAEGER, PROMETHEUS
 from mesh.local.runtime.state import State
-from tests.e2e.installation import Installation, eventually
+from tests.e2e.installation import Account, Installation, Json, eventually
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.traffic import everything
 from tests.tools import MADE_WITHIN_S, needed
@@ -29,12 +32,14 @@ SCRAPED_WITHIN_S = 120.0
 QUIET_WITHIN_S = 240.0
 RATE = 6.0
 QUICK_WITHIN_S = 60.0
+SHOWN_WITHIN_S = 90.0
 
 
 @pytest.fixture(scope="module")
 def prometheus(installation: Installation) -> Iterator[Prometheus]:
     """The installation's, while people use it."""
     needed(PROMETHEUS)
+    needed(JAEGER)
     eventually(lambda: installation.ready("prometheus"), SCRAPED_WITHIN_S, "Prometheus runs")
     asked = Prometheus(installation.told("url", "prometheus").strip())
     eventually(lambda: asked.has_data('up{job="services"} == 1'), SCRAPED_WITHIN_S, "services are scraped")
@@ -110,6 +115,35 @@ def recovered(installation: Installation) -> bool:
     )
 
 
+def pointed_to(document: Json) -> str:
+    """The service that a trace shows to somebody who looks for the culprit; a proxy counts as its service."""
+    spans = [span for span in document["spans"] if not span["detached"]]
+    failed = [span for span in spans if span["failed"]]
+    causes = [span for span in failed if all(span["span_id"] != below["parent_id"] for below in failed)]
+    if causes:
+        found = min(causes, key=lambda span: span["start_ms"])["service"]
+    else:
+        spent: Counter[str] = Counter()
+        for span in spans:
+            spent[span["service"].partition(".")[0]] += span["path_ms"]
+        [(found, _)] = spent.most_common(1)
+    return str(found.partition(".")[0])
+
+
+def a_trace_points_to(installation: Installation, account: Account, trail: Trail) -> bool:
+    where = ("--server", installation.url, "--wait", "30", "-o", "json")
+    header = ("-H", f"authorization: Bearer {account.token}")
+    env = {"SSL_CERT_FILE": installation.told("ca").strip()}
+    done = installation.run("trace", f"{installation.url}{trail.path}", *where, *header, env=env)
+    if done.returncode:
+        log.info("no trace: %s", done.stderr)
+        return False
+    document = json.loads(done.stdout)
+    found = pointed_to(document)
+    log.info("%s answered %s, points to %s", trail.path, document["request"]["status"], found)
+    return found == trail.service
+
+
 def held(installation: Installation, fault: Fault) -> Record:
     record = records.read(State(installation.state), fault.name)
     assert record is not None
@@ -159,8 +193,12 @@ def test_a_fault_raises_its_alert_and_no_other_page(
     # What outlasts the fault before, which may be a page, is not this one's.
     until_they_end(prometheus, fault, firing(prometheus).pages)
     before = firing(prometheus).pages
+    account = installation.account()
     installation.told("fault", "inject", fault.name)
     fired_s = until_they_fire(prometheus, fault, set(fault.alerts), before, fault.within_s)
+    if fault.trail is not None:
+        shown = partial(a_trace_points_to, installation, account, fault.trail)
+        eventually(shown, SHOWN_WITHIN_S, f"a trace points to {fault.trail.service}")
     called = firing(prometheus).pages - before
     installation.told("fault", "clear", fault.name)
     cleared_s = until_they_end(prometheus, fault, before)
