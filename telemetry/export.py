@@ -20,7 +20,7 @@ import structlog
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, format_span_id, format_trace_id
 from prometheus_client import CollectorRegistry, Counter
 
@@ -73,13 +73,13 @@ def open_provider(
 ) -> TracerProvider:
     """A provider that sends to `endpoint` (a base URL, as the standard variable has it) in the background.
 
-    `attributes` describe this process. Its sampler follows the parent; what has none was decided on before
-    its span was begun. `shutdown` sends what is left, for LAST_EXPORT_S at most; it blocks.
+    `attributes` describe this process. Whether there is to be a span is decided on before it is begun.
+    `shutdown` sends what is left, for LAST_EXPORT_S at most; it blocks.
     """
     resource = Resource.create(dict(attributes))
     provider = TracerProvider(
         resource=resource,
-        sampler=ParentBased(ALWAYS_ON),
+        sampler=ALWAYS_ON,
         shutdown_on_exit=False,
         span_limits=SpanLimits(
             max_span_attributes=MAX_ATTRIBUTES, max_span_attribute_length=MAX_ATTRIBUTE_CHARACTERS

@@ -13,6 +13,7 @@ import re
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import cast
 
 from opentelemetry import context, trace
@@ -107,7 +108,7 @@ def serving(
         with _current(NonRecordingSpan(parent or _new(sampled))):
             yield None
         return
-    tracer = provider.get_tracer("delinkcious")
+    tracer = _tracer(provider)
     caller = trace.set_span_in_context(NonRecordingSpan(parent), Context()) if parent else Context()
     span = tracer.start_span(name, caller, kind, attributes, links=links)
     try:
@@ -118,6 +119,12 @@ def serving(
         raise
     finally:
         span.end()
+
+
+@lru_cache(maxsize=8)
+def _tracer(provider: TracerProvider) -> Tracer:
+    # To ask a provider takes longer than to make a span.
+    return provider.get_tracer("delinkcious")
 
 
 def current_tracer() -> Tracer | None:
@@ -137,7 +144,7 @@ def beside(
     if cause is None or provider is None or not cause.trace_flags.sampled:
         return None
     parent = trace.set_span_in_context(NonRecordingSpan(cause), Context())
-    return provider.get_tracer("delinkcious").start_span(name, parent, kind, attributes, links=(Link(cause),))
+    return _tracer(provider).start_span(name, parent, kind, attributes, links=(Link(cause),))
 
 
 @contextmanager
