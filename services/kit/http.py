@@ -45,7 +45,16 @@ SERVICE_TOKEN = "x-service-token"  # noqa: S105 - the header's name
 
 # Headers of the request being handled that go on with every call made for it.
 PASSED_ON = ("x-request-id", "baggage", "tracestate")
+# A peer that speaks gRPC takes 8 KiB of metadata in all; a longer one is a stranger's, and left out.
+MAX_PASSED_ON = 1_024
 passed_on: ContextVar[Mapping[str, str]] = ContextVar("passed_on")
+
+
+def pass_on(headers: Mapping[str, str]) -> None:
+    """Let the calls that are made for the request at hand carry what goes on with it."""
+    passed_on.set(
+        {name: headers[name] for name in PASSED_ON if name in headers and len(headers[name]) <= MAX_PASSED_ON}
+    )
 
 
 class RetryBudget:

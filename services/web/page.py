@@ -51,7 +51,7 @@ class Page:
         try:
             async with deadline.deadline(self.deadline_s):
                 headers = request.headers
-                http.passed_on.set({name: headers[name] for name in http.PASSED_ON if name in headers})
+                http.pass_on(headers)
                 response = await self._answer(visit, nullcontext() if self.streamed else running.admission)
         except ClientDisconnect:
             raise

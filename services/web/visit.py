@@ -131,7 +131,12 @@ class Visit:
 
     def check_origin(self) -> None:
         """Raise Forbidden when the browser says that another site's page sent this."""
-        if self.request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        site, origin = self.request.headers.get("sec-fetch-site"), self.request.headers.get("origin")
+        if site is None:  # an older browser, or a program
+            elsewhere = origin not in (None, self.origin)
+        else:
+            elsewhere = site.lower() in ("cross-site", "same-site")
+        if elsewhere:
             raise Forbidden("the form was sent by another site")
 
     def check_form_token(self, shown: str) -> None:

@@ -131,7 +131,8 @@ def pointed_to(document: Json) -> str:
 
 
 def a_trace_points_to(installation: Installation, account: Account, trail: Trail) -> bool:
-    where = ("--server", installation.url, "--wait", "30", "-o", "json")
+    jaeger = installation.told("url", "jaeger").strip()
+    where = ("--server", installation.url, "--jaeger", jaeger, "--wait", "30", "-o", "json")
     header = ("-H", f"authorization: Bearer {account.token}")
     env = {"SSL_CERT_FILE": installation.told("ca").strip()}
     done = installation.run("trace", f"{installation.url}{trail.path}", *where, *header, env=env)

@@ -12,13 +12,21 @@ from typing import Any, NoReturn
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from opentelemetry.sdk.trace import TracerProvider
 
 from services.kit import http
 from services.kit.auth import Principal, Verifier
 from services.kit.deadline import deadline
-from services.kit.errors import Forbidden, InternalError, Problem, TooManyRequests, Unavailable, note
+from services.kit.errors import (
+    BadRequest,
+    Forbidden,
+    InternalError,
+    Problem,
+    TooManyRequests,
+    Unavailable,
+    note,
+)
 from services.kit.grpc import status
 from services.kit.grpc.method import Method, Stream, Unary
 from services.kit.grpc.settings import GrpcSettings
@@ -89,23 +97,25 @@ class Call:
         self._method = method
         self._serving = serving
 
-    async def unary(self, request: Message, context: Context) -> Message:
+    async def unary(self, content: bytes, context: Context) -> Message:
         """Answer once."""
         method = self._method
         assert isinstance(method, Unary)  # noqa: S101 - the server's table says so
         async with self._answering(context):
             left = context.time_remaining()
+            request = self._read(content)
             async with deadline(method.deadline_s if left is None else min(left, method.deadline_s)):
                 principal = await self._identify(context)
                 async with self._serving.admission:
                     return await method.handler(self._serving.deps, principal, request)
         raise AssertionError("an answer was neither given nor refused")
 
-    async def stream(self, request: Message, context: Context) -> None:
+    async def stream(self, content: bytes, context: Context) -> None:
         """Answer as long as there is somebody who reads, until the stream's end is due."""
         method = self._method
         assert isinstance(method, Stream)  # noqa: S101 - the server's table says so
         async with self._answering(context):
+            request = self._read(content)
             principal = await self._identify(context)
             answers = method.handler(self._serving.deps, principal, request)
             with self._serving.stream(principal) as timer:
@@ -130,6 +140,15 @@ class Call:
                 raise SlowReader("you read too slowly; ask for what you missed") from error
             raise
 
+    def _read(self, content: bytes) -> Message:
+        # Here and not by grpc, which would answer on its own, uncounted.
+        try:
+            request: Message = self._method.name.request.FromString(content)
+            return request
+        except DecodeError as error:
+            kind = self._method.name.request.DESCRIPTOR.full_name
+            raise BadRequest(f"the request is no {kind}") from error
+
     async def _identify(self, context: Context) -> Principal:
         principal = await self._serving.verifier.principal(_metadata(context).get("authorization"))
         scope = self._method.scope
@@ -141,7 +160,7 @@ class Call:
     async def _answering(self, context: Context) -> AsyncIterator[None]:
         serving, name = self._serving, self._method.name
         metadata = _metadata(context)
-        http.passed_on.set({key: metadata[key] for key in http.PASSED_ON if key in metadata})
+        http.pass_on(metadata)
         begun, code = time.perf_counter(), grpc.StatusCode.OK
         sampling = serving.settings.trace_ratio
         with rpc.serving_call(

@@ -90,7 +90,7 @@ def _add(server: grpc.aio.Server, methods: Sequence[Method], shared: Serving) ->
             kind, function = grpc.unary_stream_rpc_method_handler, call.stream  # type: ignore[assignment]
         tables.setdefault(name.service, {})[name.method] = kind(
             function,
-            request_deserializer=name.request.FromString,
+            request_deserializer=None,
             response_serializer=name.response.SerializeToString,
         )
     for service, handlers in tables.items():

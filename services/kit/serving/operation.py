@@ -67,7 +67,7 @@ class Operation:
         headers = Headers(scope=scope)
         seconds = deadline.from_header(headers.get(deadline.HEADER), self.endpoint.deadline_s)
         async with deadline.deadline(seconds):
-            http.passed_on.set({name: headers[name] for name in http.PASSED_ON if name in headers})
+            http.pass_on(headers)
             receive = arguments.limited(scope, receive, self.endpoint.body_limit_bytes)
             principal = await self._identify(headers)
             given, content = await self._read(scope, receive, principal)

@@ -48,8 +48,10 @@ _CODECS = {label: name for name, labels in _NAMES.items() for label in labels.sp
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 LOOKED_AT_BYTES = 1_024
-_IN_HEADER = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]{1,40})", re.IGNORECASE)
-_IN_PAGE = re.compile(rb"<meta[^>]{0,400}?charset\s*=\s*[\"']?\s*([^\s\"'/>;]{1,40})", re.IGNORECASE)
+MAX_TYPE_CHARACTERS = 1_000
+# One class between `=` and the name: two that take blanks would try every way to share them.
+_IN_HEADER = re.compile(r"charset\s*+=[\s\"']*+([^\s\"';,]{1,40})", re.IGNORECASE)
+_IN_PAGE = re.compile(rb"<meta[^>]{0,400}?charset\s*+=[\s\"']*+([^\s\"'/>;]{1,40})", re.IGNORECASE)
 
 
 def decode(body: bytes, content_type: str) -> str:
@@ -57,7 +59,9 @@ def decode(body: bytes, content_type: str) -> str:
     for mark, name in _MARKS:
         if body.startswith(mark):
             return body[len(mark) :].decode(name, "replace")
-    if (found := _IN_HEADER.search(content_type)) and (name := _CODECS.get(found[1].lower(), "")):
+    if (found := _IN_HEADER.search(content_type[:MAX_TYPE_CHARACTERS])) and (
+        name := _CODECS.get(found[1].lower(), "")
+    ):
         return body.decode(name, "replace")
     said = _IN_PAGE.search(body[:LOOKED_AT_BYTES])
     if said and (name := _CODECS.get(said[1].decode("latin-1").lower(), "")):

@@ -71,7 +71,10 @@ class _Tokens(msgspec.Struct, frozen=True):
 
 
 class _Claims(msgspec.Struct, frozen=True):
-    sub: Annotated[str, Meta(min_length=1, max_length=MAX_SUBJECT_CHARACTERS)]
+    # What no store can hold is nobody.
+    sub: Annotated[
+        str, Meta(min_length=1, max_length=MAX_SUBJECT_CHARACTERS, pattern=r"^[^\x00\ud800-\udfff]+\Z")
+    ]
     email: str | None = None
     # Some send a text; only the value that the specification knows counts.
     email_verified: object = False

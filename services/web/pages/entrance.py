@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from services.kit.errors import Problem, Unauthenticated, Unavailable
 from services.kit.settings import Secret
-from services.web.elsewhere import Unlinked, drop, offered
+from services.web.elsewhere import UnderWay, Unlinked, drop, offered
 from services.web.failures import said
 from services.web.page import page
 from services.web.visit import HOME, SESSION, THEME, THEMES, YEAR_S, Visit, local_path
@@ -76,6 +76,8 @@ async def sign_in(visit: Visit) -> Response:
 
 async def _enter(visit: Visit, username: str, password: Secret, notice: str = "") -> Response:
     await visit.enter(await visit.users.sign_in(username, password))
+    # What somebody else began in this browser is not to end this session.
+    drop(visit, UnderWay)
     return visit.redirect(_next(visit), notice)
 
 
@@ -88,6 +90,7 @@ async def sign_out(visit: Visit) -> Response:
         await visit.deps.sessions.store.end(visit.session.stored.id_hash)
         visit.set_cookie(SESSION, "", 0)
         visit.session = None
+    drop(visit, UnderWay)
     drop(visit, Unlinked)
     return visit.redirect("/", "You are signed out.")
 

@@ -57,7 +57,7 @@ class Front:
         seconds = deadline.from_header(headers.get(deadline.HEADER), DEADLINE_S)
         try:
             async with deadline.deadline(seconds):
-                http.passed_on.set({name: headers[name] for name in http.PASSED_ON if name in headers})
+                http.pass_on(headers)
                 request = Request(scope, _limited(receive, headers))
                 # Not before: who sends slowly must not take the place of those who have sent.
                 await request.body()

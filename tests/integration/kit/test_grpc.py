@@ -148,6 +148,22 @@ async def test_a_problem_arrives_as_it_was_raised(sample: Sample) -> None:
     assert caught.value.members == {"name": "ann"}
 
 
+async def test_what_is_no_message_is_refused_and_counted_as_such(sample: Sample) -> None:
+    metadata = (("authorization", f"Bearer {sample.token}"),)
+    async with grpc.aio.insecure_channel(sample.address) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await channel.unary_unary(ASK.path)(b"\xff" * 100, metadata=metadata)
+        talk = channel.unary_stream(TALK.path)(b"\xff" * 100, metadata=metadata)
+        with pytest.raises(grpc.aio.AioRpcError) as streamed:
+            await talk.read()
+    for error in (refused.value, streamed.value):
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert error.details() == "the request is no google.protobuf.StringValue"
+    seen, counted = sample.resources.registry.get_sample_value, "rpc_server_duration_seconds_count"
+    for method in ("Ask", "Talk"):
+        assert seen(counted, {"method": f"{SERVICE}/{method}", "code": "INVALID_ARGUMENT"}) == 1
+
+
 async def test_a_fault_tells_the_trace_id_and_no_more(sample: Sample) -> None:
     with pytest.raises(BadGateway, match=r"^Internal server error$"):
         await sample.channel.call(ASK, StringValue(value="fault"), token=sample.token)

@@ -80,7 +80,7 @@ async def test_a_call_carries_the_trace_the_request_id_and_the_time_left() -> No
     async with peer(OK) as there, open_client() as client:
 
         async def app(scope: object, receive: object, send: object) -> None:
-            http.passed_on.set({"x-request-id": "r-1", "baggage": "a=b"})
+            http.pass_on({"x-request-id": "r-1", "baggage": "a=b", "tracestate": "s" * 2_000, "via": "x"})
             async with deadline.deadline(2):
                 await client.call("POST", there.url, Thing, body=Thing(1), token="t")
 
@@ -91,6 +91,8 @@ async def test_a_call_carries_the_trace_the_request_id_and_the_time_left() -> No
     assert f"\r\ntraceparent: {parent.decode()}\r\n" in head
     assert "\r\nx-request-id: r-1\r\n" in head
     assert "\r\nbaggage: a=b\r\n" in head
+    assert "tracestate" not in head, "longer than a peer may take"
+    assert "\r\nvia:" not in head
     assert "\r\nauthorization: bearer t\r\n" in head
     left = int(head.split("\r\nx-request-timeout-ms: ")[1].split("\r\n")[0])
     assert 1_000 < left <= 2_000

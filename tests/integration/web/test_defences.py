@@ -41,9 +41,16 @@ async def test_a_form_token_is_good_for_its_visitor_only(ann: Browser, new_brows
 
 
 async def test_a_form_that_another_site_sends_is_refused_whatever_it_knows(ann: Browser) -> None:
-    for site in ("cross-site", "same-site"):
+    for site in ("cross-site", "same-site", "Cross-Site"):
         answer = await ann.post("/save", {"url": "https://a.example/"}, page="/save", sec_fetch_site=site)
         assert answer.status_code == 403
+    for origin in ("https://evil.example", "null", "http://pages.example"):
+        answer = await ann.post("/save", {"url": "https://a.example/"}, page="/save", origin=origin)
+        assert answer.status_code == 403
+    answer = await ann.post(
+        "/save", {"url": "https://a.example/"}, page="/save", origin="https://pages.example"
+    )
+    assert answer.is_success
 
 
 async def test_an_upload_without_the_token_is_refused(ann: Browser) -> None:

@@ -232,6 +232,22 @@ async def test_an_answer_counts_once_and_in_the_browser_that_began(
     assert (await come_back(stranger, said)).status_code == 422
 
 
+async def test_what_was_begun_before_somebody_signed_in_does_not_end_that_session(
+    ann: Browser, new_browser: NewBrowser
+) -> None:
+    shared = new_browser()
+    said = await agree(await begin(shared))
+    await shared.post("/sign-in", {"username": ann.name, "password": PASSWORD}, page="/sign-in")
+    assert (await come_back(shared, said)).status_code == 422
+    assert ann.name in (await shared.get("/account")).text
+
+
+async def test_what_was_begun_by_who_signs_out_is_over(ann: Browser) -> None:
+    said = await agree(await begin(ann, page="/account"))
+    await ann.post("/sign-out", {})
+    assert (await come_back(ann, said)).status_code == 422
+
+
 async def test_a_ticket_counts_once(stranger: Browser) -> None:
     await prove(stranger)
     kept = stranger.http.cookies["__Host-linking"]

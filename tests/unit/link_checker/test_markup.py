@@ -132,6 +132,29 @@ def test_no_text_takes_more_than_linear_time(piece: str) -> None:
     assert large < 10 * small + 0.02
 
 
+@pytest.mark.parametrize("piece", ["charset=", " ", "charset =", 'charset= "', "<meta charset="])
+def test_no_header_and_no_page_takes_longer_to_tell_its_charset(piece: str) -> None:
+    def cost_s(size: int) -> float:
+        text = "text/html; charset=" + piece * (size // len(piece)) + ";"
+        best = float("inf")
+        for _ in range(3):
+            began = time.process_time()
+            charsets.decode(b"", text)
+            charsets.decode(b"<meta " + text.encode(), "text/html")
+            best = min(best, time.process_time() - began)
+        return best
+
+    small, large = cost_s(8 * 1024), cost_s(32 * 1024)
+    assert large < 10 * small + 0.02
+
+
+@pytest.mark.parametrize("said", ["charset=koi8-r", 'charset = "koi8-r"', "a=b; CHARSET='koi8-r'; c=d"])
+def test_a_charset_is_read_however_it_is_quoted(said: str) -> None:
+    assert charsets.decode("да".encode("koi8-r"), f"text/html; {said}") == "да"
+    page = f"<meta {said.rpartition('; c')[0] or said}>да"
+    assert charsets.decode(page.encode("koi8-r"), "text/html").endswith("да")
+
+
 @given(st.text(alphabet="<>\"'=/!-&;# metailsvgcrpo\n\x00é"), st.binary(max_size=50))
 def test_any_page_is_read(text: str, body: bytes) -> None:
     page = read(text)

@@ -134,6 +134,7 @@ async def test_a_provider_that_says_it_names_itself_has_to(
         {"sub": ""},
         {"sub": "x" * 256},
         {"sub": 7},
+        {"sub": "a\0b"},
         {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"},
     ],
     ids=str,
