@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import msgspec
@@ -152,8 +153,8 @@ async def test_what_is_no_message_is_refused_and_counted_as_such(sample: Sample)
     metadata = (("authorization", f"Bearer {sample.token}"),)
     async with grpc.aio.insecure_channel(sample.address) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await channel.unary_unary(ASK.path)(b"\xff" * 100, metadata=metadata)
-        talk = channel.unary_stream(TALK.path)(b"\xff" * 100, metadata=metadata)
+            await channel.unary_unary(ASK.path, bytes)(b"\xff" * 100, metadata=metadata)
+        talk: Any = channel.unary_stream(TALK.path, bytes)(b"\xff" * 100, metadata=metadata)
         with pytest.raises(grpc.aio.AioRpcError) as streamed:
             await talk.read()
     for error in (refused.value, streamed.value):
