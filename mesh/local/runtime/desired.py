@@ -108,6 +108,7 @@ class Desired:
                 secrets = credentials.secrets(pod.sidecar.proxy, config)
                 snapshot = pod.sidecar.builder.build(ground, config, alike)
                 jobs.append((pod, asyncio.create_task(pod.sidecar.deliver(snapshot, secrets, written))))
+                await asyncio.sleep(0)  # this Envoy reads its files while the next ones are made
         results = await asyncio.gather(*(task for _, task in jobs), return_exceptions=True)
         delivered = Delivered()
         for (pod, _), result in zip(jobs, results, strict=True):
