@@ -100,9 +100,28 @@ async def test_tags_are_renamed_merged_and_deleted(ann: Browser) -> None:
     merged = await ann.post("/tags", {"tag": ["ab", "other"], "into": "both", "action": "merge"})
     assert "has the tag “both” now." in merged.text
     asked = await ann.post("/tags", {"tag": "both", "action": "delete"})
-    assert "Delete 1 tag?" in asked.text
+    assert "Delete 1 tag?" in asked.text and "they lose the tag." in asked.text
     gone = await ann.post("/tags", {"tag": "both", "action": "delete", "sure": "1"})
     assert "Removed from 1 link." in gone.text
+
+
+async def test_the_page_of_a_tag_says_how_many_links_have_it(ann: Browser) -> None:
+    for number in range(2):
+        await ann.save(f"https://example.org/{number}", tags="Ünder/way under")
+    assert ">2 links with this tag<" in (await ann.get("/tags/%C3%BCnder%2Fway")).text
+    as_written = await ann.get("/tags/%C3%9Cnder%2FWay")
+    assert as_written.status_code == 200 and "<h1>#ünder/way</h1>" in as_written.text
+
+
+async def test_a_tag_that_no_link_has_is_not_there_to_be_changed(ann: Browser) -> None:
+    await ann.save("https://example.org/", tags="python")
+    for missing in (await ann.get("/tags/pyth"), await ann.post("/tags/pyth", {"to": "snake"})):
+        assert missing.status_code == 404
+        assert "No link of yours has the tag" in missing.text and 'action="/tags' not in missing.text
+    for fields in ({"action": "delete", "sure": "1"}, {"action": "merge", "into": "python"}):
+        refused = await ann.post("/tags", {"tag": ["pyth"], **fields})
+        assert "One of these tags is gone meanwhile" in refused.text
+    assert ">1 link with this tag<" in (await ann.get("/tags/python")).text
 
 
 async def test_people_are_followed_and_blocked(ann: Browser, new_browser: NewBrowser, stack: Stack) -> None:
