@@ -85,10 +85,37 @@ async def test_many_links_are_changed_at_once(ann: Browser) -> None:
     assert "3 links are changed." in done.text
     asked = await ann.post("/links/bulk", {"id": ids[:2], "action": "delete"})
     assert "Delete 2 links?" in asked.text
+    assert '<li dir="auto">https://example.org/0</li>' in asked.text and " more</li>" not in asked.text
     deleted = await ann.post("/links/bulk", {"id": ids[:2], "action": "delete", "sure": "1"})
     assert "2 links are deleted." in deleted.text
     nothing = await ann.post("/links/bulk", {"action": "private"})
     assert "No link is ticked." in nothing.text
+
+
+async def test_the_page_of_dead_links_claims_no_more_than_was_checked(ann: Browser, stack: Stack) -> None:
+    assert "Nothing saved yet" in (await ann.get("/dead-links")).text
+    await ann.save("https://example.org/0")
+    assert "Your link has not been checked yet." in (await ann.get("/dead-links")).text
+    await ann.save("https://example.org/1")
+    assert "None of your 2 links has been checked yet." in (await ann.get("/dead-links")).text
+    database = stack.links.state.kit.running.database
+    await database.execute("UPDATE links SET health = 'alive' WHERE url LIKE '%0'")
+    assert "No dead links so far" in (await ann.get("/dead-links")).text
+    await database.execute("UPDATE links SET health = 'dead' WHERE url LIKE '%1'")
+    assert "1 link of yours is dead" in (await ann.get("/dead-links")).text
+
+
+@pytest.mark.parametrize(
+    ("path", "marked"),
+    [
+        ("/tags", '<a href="/tags" aria-current="page">'),
+        ("/tags/python", '<a href="/tags" aria-current="true">'),
+        ("/tagsoup", '<a href="/tags">'),
+    ],
+)
+async def test_the_part_of_the_site_where_one_is_is_marked(ann: Browser, path: str, marked: str) -> None:
+    await ann.save("https://example.org/", tags="python")
+    assert marked in (await ann.get(path, accept="text/html")).text
 
 
 async def test_tags_are_renamed_merged_and_deleted(ann: Browser) -> None:
