@@ -17,6 +17,8 @@ T = TypeVar("T")
 # Beside click's own (1: refused or failed, 2: wrong usage).
 NOT_SIGNED_IN = 3
 UNREACHABLE = 4
+# What an edge answers in the place of a service.
+NOT_READY = (502, 503, 504)
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
 server_option = click.option(
@@ -59,6 +61,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def failed(problem: Problem) -> Failed:
     sentence = shown(problem.detail or problem.title)
+    # No service said this, or it would have said why: the edge did, which finds none that is ready.
+    if problem.status in NOT_READY and sentence.endswith(f" answered {problem.status}"):
+        sentence = f"Delinkcious is not ready ({problem.status}); try again in a moment"
     if isinstance(problem, Unauthenticated):
         return Failed(sentence, NOT_SIGNED_IN)
     if isinstance(problem, Unavailable):

@@ -1,6 +1,11 @@
-"""What others wrote, made fit to be shown on a terminal."""
+"""What is printed, and what others wrote in it made fit to be shown on a terminal."""
 
 from __future__ import annotations
+
+from rich.console import Console
+
+# More than a row of a table takes.
+UNBOUNDED_COLUMNS = 1_000_000
 
 # Control characters, with which a title could clear the screen or retitle the window, and those that turn
 # the direction of what follows them.
@@ -11,3 +16,9 @@ _SHOWN = dict.fromkeys(_ACTING, "\N{REPLACEMENT CHARACTER}")
 def shown(text: str) -> str:
     """One line of the text, with whatever a terminal would obey replaced."""
     return text.translate(_SHOWN)
+
+
+def console() -> Console:
+    """Where tables are printed: as wide as the terminal; what goes to a program is not wrapped."""
+    made = Console()
+    return made if made.is_terminal else Console(width=UNBOUNDED_COLUMNS)

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from delinkcious.stores import postgres, redis
+from delinkcious.terminal import console
 from delinkcious.tools import finding, installing
 from delinkcious.tools.catalogue import TOOLS, Tool
 
@@ -68,10 +68,10 @@ def show(checks: list[Check]) -> None:
     marks = {"ok": "[green]ok[/]", "weak": "[yellow]weak[/]", "missing": "[red]missing[/]"}
     for check in checks:
         table.add_row(marks[check.state], check.name, check.found, check.mend)
-    console = Console()
-    console.print(table)
+    printed = console()
+    printed.print(table)
     missing = sum(check.state == "missing" for check in checks)
-    console.print(f"\n{missing} missing." if missing else "\nReady: `delinkcious up` will run here.")
+    printed.print(f"\n{missing} missing." if missing else "\nReady: `delinkcious up` will run here.")
 
 
 def examine() -> Iterator[Check]:

@@ -13,12 +13,11 @@ import click
 import msgspec
 import structlog
 from nats.js import JetStreamContext
-from rich.console import Console
 from rich.table import Table
 
 from delinkcious import local
 from delinkcious.asking import UNREACHABLE, Failed, run
-from delinkcious.terminal import shown
+from delinkcious.terminal import console, shown
 from services.kit.errors import Unavailable
 from services.kit.events import bus, dead_letters
 from services.kit.events.dead_letters import DeadLetter, NoSuchLetter
@@ -82,9 +81,8 @@ def status(output: str, url: str | None, state: Path | None) -> None:
     consumers = Table("consumer", "events that wait for it", box=None, pad_edge=False)
     for name, consumer in found["consumers"].items():
         consumers.add_row(name, f"{consumer['pending']:,}")
-    console = Console()
-    console.print(table)
-    console.print(consumers)
+    console().print(table)
+    console().print(consumers)
 
 
 @events.group()
@@ -114,7 +112,7 @@ def list_(output: str, url: str | None, state: Path | None) -> None:
         since = "" if letter.dead_at is None else f"{letter.dead_at:%Y-%m-%d %H:%M:%S}"
         kind = letter.type or "(unreadable)"
         table.add_row(str(letter.number), letter.consumer, shown(kind), since, shown(letter.reason))
-    Console().print(table)
+    console().print(table)
     click.echo(
         "\nshow NUMBER prints one, replay NUMBER gives it to its consumer again, drop NUMBER forgets it."
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from delinkcious import local
@@ -15,9 +14,9 @@ from delinkcious.commands import mesh_show
 from delinkcious.faults import catalogue, holding, records
 from delinkcious.faults.model import Fault
 from delinkcious.faults.site import Site
+from delinkcious.terminal import console
 
 LONGEST_S = 3_600.0
-PIPED_COLUMNS = 200  # a line for each fault
 
 state_option = click.option(
     "--state", type=click.Path(path_type=Path), help="The local installation's folder [default: .delinkcious]"
@@ -39,7 +38,7 @@ def list_(state: Path | None) -> None:
     table.columns[0].no_wrap = table.columns[2].no_wrap = True
     for name, known in catalogue.FAULTS.items():
         table.add_row(name, known.does, ", ".join(known.alerts), _now(site, known))
-    Console(width=None if sys.stdout.isatty() else PIPED_COLUMNS).print(table)
+    console().print(table)
 
 
 @fault.command()

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import click
 import msgspec
 from rich.cells import cell_len
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from delinkcious.asking import Failed, failed, output_option, run, server_option
 from delinkcious.session import connect
-from delinkcious.terminal import shown
+from delinkcious.terminal import console, shown
 from services.kit.errors import Problem, Unprocessable
 from services.links.search.results import Hit, SearchQuery
 
@@ -41,7 +40,7 @@ def search(query: tuple[str, ...], limit: int, output: str, server: str | None) 
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(hits)))
         return
-    Console().print(table_of(hits) if hits else "Nothing found.")
+    console().print(table_of(hits) if hits else "Nothing found.")
 
 
 def table_of(hits: Sequence[Hit]) -> Table:
@@ -52,7 +51,7 @@ def table_of(hits: Sequence[Hit]) -> Table:
     table.add_column("saved", no_wrap=True)
     for hit in hits:
         link = hit.link
-        cells = (link.title, link.url, " ".join(link.tags), f"{link.created_at:%Y-%m-%d}")
+        cells = (link.title or link.url, link.url, " ".join(link.tags), f"{link.created_at:%Y-%m-%d}")
         table.add_row(*(Text(shown(cell)) for cell in cells))
     return table
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
+from delinkcious import terminal
 from delinkcious.tools import finding, installing
 from delinkcious.tools.catalogue import TOOLS, Tool, pinned
 from delinkcious.tools.errors import ToolUnavailable
@@ -29,7 +30,7 @@ def list_() -> None:
         found = finding.find(tool)
         version = (found.version or "unknown") if found else "-"
         table.add_row(tool.name, tool.what, version, found.path if found else missing(tool))
-    Console().print(table)
+    terminal.console().print(table)
 
 
 @tools.command()

@@ -8,19 +8,16 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
 
 from delinkcious import local, trace_tree, tracing
 from delinkcious.asking import Failed, output_option, run, server_option
 from delinkcious.session import connect
-from delinkcious.terminal import shown
+from delinkcious.terminal import console, shown
 from delinkcious.tracing import Answer, Ask, Found
 from telemetry.jaeger import JaegerUnavailable, open_jaeger
 from telemetry.traces import read
 
 TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
-# Where it is not known how wide the output is, nothing is cut off.
-UNBOUNDED_COLUMNS = 240
 
 
 @click.command()
@@ -146,15 +143,13 @@ def _document(found: Found, answer: Answer | None, pages: list[str]) -> dict[str
 
 
 def _print(found: Found, answer: Answer | None, pages: list[str]) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=UNBOUNDED_COLUMNS)
+    printed = console()
     if answer is not None:
-        console.print(_said(answer), markup=False, highlight=False)
-    console.print(trace_tree.table(found.trace))
+        printed.print(_said(answer), markup=False, highlight=False)
+    printed.print(trace_tree.table(found.trace))
     told = trace_tree.document(found.trace)
     services = ", ".join(map(shown, found.trace.services))
-    console.print(
+    printed.print(
         f"\n{told['span_count']} spans of {len(found.trace.services)} services ({services})",
         f"answered after {told['answered_ms']:.1f} ms, over after {told['took_ms']:.1f} ms",
         *pages,

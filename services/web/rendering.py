@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from email.utils import format_datetime
 from urllib.parse import quote, urlencode, urlsplit
@@ -25,6 +26,7 @@ _PROGRAMS = (
     ("curl/", "curl"),
     ("python-httpx/", "The delinkcious command"),
 )
+_CODE = re.compile(r"`([^`]+)`")
 # As the link checker tells them.
 _REASONS = {
     "not-found": "page not found",
@@ -94,6 +96,11 @@ def marked(text: str, ranges: Sequence[tuple[int, int]]) -> Markup:
     return Markup("").join([*pieces, escape(text[at:])])
 
 
+def coded(text: str) -> Markup:
+    """A text in which some words stand between backticks: those as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped above
+
+
 def count(number: int, one: str, many: str | None = None) -> str:
     """`1 link`, `1,234 links`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
@@ -133,6 +140,7 @@ def _environment() -> Environment:
     made.filters |= {
         "as_html": as_html,
         "browser": browser,
+        "coded": coded,
         "count": count,
         "host": host,
         "href": href,

@@ -172,6 +172,54 @@ async def test_several_links_are_ticked_at_once(screen: Screen) -> None:
     await expect(page.get_by_role("link", name="#later")).to_have_count(3)
 
 
+async def test_tags_are_merged_once_some_are_ticked(screen: Screen) -> None:
+    await screen.sign_up("ada")
+    await screen.save("https://example.org/", "One", "py python")
+    page = screen.page
+    await screen.open("/tags")
+    into = page.get_by_label("Merge the ticked ones into")
+    await expect(into).to_be_hidden()
+    await page.get_by_label("Select py", exact=True).check()
+    await into.fill("python")
+    await screen.check("journey-tags-ticked")
+    await page.get_by_role("button", name="Merge").click()
+    await page.get_by_text("1 link has the tag “python” now.").wait_for()
+
+
+async def test_addresses_and_tokens_are_in_sight_and_copied_at_once(screen: Screen) -> None:
+    await screen.sign_up("ada")
+    page = screen.page
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await screen.open("/account/feeds")
+    await page.get_by_role("button", name="Make private feeds").click()
+    address = page.get_by_label("All your links", exact=True)
+    await page.get_by_role("button", name="Copy: All your links").click()
+    assert await page.evaluate("navigator.clipboard.readText()") == await address.input_value()
+    assert await address.evaluate("box => box.scrollHeight <= box.clientHeight"), "nothing is cut off"
+    await screen.check("journey-feeds")
+    await screen.open("/account/tokens")
+    await page.get_by_label("What is it for?").fill("phone")
+    await page.get_by_role("button", name="Make the token").click()
+    token = page.get_by_label("The token", exact=True)
+    assert await token.evaluate("box => box.scrollHeight <= box.clientHeight"), "nothing is cut off"
+    await screen.check("journey-token")
+
+
+async def test_what_is_about_to_be_deleted_is_named(screen: Screen) -> None:
+    await screen.sign_up("ada")
+    for number in range(7):
+        await screen.save(f"https://example.org/{number}", f"Number {number}")
+    page = screen.page
+    await screen.open("/links?select=1")
+    await page.get_by_role("button", name="Tick all").click()
+    await page.get_by_role("button", name="Delete").last.click()
+    await page.get_by_role("heading", name="Delete 7 links?").wait_for()
+    named = page.get_by_role("main").get_by_role("listitem")
+    told = ["Number 6", "Number 5", "Number 4", "Number 3", "Number 2", "and 2 more"]
+    await expect(named).to_have_text(told)
+    await screen.check("journey-bulk-delete")
+
+
 async def test_dead_links_get_the_addresses_that_are_suggested(screen: Screen, stack: Stack) -> None:
     await screen.sign_up("ada")
     for number in range(2):

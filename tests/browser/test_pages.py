@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.async_api import expect
 
 from tests.browser.conftest import Screen
 from tests.web_stack import Stack
@@ -61,7 +62,9 @@ async def test_pages_of_somebody(screen: Screen, stack: Stack) -> None:
         ("/save?popup=1&url=https://example.org/&title=A%20page", "save-popup"),
         ("/tags", "tags"),
         ("/tags/python", "tag"),
+        ("/tags/nosuchtag", "tag-none"),
         ("/people", "people"),
+        ("/people?list=blocks", "people-none"),
         ("/people/ada", "profile"),
         ("/news", "news-away"),
         ("/dead-links", "dead-links-none"),
@@ -87,9 +90,33 @@ async def test_pages_in_the_dark(screen: Screen) -> None:
     await screen.page.wait_for_selector("html[data-theme=dark]")
     for path, name in (
         ("/links", "dark-links"),
+        ("/links?q=python+or+introduction+or+tag:rfc", "dark-search"),
         ("/save", "dark-save"),
         ("/tags", "dark-tags"),
         ("/account/tokens", "dark-tokens"),
     ):
         await screen.open(path)
         await screen.check(name)
+    # Title, note and tags: each is another colour on the mark's.
+    await screen.open("/links?q=python+or+introduction+or+tag:rfc")
+    for place in ("h2", ".note", ".tag"):
+        await expect(screen.page.locator(f"{place} mark").first).to_be_visible()
+
+
+async def test_the_tabs_of_the_account_stand_in_one_row(screen: Screen) -> None:
+    await screen.sign_up("ada")
+    await screen.open("/account/feeds")
+    tabs = screen.page.get_by_role("navigation", name="Account")
+    boxes = [await tab.bounding_box() for tab in await tabs.get_by_role("link").all()]
+    assert len({box["y"] for box in boxes if box}) == 1
+    hidden = await tabs.get_by_role("list").evaluate("list => list.scrollWidth - list.clientWidth")
+    assert hidden == 0, "all of them are in sight"
+
+
+async def test_a_long_tag_leaves_its_checkbox_as_it_is(screen: Screen) -> None:
+    await screen.sign_up("ada")
+    await screen.save("https://example.org/", "One", "short " + "very-long-" * 10)
+    await screen.open("/tags")
+    boxes = [await box.bounding_box() for box in await screen.page.get_by_role("checkbox").all()]
+    assert len({box["width"] for box in boxes if box}) == 1
+    await screen.check("tags-long")

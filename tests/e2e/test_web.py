@@ -157,7 +157,7 @@ def test_what_somebody_saves_is_news_to_who_follows_at_once(
                     break
         saving.join()
         program = person.post("/account/tokens", "/account/tokens", name="script", scope="read", days="30")
-        secret = program.text.split('id="new-token" readonly value="')[1].split('"')[0]
+        secret = program.text.split('id="new-token"')[1].partition(">")[2].split("<")[0]
         session = other.post("/api/v1/sessions", json={"api_token": secret}).json()
         headers = {"authorization": f"Bearer {session['access_token']}"}
         listed = other.get("/api/v1/news", headers=headers).json()["items"]

@@ -20,9 +20,11 @@ async def index(visit: Visit) -> Response:
     """The dead ones, each with the address that may take its place."""
     asked = LinkQuery(health="dead", limit=PAGE_LINKS, cursor=visit.query.text("cursor") or None)
     counts, found = await asyncio.gather(visit.links.counts(), visit.links.page(asked))
+    alive = [] if counts.dead else (await visit.links.page(LinkQuery(health="alive", limit=1))).items
     return visit.render(
         "health.html",
         counts=counts,
+        checked=bool(counts.dead or alive),
         links=found.items,
         next=found.next and query(ADDRESS, cursor=found.next),
         replaceable=[link.id for link in found.items if link.suggested_url],

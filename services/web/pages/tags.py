@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from services.kit.errors import Problem, Unauthenticated, Unavailable
-from services.links.client import Merge, Rename, TagQuery
+from services.kit.errors import NotFound, Problem, Unauthenticated, Unavailable
+from services.links.client import Merge, Rename, TagCount, TagQuery, tag_name
 from services.web.failures import said
 from services.web.page import page
 from services.web.pages.links import tags_of
@@ -13,6 +13,7 @@ from services.web.rendering import count
 from services.web.visit import Visit
 
 PAGE_TAGS = 200
+GONE = "One of these tags is gone meanwhile; nothing was changed."
 
 
 async def index(visit: Visit) -> Response:
@@ -35,7 +36,23 @@ async def index(visit: Visit) -> Response:
 
 async def one(visit: Visit) -> Response:
     """What can be done with a tag."""
-    return visit.render("tags/one.html", tag=visit.request.path_params["tag"], problem="", sent={})
+    return await _one(visit)
+
+
+async def _one(visit: Visit, problem: str = "", status: int = 200, **sent: str) -> Response:
+    tag = visit.request.path_params["tag"]
+    found = await _counted(visit, tag)
+    if found is None:
+        return visit.render("tags/missing.html", NotFound.status, tag=tag)
+    return visit.render("tags/one.html", status, tag=found.tag, links=found.links, problem=problem, sent=sent)
+
+
+async def _counted(visit: Visit, tag: str) -> TagCount | None:
+    """The tag with the number of its links; None when no link has it."""
+    stored = tag_name(tag).lower()
+    # By name, what begins with the tag begins with the tag itself.
+    first = (await visit.links.tags(TagQuery(prefix=stored, order="tag", limit=1))).items
+    return first[0] if first and first[0].tag == stored else None
 
 
 async def rename(visit: Visit) -> Response:
@@ -52,7 +69,7 @@ async def rename(visit: Visit) -> Response:
         sentence = said(error)
         if error.status == 409:
             sentence = f"You have a tag “{to}” already. Tick “merge” to make the two one."
-        return visit.render("tags/one.html", error.status, tag=tag, problem=sentence, sent={"to": to})
+        return await _one(visit, sentence, error.status, to=to)
     return visit.redirect("/tags", f"{count(done.links, 'link has', 'links have')} the tag “{done.tag}” now.")
 
 
@@ -64,7 +81,10 @@ async def merge(visit: Visit) -> Response:
     if visit.form.text("action") == "delete":
         if not visit.form.flag("sure"):
             return visit.render("tags/delete.html", tags=tags)
-        done = await visit.links.delete_tags(*tags)
+        try:
+            done = await visit.links.delete_tags(*tags)
+        except NotFound:
+            return visit.redirect("/tags", GONE)
         return visit.redirect("/tags", f"Removed from {count(done.links, 'link')}.")
     if not tags_of(into):
         return visit.redirect("/tags", "Enter the tag that the ticked ones are to become.")
@@ -72,6 +92,8 @@ async def merge(visit: Visit) -> Response:
         done = await visit.links.merge_tags(Merge(tuple(tags), into))
     except (Unauthenticated, Unavailable):
         raise
+    except NotFound:
+        return visit.redirect("/tags", GONE)
     except Problem as error:
         return visit.redirect("/tags", said(error))
     return visit.redirect("/tags", f"{count(done.links, 'link has', 'links have')} the tag “{done.tag}” now.")

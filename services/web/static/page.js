@@ -11,6 +11,24 @@ document.addEventListener("focusin", (event) => {
   if (event.target.matches("[data-select]")) event.target.select();
 });
 
+if (navigator.clipboard) {
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    const says = button.textContent;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const box = document.getElementById(button.dataset.copy);
+      try {
+        await navigator.clipboard.writeText(box.value);
+        button.textContent = "Copied";
+        setTimeout(() => (button.textContent = says), 2000);
+      } catch {
+        // Not allowed here: selected, it is copied by hand.
+        box.focus();
+      }
+    });
+  }
+}
+
 // An open menu closes by Escape, and when something else is used.
 document.addEventListener("keydown", (event) => {
   const menu = document.querySelector("details.menu[open]");

@@ -163,12 +163,19 @@ async def test_public_links_are_a_feed_in_both_formats(ann: Browser, stranger: B
     assert (await stranger.get(f"/feeds/people/{ann.name}/links.exe")).status_code == 404
 
 
+def address_of(feed: str, page: str) -> str:
+    """The path of a feed, as the page gives it to be copied."""
+    found = re.search(rf'id="{feed}"[^>]*>https://pages\.example([^<]+)</textarea>', page)
+    assert found, page
+    return found[1]
+
+
 async def test_private_feeds_are_read_by_their_address_until_it_is_renewed(
     ann: Browser, stranger: Browser
 ) -> None:
     await ann.save("https://example.org/hidden", title="Hidden", private="1")
     made = await ann.post("/account/feeds", {"action": "renew"})
-    path = made.text.split('id="links-feed" readonly value="https://pages.example')[1].split('"')[0]
+    path = address_of("links-feed", made.text)
     feed = await stranger.get(path)
     assert feed.status_code == 200 and "Hidden" in feed.text
     assert "no-store" in feed.headers["cache-control"]
@@ -180,7 +187,7 @@ async def test_private_feeds_are_read_by_their_address_until_it_is_renewed(
 
 async def test_private_feeds_end_with_their_api_token(ann: Browser, stranger: Browser, stack: Stack) -> None:
     made = await ann.post("/account/feeds", {"action": "renew"})
-    path = made.text.split('id="unread-feed" readonly value="https://pages.example')[1].split('"')[0]
+    path = address_of("unread-feed", made.text)
     tokens = (await ann.get("/account/tokens")).text
     await ann.post("/account/tokens/" + tokens.split('action="/account/tokens/')[1].split('"')[0], {})
     assert (await stranger.get(path)).status_code == 404

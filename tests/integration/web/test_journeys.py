@@ -85,10 +85,37 @@ async def test_many_links_are_changed_at_once(ann: Browser) -> None:
     assert "3 links are changed." in done.text
     asked = await ann.post("/links/bulk", {"id": ids[:2], "action": "delete"})
     assert "Delete 2 links?" in asked.text
+    assert '<li dir="auto">https://example.org/0</li>' in asked.text and " more</li>" not in asked.text
     deleted = await ann.post("/links/bulk", {"id": ids[:2], "action": "delete", "sure": "1"})
     assert "2 links are deleted." in deleted.text
     nothing = await ann.post("/links/bulk", {"action": "private"})
     assert "No link is ticked." in nothing.text
+
+
+async def test_the_page_of_dead_links_claims_no_more_than_was_checked(ann: Browser, stack: Stack) -> None:
+    assert "Nothing saved yet" in (await ann.get("/dead-links")).text
+    await ann.save("https://example.org/0")
+    assert "Your link has not been checked yet." in (await ann.get("/dead-links")).text
+    await ann.save("https://example.org/1")
+    assert "None of your 2 links has been checked yet." in (await ann.get("/dead-links")).text
+    database = stack.links.state.kit.running.database
+    await database.execute("UPDATE links SET health = 'alive' WHERE url LIKE '%0'")
+    assert "No dead links so far" in (await ann.get("/dead-links")).text
+    await database.execute("UPDATE links SET health = 'dead' WHERE url LIKE '%1'")
+    assert "1 link of yours is dead" in (await ann.get("/dead-links")).text
+
+
+@pytest.mark.parametrize(
+    ("path", "marked"),
+    [
+        ("/tags", '<a href="/tags" aria-current="page">'),
+        ("/tags/python", '<a href="/tags" aria-current="true">'),
+        ("/tagsoup", '<a href="/tags">'),
+    ],
+)
+async def test_the_part_of_the_site_where_one_is_is_marked(ann: Browser, path: str, marked: str) -> None:
+    await ann.save("https://example.org/", tags="python")
+    assert marked in (await ann.get(path, accept="text/html")).text
 
 
 async def test_tags_are_renamed_merged_and_deleted(ann: Browser) -> None:
@@ -100,9 +127,28 @@ async def test_tags_are_renamed_merged_and_deleted(ann: Browser) -> None:
     merged = await ann.post("/tags", {"tag": ["ab", "other"], "into": "both", "action": "merge"})
     assert "has the tag “both” now." in merged.text
     asked = await ann.post("/tags", {"tag": "both", "action": "delete"})
-    assert "Delete 1 tag?" in asked.text
+    assert "Delete 1 tag?" in asked.text and "they lose the tag." in asked.text
     gone = await ann.post("/tags", {"tag": "both", "action": "delete", "sure": "1"})
     assert "Removed from 1 link." in gone.text
+
+
+async def test_the_page_of_a_tag_says_how_many_links_have_it(ann: Browser) -> None:
+    for number in range(2):
+        await ann.save(f"https://example.org/{number}", tags="Ünder/way under")
+    assert ">2 links with this tag<" in (await ann.get("/tags/%C3%BCnder%2Fway")).text
+    as_written = await ann.get("/tags/%C3%9Cnder%2FWay")
+    assert as_written.status_code == 200 and "<h1>#ünder/way</h1>" in as_written.text
+
+
+async def test_a_tag_that_no_link_has_is_not_there_to_be_changed(ann: Browser) -> None:
+    await ann.save("https://example.org/", tags="python")
+    for missing in (await ann.get("/tags/pyth"), await ann.post("/tags/pyth", {"to": "snake"})):
+        assert missing.status_code == 404
+        assert "No link of yours has the tag" in missing.text and 'action="/tags' not in missing.text
+    for fields in ({"action": "delete", "sure": "1"}, {"action": "merge", "into": "python"}):
+        refused = await ann.post("/tags", {"tag": ["pyth"], **fields})
+        assert "One of these tags is gone meanwhile" in refused.text
+    assert ">1 link with this tag<" in (await ann.get("/tags/python")).text
 
 
 async def test_people_are_followed_and_blocked(ann: Browser, new_browser: NewBrowser, stack: Stack) -> None:

@@ -45,6 +45,11 @@ def test_what_a_search_has_found_is_marked_and_escaped() -> None:
     assert rendering.marked("a <b> c", [(2, 5)]) == "a <mark>&lt;b&gt;</mark> c"
 
 
+def test_words_between_backticks_are_code_and_the_rest_is_escaped() -> None:
+    assert rendering.coded("`a<b` and <c>, `d`") == "<code>a&lt;b</code> and &lt;c&gt;, <code>d</code>"
+    assert rendering.coded("one ` alone") == "one ` alone"
+
+
 def test_times_are_told_as_people_do() -> None:
     now = dt.datetime.now(dt.UTC)
     told = {5: "just now", 600: "10 min ago", 7_200: "2 h ago", 100_000: "yesterday", 300_000: "3 days ago"}
