@@ -29,7 +29,7 @@ _FAULTS = (
         alerts=("FaultInjected", "LatencyBurn"),
         within_s=90,
         pages=("LatencyBurn links",),
-        trail=Trail(LINKS, "ingressgateway"),
+        trail=Trail(LINKS, "links"),
     ),
     Fault(
         name="abort",
@@ -38,7 +38,7 @@ _FAULTS = (
         alerts=("FaultInjected", "AvailabilityBurn"),
         within_s=120,
         pages=("AvailabilityBurn links",),
-        trail=Trail(LINKS, "ingressgateway"),
+        trail=Trail(LINKS, "links"),
     ),
     Fault(
         name="pod-killed",
@@ -64,7 +64,7 @@ _FAULTS = (
         alerts=("UpstreamUnreachable",),
         within_s=60,
         pages=("AvailabilityBurn social-graph",),
-        trail=Trail(FOLLOWING, "ingressgateway"),
+        trail=Trail(FOLLOWING, "social-graph"),
     ),
     Fault(
         name="edge-hangs",

@@ -117,19 +117,26 @@ def recovered(installation: Installation) -> bool:
     )
 
 
+def meant_by(span: Json) -> str:
+    """The service that a span tells of; a proxy that did not get through tells of whom it called."""
+    told = span["attributes"]
+    if told.get("response_flags", "-") != "-" and (called := told.get("upstream_cluster")):
+        return str(called).rpartition("|")[2].partition(".")[0]
+    return str(span["service"]).partition(".")[0]
+
+
 def pointed_to(document: Json) -> str:
-    """The service that a trace shows to somebody who looks for the culprit; a proxy counts as its service."""
+    """The service that a trace shows to somebody who looks for the culprit."""
     spans = [span for span in document["spans"] if not span["detached"]]
     failed = [span for span in spans if span["failed"]]
     causes = [span for span in failed if all(span["span_id"] != below["parent_id"] for below in failed)]
     if causes:
-        found = min(causes, key=lambda span: span["start_ms"])["service"]
-    else:
-        spent: Counter[str] = Counter()
-        for span in spans:
-            spent[span["service"].partition(".")[0]] += span["path_ms"]
-        [(found, _)] = spent.most_common(1)
-    return str(found.partition(".")[0])
+        return meant_by(min(causes, key=lambda span: span["start_ms"]))
+    spent: Counter[str] = Counter()
+    for span in spans:
+        spent[meant_by(span)] += span["path_ms"]
+    [(found, _)] = spent.most_common(1)
+    return found
 
 
 def a_trace_points_to(installation: Installation, account: Account, trail: Trail) -> bool:
