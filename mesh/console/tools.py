@@ -16,8 +16,10 @@ PORTS = {JAEGER: JAEGER_PORT, PROMETHEUS: PROMETHEUS_PORT}
 TITLES = {JAEGER: "Jaeger", PROMETHEUS: "Prometheus"}
 KNOWN_FOR_S = 5.0
 LOOK_TIMEOUT = aiohttp.ClientTimeout(total=2)
-# What the page of an official Jaeger has; one built from its module has the interface only.
-_UI = b"jaeger-ui"
+MAX_PAGE_BYTES = 65_536
+# What the page of an official Jaeger has. One that Go built from its module says in its place, among other
+# things with "jaeger-ui" in them, that it is none.
+_UI = b'id="jaeger-ui-root"'
 # How the mesh says that a container's program is still to come.
 _NO_PROGRAM = "waiting for its program"
 
@@ -73,9 +75,19 @@ class Tools:
     async def _has_page(self, url: str) -> bool:
         try:
             async with self._session.get(url, timeout=LOOK_TIMEOUT) as answer:
-                return _UI in (await answer.content.read(65_536)).lower()
+                content = b""
+                async for chunk in answer.content.iter_any():
+                    content += chunk
+                    if len(content) > MAX_PAGE_BYTES:
+                        break
+                return is_page(content)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
+
+
+def is_page(content: bytes) -> bool:
+    """Whether this is a page of Jaeger's, not what stands in for one."""
+    return _UI in content
 
 
 def why(name: str, pod: dict[str, Any] | None) -> str:
