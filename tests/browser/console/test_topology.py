@@ -9,6 +9,7 @@ import signal
 import time
 
 import pytest
+import yaml
 from playwright.async_api import Locator, expect
 
 from tests.browser.conftest import Screen
@@ -29,6 +30,15 @@ def _row(screen: Screen, version: str) -> Locator:
 # For what a test shows by the way, on a machine that may be busy.
 PATIENCE_MS = 20_000
 LISTENING = "!!document.getElementById('live')._htmx?.sse?.reader"
+
+
+# Texts of labels that are wider than what they stand on.
+STICKING_OUT = """
+() => [...document.querySelectorAll(".drawing.wide .label text")].filter((text) => {
+  const box = text.getBBox(), room = text.parentElement.querySelector("rect").width.baseVal.value;
+  return box.width && box.x + box.width > room;
+}).map((text) => text.textContent)
+"""
 
 
 async def _follow(screen: Screen) -> None:
@@ -84,6 +94,32 @@ async def test_requests_show_as_rate_errors_and_mutual_tls(screen: Screen, mesh:
                 client.get("http://reviews/")
                 told = await calls.all_inner_texts()
     await screen.check("console-traffic")
+
+
+async def test_calls_that_fail_are_said_first_and_fit_their_label(screen: Screen, mesh: Running) -> None:
+    file = mesh.files / "split.yaml"
+    [*found] = yaml.safe_load_all(Manifests().split(100))
+    rule = next(document for document in found if document["kind"] == "VirtualService")
+    rule["spec"]["http"][0]["fault"] = {"abort": {"percentage": {"value": 100}, "httpStatus": 503}}
+    file.write_text(yaml.safe_dump_all(found))
+    try:
+        await screen.open("/")
+        state = screen.page.locator("#state")
+        with mesh.from_pod("client") as client:
+            async with asyncio.timeout(PATIENCE_MS / 1_000):
+                while "100 % of" not in await state.inner_text():
+                    client.get("http://reviews/")
+                    await asyncio.sleep(0.05)
+        await expect(state).to_have_text("All pods are ready, but 100 % of client → reviews fail.")
+        await expect(state).to_have_class(re.compile(r"\bbad\b"))
+        await screen.check("console-failing")
+        assert await screen.page.evaluate(STICKING_OUT) == []
+        calls = screen.page.get_by_role("region", name="Calls")
+        assert await calls.evaluate("it => it.scrollWidth - it.clientWidth") <= 0
+    finally:
+        file.write_text(Manifests().split(70))
+    # Ten seconds later it is as if nothing had been.
+    await expect(state).to_have_text("All pods are ready.", timeout=PATIENCE_MS)
 
 
 async def test_a_service_leads_to_its_configuration_by_keyboard(screen: Screen, mesh: Running) -> None:
