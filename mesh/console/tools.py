@@ -10,16 +10,13 @@ import aiohttp
 
 from mesh.console.control import Control
 from mesh.console.errors import Away, Unshown
+from mesh.console.jaeger import MAX_PAGE_BYTES, is_page
 from mesh.console.settings import JAEGER, JAEGER_PORT, PROMETHEUS, PROMETHEUS_PORT, TOOLS
 
 PORTS = {JAEGER: JAEGER_PORT, PROMETHEUS: PROMETHEUS_PORT}
 TITLES = {JAEGER: "Jaeger", PROMETHEUS: "Prometheus"}
 KNOWN_FOR_S = 5.0
 LOOK_TIMEOUT = aiohttp.ClientTimeout(total=2)
-MAX_PAGE_BYTES = 65_536
-# What the page of an official Jaeger has. One that Go built from its module says in its place, among other
-# things with "jaeger-ui" in them, that it is none.
-_UI = b'id="jaeger-ui-root"'
 # How the mesh says that a container's program is still to come.
 _NO_PROGRAM = "waiting for its program"
 
@@ -83,11 +80,6 @@ class Tools:
                 return is_page(content)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
-
-
-def is_page(content: bytes) -> bool:
-    """Whether this is a page of Jaeger's, not what stands in for one."""
-    return _UI in content
 
 
 def why(name: str, pod: dict[str, Any] | None) -> str:

@@ -19,7 +19,7 @@ from mesh.logs.reading import Filter, history
 
 MOST_LINES = 100
 # What is longer is folded up; and of it, this much is shown.
-LONG, GLIMPSE = 240, 160
+LONG, GLIMPSE = 200, 120
 # Lines of one and the same time, over which one can page.
 MOST_PAST = 100_000
 # They have a column of their own.
@@ -94,8 +94,10 @@ def _past(visit: Visit) -> int:
     return int(text)
 
 
-def _moment(entry: Entry) -> str:
-    return dt.datetime.fromtimestamp(entry.time_s, dt.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+def _moment(entry: Entry) -> tuple[str, str]:
+    """The year, for which a phone has no room, and the rest."""
+    at = dt.datetime.fromtimestamp(entry.time_s, dt.UTC)
+    return at.strftime("%Y-"), at.strftime("%m-%d %H:%M:%S.%f")[:-3]
 
 
 def _rest(entry: Entry) -> str:

@@ -174,7 +174,7 @@ async def test_many_lines_are_read_page_by_page(screen: Screen, mesh: Running) -
     await _whole(screen)
     # What is long is folded up, or the page would have no end.
     height = await page.evaluate("document.documentElement.scrollHeight")
-    assert height < 100 * 200
+    assert height < 100 * 130
     await page.locator("details.folded summary").first.click()
     await expect(page.locator("details.folded div").first).to_be_visible()
     await screen.check("console-logs-many")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mesh.console.tools import is_page, why
+from mesh.console.jaeger import is_page
+from mesh.console.tools import why
 
 
 def pod(reason: str) -> dict[str, object]:
