@@ -10,7 +10,7 @@ import time
 
 import pytest
 import yaml
-from playwright.async_api import Locator, expect
+from playwright.async_api import Locator, Route, expect
 
 from tests.browser.conftest import Screen
 from tests.mesh.runtime.conftest import Running
@@ -44,6 +44,10 @@ STICKING_OUT = """
 async def _follow(screen: Screen) -> None:
     """Open the picture, and wait until it gets what is new."""
     await screen.open("/")
+    await _listening(screen)
+
+
+async def _listening(screen: Screen) -> None:
     # Not by wait_for_function, which evaluates text in the page: its policy forbids that.
     async with asyncio.timeout(PATIENCE_MS / 1_000):
         while not await screen.page.evaluate(LISTENING):  # noqa: ASYNC110 - the page has no event for it
@@ -139,6 +143,16 @@ async def test_a_service_leads_to_its_configuration_by_keyboard(screen: Screen, 
     await expect(routes).to_contain_text("31 % to outbound|80|v1|reviews.default.svc.cluster.local")
     await expect(routes).to_contain_text("VirtualService default/reviews")
     await screen.check("console-config")
+
+
+async def test_a_picture_follows_however_slowly_a_script_comes(screen: Screen) -> None:
+    async def late(route: Route) -> None:
+        await asyncio.sleep(1)
+        await route.continue_()
+
+    await screen.page.route("**/sse.js", late)
+    await screen.open("/")
+    await _listening(screen)
 
 
 async def test_a_picture_that_no_longer_follows_says_so(screen: Screen) -> None:
