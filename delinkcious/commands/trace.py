@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import click
+import httpx
 import msgspec
 
 from delinkcious import local, trace_tree, tracing
@@ -14,10 +15,12 @@ from delinkcious.asking import Failed, output_option, run, server_option
 from delinkcious.session import connect
 from delinkcious.terminal import console, shown
 from delinkcious.tracing import Answer, Ask, Found
+from mesh.console.jaeger import is_page
 from telemetry.jaeger import JaegerUnavailable, open_jaeger
 from telemetry.traces import read
 
 TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
+LOOK_TIMEOUT_S = 2.0
 
 
 @click.command()
@@ -84,7 +87,9 @@ async def _find(
                 async with connect(server, source=tracing.OPERATOR) as delinkcious:
                     answer = await tracing.send(delinkcious, ask)
                 trace_id = answer.trace_id
-            pages = [there.page(trace_id)] if jaeger else [*_console(trace_id), there.page(trace_id)]
+            pages = [] if jaeger else _console(trace_id)
+            if jaeger or await _has_pages(base):
+                pages.append(there.page(trace_id))
             return await tracing.find(there, trace_id, wait_s), answer, pages
     except LookupError as error:
         raise Failed(f"{shown(str(error))}; --jaeger names another") from None
@@ -100,6 +105,15 @@ def _console(trace_id: str) -> list[str]:
         return [f"{local.console_url()}traces/{trace_id}"]
     except LookupError:
         return []
+
+
+async def _has_pages(base: str, transport: httpx.AsyncBaseTransport | None = None) -> bool:
+    """One that was built on this machine has none."""
+    try:
+        async with httpx.AsyncClient(timeout=LOOK_TIMEOUT_S, trust_env=False, transport=transport) as client:
+            return is_page((await client.get(base)).content)
+    except httpx.HTTPError:
+        return False
 
 
 def _trace_id(target: str) -> str:

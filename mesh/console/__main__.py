@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from mesh.console.app import create
 from mesh.console.settings import PORT, Settings
+from telemetry import logs
 
 
 @click.command()
@@ -19,6 +20,7 @@ from mesh.console.settings import PORT, Settings
 @click.option("--checkout", type=click.Path(path_type=Path, file_okay=False))
 def main(state: Path, host: str, port: int, checkout: Path | None) -> None:
     """Show the mesh of a state folder in a browser of this machine."""
+    logs.configure("info", service="console")
     app = create(Settings(state=state, host=host, port=port, checkout=checkout))
     server(app, host, port).run()
 
@@ -38,7 +40,8 @@ def server(app: Starlette, host: str, port: int) -> uvicorn.Server:
         app,
         host=host,
         port=port,
-        log_level="warning",
+        # Its lines are made by whoever set up logging.
+        log_config=None,
         access_log=False,
         server_header=False,
         limit_concurrency=200,

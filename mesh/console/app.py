@@ -33,6 +33,7 @@ def create(settings: Settings) -> Starlette:
             page("/traces/{trace_id}", traces.one),
             page("/logs/", logs.show),
             page("/alerts/", alerts.show),
+            page("/alerts/live", alerts.live),
             page("/alerts/runbooks/{name}", alerts.runbook),
             page("/config/", config.show),
             assets.ROUTE,

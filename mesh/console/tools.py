@@ -10,14 +10,13 @@ import aiohttp
 
 from mesh.console.control import Control
 from mesh.console.errors import Away, Unshown
+from mesh.console.jaeger import MAX_PAGE_BYTES, is_page
 from mesh.console.settings import JAEGER, JAEGER_PORT, PROMETHEUS, PROMETHEUS_PORT, TOOLS
 
 PORTS = {JAEGER: JAEGER_PORT, PROMETHEUS: PROMETHEUS_PORT}
 TITLES = {JAEGER: "Jaeger", PROMETHEUS: "Prometheus"}
 KNOWN_FOR_S = 5.0
 LOOK_TIMEOUT = aiohttp.ClientTimeout(total=2)
-# What the page of an official Jaeger has; one built from its module has the interface only.
-_UI = b"jaeger-ui"
 # How the mesh says that a container's program is still to come.
 _NO_PROGRAM = "waiting for its program"
 
@@ -73,7 +72,12 @@ class Tools:
     async def _has_page(self, url: str) -> bool:
         try:
             async with self._session.get(url, timeout=LOOK_TIMEOUT) as answer:
-                return _UI in (await answer.content.read(65_536)).lower()
+                content = b""
+                async for chunk in answer.content.iter_any():
+                    content += chunk
+                    if len(content) > MAX_PAGE_BYTES:
+                        break
+                return is_page(content)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
 

@@ -16,6 +16,8 @@ from telemetry.redaction import clean
 RANK: dict[str, int] = {name: number for number, name in enumerate(LEVELS)}
 USUAL = "info"
 
+ISO = ""
+
 _WORDS = {
     "dbg": "debug",
     "trc": "debug",
@@ -33,7 +35,8 @@ _WORDS = {
     "panic": "critical",
     "critical": "critical",
 }
-# Of PostgreSQL, NATS, Redis, Envoy and the mesh: how a line begins, and the format of its time.
+# Of PostgreSQL, NATS, Redis, Envoy, the mesh, Jaeger, a library of Jaeger's, and Prometheus: how a line
+# begins, with time, zone (this machine's unless it is one of `_UTC`) and level, and the format of its time.
 _HEADS = (
     (re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+) (\w+) \[\d+\] (\w+): +"), "%Y-%m-%d %H:%M:%S.%f"),
     (re.compile(r"\[\d+\] (\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d+) ()\[(\w+)\] "), "%Y/%m/%d %H:%M:%S.%f"),
@@ -43,6 +46,9 @@ _HEADS = (
         "%Y-%m-%d %H:%M:%S.%f",
     ),
     (re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+)(Z)() "), "%Y-%m-%dT%H:%M:%S.%f"),
+    (re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-][\d:]+))()\t(\w+)\t"), ISO),
+    (re.compile(r"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)()() "), "%Y/%m/%d %H:%M:%S"),
+    (re.compile(r"time=(\d{4}-\d\d-\d\dT\S+) ()level=(\w+) "), ISO),
 )
 _REDIS = {".": "debug", "-": "debug", "*": "info", "#": "warning"}
 _UTC = ("UTC", "GMT", "Z")
@@ -82,13 +88,20 @@ def read(line: str, source: Source, before: Entry | None, otherwise_s: float) ->
     for head, form in _HEADS:
         if match := head.match(line):
             try:
-                moment = dt.datetime.strptime(match[1], form)  # noqa: DTZ007 - the zone is added below
+                moment = _moment(match[1], form)
             except ValueError:
                 continue
             moment = moment.replace(tzinfo=dt.UTC) if match[2] in _UTC else moment.astimezone()
             return Entry(_seconds(moment), source, _level(match[3]), clean(line[match.end() :]), {})
     time_s = before.time_s if before is not None else otherwise_s
     return Entry(time_s, source, before.level if before is not None else USUAL, clean(line), {})
+
+
+def _moment(text: str, form: str) -> dt.datetime:
+    """Raises ValueError."""
+    if form == ISO:
+        return dt.datetime.fromisoformat(text)
+    return dt.datetime.strptime(text, form)  # noqa: DTZ007 - whoever asks adds the zone
 
 
 def _seconds(moment: dt.datetime) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import os
 import time
 from collections import deque
@@ -31,15 +32,17 @@ class Filter:
     trace: str = ""
     since_s: float = 0.0
     text: str = ""
+    until_s: float = math.inf
 
     @property
     def wants_all(self) -> bool:
-        return not (self.level or self.trace or self.since_s or self.text)
+        bounded = self.since_s or self.until_s < math.inf
+        return not (self.level or self.trace or self.text or bounded)
 
     def __call__(self, entry: Entry) -> bool:
         if self.level and RANK[entry.level] < RANK[self.level]:
             return False
-        if entry.time_s < self.since_s:
+        if not self.since_s <= entry.time_s <= self.until_s:
             return False
         return not self.trace or entry.trace_id.startswith(self.trace) or self.trace in entry.event
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from telemetry.slo.model import AlertFile, Availability, Indicator, Latency, Objectives
-from telemetry.slo.rules import scale_by
+from telemetry.slo.rules import scale_by, speed
 
 _INTRODUCTION = """\
 <!-- Made from telemetry/slo by `make slo`; do not edit. -->
@@ -86,7 +86,7 @@ def _burn_rates(objectives: Objectives) -> Iterator[str]:
     for rate in objectives.burn_rates:
         local = f"{_words(scaled(rate.long))}, {_words(scaled(rate.short))}"
         windows = f"{_words(rate.long)} | {_words(rate.short)}"
-        yield f"| {rate.factor:g} times too fast | {windows} | a {rate.severity} | {local} |"
+        yield f"| {speed(rate)} | {windows} | a {rate.severity} | {local} |"
 
 
 def _others(alerts: Mapping[str, AlertFile]) -> Iterator[str]:

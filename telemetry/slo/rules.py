@@ -48,6 +48,11 @@ def windows(objectives: Objectives) -> list[str]:
     return sorted(found, key=seconds)
 
 
+def speed(rate: BurnRate) -> str:
+    """In words: once too fast would be no faster than is allowed."""
+    return "faster than is allowed" if rate.factor == 1 else f"{rate.factor:g} times too fast"
+
+
 def slo_groups(objectives: Objectives, scaled: Scaled) -> dict[str, list[Rule]]:
     """Per service a group for each of its objectives, and under `budgets` one of all budgets."""
     found: dict[str, list[Rule]] = {}
@@ -102,7 +107,7 @@ def _burning(slo: Objective, rate: BurnRate, fewest: int, scaled: Scaled) -> Rul
         "expr": "\nand\n".join(conditions),
         "labels": {**_labels(slo), "severity": rate.severity, "window": rate.long},
         "annotations": {
-            "summary": f"{slo.name}: the error budget is being spent {rate.factor:g} times too fast",
+            "summary": f"{slo.name}: the error budget is being spent {speed(rate)}",
             "description": f"{slo.promise} This is promised for {slo.objective:g} %.",
             "runbook_url": runbook(slo.indicator.alert),
         },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from starlette.responses import Response
 
 from mesh.console.errors import Away, NotThere, Wrong
@@ -9,12 +11,13 @@ from mesh.console.page import Visit
 from mesh.console.settings import JAEGER
 from mesh.console.waterfall import waterfall
 from telemetry.jaeger import MAX_TRACES, Jaeger, JaegerUnavailable, Search, open_jaeger
-from telemetry.spans import Trace
+from telemetry.spans import Span, Trace
 
 TIMEOUT_S = 5.0
 LIMIT = 20
 # Of a trace with more spans only so many are shown: a page must stay one.
 MOST_SPANS = 2_000
+LONGEST_PATH = 80
 
 
 async def search(visit: Visit) -> Response:
@@ -66,7 +69,9 @@ def summary(trace: Trace) -> dict[str, object]:
     root = min(trace.spans, key=lambda span: (bool(span.parent_id), span.start_ns))
     return {
         "id": trace.trace_id,
-        "title": f"{root.service}: {root.name}",
+        "title": _title(root),
+        "service": root.service,
+        "status": _said(root, "http.response.status_code", "http.status_code"),
         "took_ns": root.duration_ns,
         "whole_ns": trace.end_ns - trace.start_ns,
         "start_ns": trace.start_ns,
@@ -74,6 +79,21 @@ def summary(trace: Trace) -> dict[str, object]:
         "services": trace.services,
         "failed": sum(span.failed for span in trace.spans),
     }
+
+
+def _title(root: Span) -> str:
+    """What was asked for, where the span tells: proxies name theirs all alike."""
+    method = _said(root, "http.request.method", "http.method")
+    address = _said(root, "url.path", "http.target", "url.full", "http.url")
+    path = _said(root, "http.route") or urlsplit(address).path
+    if not method or not path:
+        return root.name
+    return f"{method} {path if len(path) <= LONGEST_PATH else path[:LONGEST_PATH] + '…'}"
+
+
+def _said(span: Span, *names: str) -> str:
+    """The first of these attributes that it has: what they are called has changed over time."""
+    return next((str(span.attributes[name]) for name in names if name in span.attributes), "")
 
 
 async def _names(jaeger: Jaeger, service: str) -> tuple[list[str], list[str]]:

@@ -10,7 +10,8 @@ from mesh.console.topology.layout import Box, Drawing, Link, Point, layout
 
 HEAD, ROW, FOOT = 28.0, 25.0, 7.0
 WIDE, TALL = 158.0, 124.0
-LABEL, SHORT_LABEL = (106.0, 36.0), (46.0, 18.0)
+# Room for "100 % 100 % err" and for "1.2k/s 999 ms" with a lock.
+LABEL, SHORT_LABEL = (118.0, 36.0), (46.0, 18.0)
 # On a phone, layers of more boxes than this become several.
 WIDEST_ON_PHONES = 3
 # Errors below are somebody's; from here on they are everybody's.
@@ -55,6 +56,12 @@ def tone(edge: Edge) -> str:
         return "idle"
     share = edge.flow.error_share
     return "bad" if share >= MANY_ERRORS else "poor" if share > 0 else "good"
+
+
+def worst(graph: Graph) -> Edge | None:
+    """The call of which most fails, None while none does."""
+    failing = (edge for edge in graph.edges if edge.flow.rate and edge.flow.errors)
+    return max(failing, key=lambda edge: (edge.flow.error_share, edge.flow.rate), default=None)
 
 
 def height(service: Service) -> float:

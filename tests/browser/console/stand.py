@@ -1,4 +1,4 @@
-"""Answers as the query APIs of Jaeger and Prometheus do, with one trace and three alerts; a pod of the test.
+"""Answers as the query APIs of Jaeger and Prometheus do, with one trace and some alerts; a pod of the test.
 
 Standard library only: it starts fast.
 """
@@ -13,11 +13,28 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+# What a test has asked for.
+CHANGED: set[str] = set()
 BEGAN_NS = time.time_ns() - 60 * 10**9
 
 # service, span, parent, name, kind (3: client, 2: server), start and end in ms, attributes, failed
 SPANS: tuple[tuple[str, str, str, str, int, float, float, dict[str, str], bool], ...] = (
-    ("ingressgateway", "01", "", "POST /api/v1/links", 2, 0, 61.5, {"http.request.method": "POST"}, False),
+    # As Envoy writes them: an operation that says little, older names of attributes.
+    (
+        "ingressgateway.istio-system",
+        "01",
+        "",
+        "delinkcious:443/api/v1/links",
+        2,
+        0,
+        61.5,
+        {
+            "http.method": "POST",
+            "http.url": "https://delinkcious/api/v1/links?of=me",
+            "http.status_code": "201",
+        },
+        False,
+    ),
     (
         "links",
         "02",
@@ -85,9 +102,9 @@ def _traces() -> dict[str, Any]:
     }
 
 
-def _alert(name: str, state: str, severity: str, summary: str) -> dict[str, Any]:
+def _alert(name: str, state: str, severity: str, **told: str) -> dict[str, Any]:
+    """A rule; `told` are its annotations, of which Prometheus demands none."""
     labels = {"alertname": name, "severity": severity, "service": "links"}
-    told = {"summary": summary, "description": f"{summary}, for five minutes."}
     active = {"state": state, "labels": labels, "annotations": told, "activeAt": "2026-01-02T03:04:05.6Z"}
     return {
         "name": name,
@@ -96,7 +113,7 @@ def _alert(name: str, state: str, severity: str, summary: str) -> dict[str, Any]
         "query": "1",
         "duration": 300,
         "labels": {"severity": severity},
-        "annotations": {"summary": "What it says of {{ $labels.service }}"},
+        "annotations": told,
         "alerts": [] if state == "inactive" else [{**active, "value": "1e+00"}],
         "health": "ok",
     }
@@ -104,11 +121,34 @@ def _alert(name: str, state: str, severity: str, summary: str) -> dict[str, Any]
 
 def _rules() -> dict[str, Any]:
     rules = [
-        _alert("QuietAlert", "inactive", "ticket", "Nothing"),
-        _alert("LinksErrorBudgetBurns", "firing", "page", "Links fails 8 % of its requests"),
-        _alert("OutboxLags", "pending", "ticket", "Events wait for the broker"),
+        _alert("QuietAlert", "inactive", "ticket", summary="{{ $labels.app }} waits {{ $value | humanize }}"),
+        _alert(
+            "LinksErrorBudgetBurns",
+            "firing",
+            "page",
+            summary="Links fails 8 % of its requests",
+            description="Saving is answered.",
+        ),
+        _alert("BareAlert", "firing", "ticket"),
+        _alert("OutboxLags", "pending", "ticket", summary="Events wait for the broker"),
+        *_burning(),
+        *_later(),
     ]
     return {"status": "success", "data": {"groups": [{"name": "slo", "file": "x", "rules": rules}]}}
+
+
+def _burning() -> list[dict[str, Any]]:
+    """Quiet rules of two objectives, which share a name as those of real ones do."""
+    found = []
+    for slo in ("links-availability", "users-availability"):
+        rule = _alert("AvailabilityBurn", "inactive", "page", summary=f"{slo}: spent 6 times too fast")
+        found.append({**rule, "labels": {"severity": "page", "slo": slo}})
+    return found
+
+
+def _later() -> list[dict[str, Any]]:
+    """What fires when a test has asked for it."""
+    return [_alert("FiresLater", "firing", "page", summary="Now it fires")] if CHANGED else []
 
 
 def answer(path: str, query: dict[str, list[str]]) -> dict[str, Any] | None:
@@ -123,6 +163,9 @@ def answer(path: str, query: dict[str, list[str]]) -> dict[str, Any] | None:
     if path == "/api/v3/traces":
         fits = service in {"", *(row[0] for row in SPANS)}
         return {"result": _traces() if fits else {"resourceSpans": []}}
+    if path == "/change":
+        CHANGED.symmetric_difference_update({"alerts"})
+        return {}
     return _rules() if path == "/api/v1/rules" else None
 
 

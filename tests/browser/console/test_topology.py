@@ -9,7 +9,8 @@ import signal
 import time
 
 import pytest
-from playwright.async_api import Locator, expect
+import yaml
+from playwright.async_api import Locator, Route, expect
 
 from tests.browser.conftest import Screen
 from tests.mesh.runtime.conftest import Running
@@ -31,9 +32,22 @@ PATIENCE_MS = 20_000
 LISTENING = "!!document.getElementById('live')._htmx?.sse?.reader"
 
 
+# Texts of labels that are wider than what they stand on.
+STICKING_OUT = """
+() => [...document.querySelectorAll(".drawing.wide .label text")].filter((text) => {
+  const box = text.getBBox(), room = text.parentElement.querySelector("rect").width.baseVal.value;
+  return box.width && box.x + box.width > room;
+}).map((text) => text.textContent)
+"""
+
+
 async def _follow(screen: Screen) -> None:
     """Open the picture, and wait until it gets what is new."""
     await screen.open("/")
+    await _listening(screen)
+
+
+async def _listening(screen: Screen) -> None:
     # Not by wait_for_function, which evaluates text in the page: its policy forbids that.
     async with asyncio.timeout(PATIENCE_MS / 1_000):
         while not await screen.page.evaluate(LISTENING):  # noqa: ASYNC110 - the page has no event for it
@@ -86,6 +100,32 @@ async def test_requests_show_as_rate_errors_and_mutual_tls(screen: Screen, mesh:
     await screen.check("console-traffic")
 
 
+async def test_calls_that_fail_are_said_first_and_fit_their_label(screen: Screen, mesh: Running) -> None:
+    file = mesh.files / "split.yaml"
+    [*found] = yaml.safe_load_all(Manifests().split(100))
+    rule = next(document for document in found if document["kind"] == "VirtualService")
+    rule["spec"]["http"][0]["fault"] = {"abort": {"percentage": {"value": 100}, "httpStatus": 503}}
+    file.write_text(yaml.safe_dump_all(found))
+    try:
+        await screen.open("/")
+        state = screen.page.locator("#state")
+        with mesh.from_pod("client") as client:
+            async with asyncio.timeout(PATIENCE_MS / 1_000):
+                while "100 % of" not in await state.inner_text():
+                    client.get("http://reviews/")
+                    await asyncio.sleep(0.05)
+        await expect(state).to_have_text("All pods are ready, but 100 % of client → reviews fail.")
+        await expect(state).to_have_class(re.compile(r"\bbad\b"))
+        await screen.check("console-failing")
+        assert await screen.page.evaluate(STICKING_OUT) == []
+        calls = screen.page.get_by_role("region", name="Calls")
+        assert await calls.evaluate("it => it.scrollWidth - it.clientWidth") <= 0
+    finally:
+        file.write_text(Manifests().split(70))
+    # Ten seconds later it is as if nothing had been.
+    await expect(state).to_have_text("All pods are ready.", timeout=PATIENCE_MS)
+
+
 async def test_a_service_leads_to_its_configuration_by_keyboard(screen: Screen, mesh: Running) -> None:
     await _follow(screen)
     box = screen.page.locator("svg:visible a.service", has_text="client")
@@ -103,6 +143,16 @@ async def test_a_service_leads_to_its_configuration_by_keyboard(screen: Screen, 
     await expect(routes).to_contain_text("31 % to outbound|80|v1|reviews.default.svc.cluster.local")
     await expect(routes).to_contain_text("VirtualService default/reviews")
     await screen.check("console-config")
+
+
+async def test_a_picture_follows_however_slowly_a_script_comes(screen: Screen) -> None:
+    async def late(route: Route) -> None:
+        await asyncio.sleep(1)
+        await route.continue_()
+
+    await screen.page.route("**/sse.js", late)
+    await screen.open("/")
+    await _listening(screen)
 
 
 async def test_a_picture_that_no_longer_follows_says_so(screen: Screen) -> None:

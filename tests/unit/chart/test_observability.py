@@ -112,6 +112,12 @@ def test_both_find_their_pods_and_differ_in_nothing_else_of_a_job() -> None:
 
 
 @pytest.mark.parametrize("where", ["cluster", "local"])
+def test_jaeger_sends_no_traces_of_itself_to_anybody(where: str) -> None:
+    configured = yaml.safe_load(ours(where, "ConfigMap")["jaeger"]["data"]["jaeger.yaml"])
+    assert configured["extensions"]["jaeger_query"]["enable_tracing"] is False
+
+
+@pytest.mark.parametrize("where", ["cluster", "local"])
 def test_prometheus_takes_its_configuration_and_every_rule(where: str, tmp_path: Path) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:

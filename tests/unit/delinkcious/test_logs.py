@@ -214,3 +214,43 @@ def test_a_store_that_quotes_a_secret_is_not_repeated(state: State) -> None:
     source = sources.find(state)[0]
     line = "2026-11-26 10:00:06.100 UTC [12] LOG:  statement: ALTER ROLE x LOGIN PASSWORD 'hunter2'"
     assert "hunter2" not in read(line, source, None, 0).event
+
+
+@pytest.mark.parametrize(
+    ("line", "at", "level", "event"),
+    [
+        (
+            "2026-11-26T13:56:02.123Z\twarn\tui/assets.go:27\tno assets\t{}",
+            "2026-11-26T13:56:02.123+00:00",
+            "warning",
+            "ui/assets.go:27\tno assets\t{}",
+        ),
+        ("2026-11-26T14:56:02.123+0100\terror\tlost", "2026-11-26T13:56:02.123+00:00", "error", "lost"),
+        (
+            "2026/11/26 13:56:02 traces export: connection refused",
+            "2026-11-26T13:56:02+00:00",
+            "info",
+            "traces export: connection refused",
+        ),
+        (
+            'time=2026-11-26T13:56:02.123Z level=WARN source=main.go:1 msg="late"',
+            "2026-11-26T13:56:02.123+00:00",
+            "warning",
+            'source=main.go:1 msg="late"',
+        ),
+    ],
+)
+def test_a_line_of_a_tool_has_its_own_time_and_level(
+    state: State, line: str, at: str, level: str, event: str
+) -> None:
+    source = sources.find(state)[0]
+    before = read(own(1, "of something else", level="error"), source, None, 0)
+    entry = read(line, source, before, 0)
+    assert entry.time_s == pytest.approx(dt.datetime.fromisoformat(at).timestamp())
+    assert (entry.level, entry.event) == (level, event)
+
+
+def test_what_is_younger_than_asked_for_is_left_out(state: State) -> None:
+    until = dt.datetime.fromisoformat("2026-11-26T10:00:03.123+00:00").timestamp()
+    found = reading.history(sources.find(state), Filter(until_s=until), 2)
+    assert [entry.source.title for entry in found] == ["links-v1/proxy", "ingressgateway"]

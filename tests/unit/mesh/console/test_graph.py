@@ -110,3 +110,13 @@ def test_an_arrow_is_thicker_the_more_it_carries() -> None:
 )
 def test_rates_are_short(value: float, text: str) -> None:
     assert drawing.rate(value) == text
+
+
+def test_the_worst_call_is_the_one_of_which_most_fails() -> None:
+    flows = {
+        (WEB, LINKS_1, ""): Flow(50.0, errors=5.0),
+        (WEB, LINKS_2, ""): Flow(5.0, errors=3.0),
+    }
+    worst = drawing.worst(graph(Topology(PODS), Traffic(flows)))
+    assert worst is not None and worst.workload == LINKS_2
+    assert drawing.worst(graph(Topology(PODS), Traffic({(WEB, LINKS_1, ""): Flow(50.0)}))) is None

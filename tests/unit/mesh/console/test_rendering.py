@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mesh.console.pages.alerts import rendered
 from mesh.console.rendering import ENVIRONMENT, coded, duration, query, render
+from mesh.console.runbooks import rendered
 
 
 def test_a_runbook_is_read_as_markdown() -> None:
