@@ -69,8 +69,8 @@ def firing(prometheus: Prometheus) -> Firing:
     assert answer["status"] == "success", answer
     found = [one["metric"] for one in answer["data"]["result"]]
     called = [f"{one['alertname']} {one.get('service', '')}" for one in found if one["severity"] == "page"]
-    # A ticket about a budget looks back over hours: it outlasts its cause, as it should.
-    lasting = [one for one in found if one["severity"] == "ticket" and one["alertname"].endswith("Burn")]
+    # A ticket about an objective looks back over days: it outlasts its cause, as it should.
+    lasting = [one for one in found if one["severity"] == "ticket" and "slo" in one]
     return Firing(frozenset(one["alertname"] for one in found if one not in lasting), frozenset(called))
 
 
