@@ -10,7 +10,7 @@ import time
 
 import pytest
 import yaml
-from playwright.async_api import Locator, Route, expect
+from playwright.async_api import Error, Locator, Route, expect
 
 from tests.browser.conftest import Screen
 from tests.mesh.runtime.conftest import Running
@@ -45,6 +45,14 @@ async def _follow(screen: Screen) -> None:
     """Open the picture, and wait until it gets what is new."""
     await screen.open("/")
     await _listening(screen)
+
+
+async def _begun(screen: Screen) -> bool:
+    """Whether all of the page is there but the scripts that come late."""
+    try:
+        return bool(await screen.page.evaluate("document.readyState === 'interactive' && 'htmx' in window"))
+    except Error:  # the page before has just gone
+        return False
 
 
 async def _listening(screen: Screen) -> None:
@@ -146,12 +154,19 @@ async def test_a_service_leads_to_its_configuration_by_keyboard(screen: Screen, 
 
 
 async def test_a_picture_follows_however_slowly_a_script_comes(screen: Screen) -> None:
+    begun = asyncio.Event()
+
     async def late(route: Route) -> None:
-        await asyncio.sleep(1)
+        await begun.wait()
         await route.continue_()
 
     await screen.page.route("**/sse.js", late)
-    await screen.open("/")
+    opening = asyncio.create_task(screen.open("/"))
+    async with asyncio.timeout(PATIENCE_MS / 1_000):
+        while not await _begun(screen):  # noqa: ASYNC110 - the page has no event for it
+            await asyncio.sleep(0.05)
+    begun.set()
+    await opening
     await _listening(screen)
 
 
