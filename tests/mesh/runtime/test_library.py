@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -124,17 +125,20 @@ async def test_the_last_process_starts_behind_the_pods_and_its_failure_ends_noth
     tmp_path: Path, manifests: Manifests
 ) -> None:
     room: list[Room] = []
-    last = _companion(
-        command=lambda _: ["sh", "-c", "exit 3"], prepare=room.append, last=True, ready_within_s=0.5
-    )
+    asked_at: list[float] = []
+
+    def command(_: Room) -> list[str]:
+        asked_at.append(time.time())
+        return ["sh", "-c", "exit 3"]
+
+    last = _companion(command=command, prepare=room.append, last=True, ready_within_s=0.5)
     async with running(tmp_path, manifests.pair(), processes=[last]) as mesh:
         [companion] = mesh.companions
         assert room == [companion.room]
         pods = list(mesh.controller.pods.values())
         await until(lambda: companion.container is not None and companion.container.restarts > 0)
         assert all(pod.ready for pod in pods)
-        began = min(pod.started_at for pod in pods)
-        assert companion.room.log.stat().st_ctime > began
+        assert asked_at[0] > max(pod.started_at for pod in pods)
         async with httpx.AsyncClient(proxy=egress(mesh, "client"), timeout=10) as client:
             assert (await client.get("http://reviews/")).status_code == 200
 
