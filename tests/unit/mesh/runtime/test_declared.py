@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mesh.local.model import Config, Resource
+from mesh.local.model import Config, InvalidConfig, Resource
 from mesh.local.resources import parse
 from mesh.local.runtime import applied
 from mesh.local.runtime.applied import Word, digest, merge
 from mesh.local.runtime.backoff import HEALTHY_S, LIMIT_S, Backoff
+from mesh.local.runtime.configuration import Configuration
 from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.manifest import Workload, workloads
 from mesh.local.runtime.order import findings, may_start
@@ -120,3 +121,44 @@ def test_pauses_double_to_a_limit_and_a_long_life_forgives() -> None:
     assert pauses[:4] == [0.2, 0.4, 0.8, 1.6]
     assert pauses[-1] == LIMIT_S
     assert backoff.next_s(HEALTHY_S) == 0.2
+
+
+POD = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app}
+spec:
+  selector: {matchLabels: {app: app}}
+  template:
+    metadata: {labels: {app: app}}
+    spec:
+      containers:
+      - name: app
+        image: none
+        command: [sleep]
+        env: [{name: A, valueFrom: {configMapKeyRef: {name: m, key: k}}}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: m}
+data: {k: v}
+"""
+
+
+def test_pods_are_tried_out_anew_when_what_they_are_made_of_has_changed(tmp_path: Path) -> None:
+    file = tmp_path / "mesh.yaml"
+    configuration = Configuration([file])
+
+    def judged(text: str) -> str:
+        file.write_text(text)
+        try:
+            configuration.candidate({}, {})
+        except InvalidConfig as error:
+            return str(error)
+        return ""
+
+    for _ in range(2):
+        assert judged(POD) == ""
+        assert "the container app has no command" in judged(POD.replace("command: [sleep]", "args: [sleep]"))
+        assert judged(POD) == ""
+        assert "key k" in judged(POD.replace("{k: v}", "{l: v}"))
