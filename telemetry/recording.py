@@ -20,15 +20,15 @@ Attributes = Mapping[str, AttributeValue]
 
 SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
-_ids = random.Random()  # noqa: S311 - a trace id has to be unlikely, not secret
 _now = time.time_ns
 
 
 def new_context(flags: TraceFlags, trace_id: int = 0) -> SpanContext:
     """The context of a new span: of this trace, or of a new one."""
     return SpanContext(
-        trace_id or _ids.getrandbits(128) or 1,
-        _ids.getrandbits(64) or 1,
+        # An id has to be unlikely, not secret. This generator begins anew in a process that was forked.
+        trace_id or random.getrandbits(128) or 1,
+        random.getrandbits(64) or 1,
         is_remote=False,
         trace_flags=flags,
     )
@@ -36,7 +36,7 @@ def new_context(flags: TraceFlags, trace_id: int = 0) -> SpanContext:
 
 def chance() -> float:
     """A number from 0 up to 1, by which a share of requests is chosen."""
-    return _ids.random()
+    return random.random()  # noqa: S311 - guards nothing
 
 
 @dataclass(frozen=True, slots=True)
