@@ -135,8 +135,8 @@ def _show_as(title: Sequence[str], environment: Mapping[str, str]) -> None:
     """Let /proc tell the command line and environment of this process, not those of its parent."""
     with open("/proc/self/stat", encoding="ascii", errors="replace") as file:
         fields = file.read().rpartition(")")[2].split()
-    words = "".join(f"{word}\0" for word in title).encode()
-    variables = "".join(f"{name}={value}\0" for name, value in environment.items()).encode()
+    words = os.fsencode("".join(f"{word}\0" for word in title))
+    variables = os.fsencode("".join(f"{name}={value}\0" for name, value in environment.items()))
     for place, text in ((ARGUMENTS, words), (ENVIRONMENT, variables)):
         start, end = map(int, fields[place])
         if start:

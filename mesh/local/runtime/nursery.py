@@ -26,8 +26,8 @@ from mesh.local.runtime.process import Command, Process
 # A parent imports a second's worth of modules, on a busy machine some more.
 ANSWERS_WITHIN_S = 60.0
 ENDS_WITHIN_S = 5.0
-# Variables that an interpreter, its allocator or its loader reads when it starts, and never again.
-READ_AT_START = ("PYTHON", "LD_", "MALLOC_", "GLIBC_")
+# Variables that an interpreter, its libraries or its loader read when they start, and never again.
+READ_AT_START = ("PYTHON", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_", "LC_", "LANG", "TZ")
 
 Key = tuple[Path, tuple[tuple[str, str], ...]]
 
@@ -42,6 +42,7 @@ class Nursery:
     def __init__(self, state: Path) -> None:
         self._state = state
         self._parents: dict[Key, _Parent] = {}
+        self._every: list[_Parent] = []  # also those that are replaced and have children still
         self._lock = asyncio.Lock()
 
     async def start(self, command: Command, preload: tuple[str, ...]) -> Process:
@@ -70,15 +71,15 @@ class Nursery:
 
     async def close(self) -> None:
         """End the parents, and with them what they have forked."""
-        parents, self._parents = list(self._parents.values()), {}
-        for parent in parents:
-            await parent.close()
+        self._parents.clear()
+        await asyncio.gather(*(parent.close() for parent in self._every))
 
     async def _fork(self, key: Key, request: Mapping[str, Any]) -> Forked:
         async with self._lock:
             parent = self._parents.get(key)
             if parent is None or not parent.alive:
                 parent = self._parents[key] = await _Parent.start(self._state, key)
+                self._every = [each for each in self._every if not each.gone] + [parent]
         try:
             return await parent.fork(request)
         except Lost:
@@ -157,6 +158,10 @@ class _Parent:
     def alive(self) -> bool:
         return not self._retired and self._process.returncode is None
 
+    @property
+    def gone(self) -> bool:
+        return self._reading.done()
+
     async def fork(self, request: Mapping[str, Any]) -> Forked:
         """Raises Lost."""
         if not self.alive:
@@ -198,6 +203,7 @@ class _Parent:
             child = self._children[said["forked"]] = Forked(said["forked"])
             answer.set_result(child)
         # Its death is that of all its children: the kernel has seen to it.
+        self._retired = True
         for answer in self._asked:
             answer.set_exception(Lost("the fork server has ended"))
         for child in self._children.values():

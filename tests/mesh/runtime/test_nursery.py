@@ -135,6 +135,7 @@ async def test_a_file_that_has_changed_is_run_as_it_is_now(folder: Folder) -> No
     await (await folder.start("python", "-m", "using")).wait()
     assert folder.said() == "before\n"
     lasting = await folder.start("python", "-m", "waiting")
+    await folder.told()
     folder.write("heavy", "VALUE = 'and afterwards'")
     await (await folder.start("python", "-m", "using")).wait()
     assert folder.said() == "and afterwards\n"
