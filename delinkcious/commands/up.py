@@ -159,7 +159,7 @@ def _show(folder: State) -> None:
 
 
 def _tool(name: str, folder: State) -> str:
-    """Where to look at what a tool has, or why it is not there: a Jaeger built here has no pages of its own."""
+    """Where to look at what a tool has, or why it is not there; a Jaeger built here has no pages."""
     try:
         address = local.tool_url(name, folder.folder)
     except LookupError as error:

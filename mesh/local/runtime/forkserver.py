@@ -3,8 +3,8 @@
 Run as a module by the supervisor (`nursery.py`). It gets JSON lines on standard input: `{"argv": [module,
 argument ...], "env": {...}, "cwd": "...", "log": "...", "title": [...], "preload": [module ...]}`, and gives
 JSON lines on standard output: `{"forked": pid}`, or `{"stale": path}` when a file that was imported is
-another one now; and `{"ended": pid, "code": code}` whenever a child ends. It ends, with its children, when
-its input does. Standard library only, and no thread: what forks must not have any.
+another one now, or `{"unfit": reason}`; and `{"ended": pid, "code": code}` whenever a child ends. It ends,
+with its children, when its input does. Standard library only, and no thread: what forks must not have any.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ _libc = ctypes.CDLL(None)
 class Forkserver:
     """Imports, forks and reaps, until its input ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, answers: int) -> None:
+        self._answers = answers
         self._seen: dict[str, tuple[int, int]] = {}
         self._children: set[int] = set()
 
@@ -64,15 +65,19 @@ class Forkserver:
     def _fork(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """Answers in the parent; in the child gives the request."""
         if (changed := self._changed()) is not None:
-            _tell(stale=changed)
+            self._tell(stale=changed)
             return None
         self._import(request["preload"])
+        if len(os.listdir("/proc/self/task")) > 1:
+            # A lock that another thread holds in the moment of a fork stays locked in the child for ever.
+            self._tell(unfit=f"a thread was begun by importing one of {', '.join(request['preload'])}")
+            return None
         parent = os.getpid()
         if (pid := os.fork()) == 0:
             _become(request, parent)
             return request
         self._children.add(pid)
-        _tell(forked=pid)
+        self._tell(forked=pid)
         return None
 
     def _import(self, modules: Sequence[str]) -> None:
@@ -85,6 +90,8 @@ class Forkserver:
         for imported in list(sys.modules.values()):
             if path := getattr(imported, "__file__", None):
                 self._seen.setdefault(path, _look(path))
+        # What they have printed is nothing that a child has to say.
+        sys.stdout.flush()
         gc.collect()
         # A collection in a child would otherwise write into every object, and so copy what is shared.
         gc.freeze()
@@ -97,7 +104,10 @@ class Forkserver:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 self._children.discard(pid)
-                _tell(ended=pid, code=os.waitstatus_to_exitcode(status))
+                self._tell(ended=pid, code=os.waitstatus_to_exitcode(status))
+
+    def _tell(self, **words: object) -> None:
+        os.write(self._answers, json.dumps(words).encode() + b"\n")
 
 
 def _look(path: str) -> tuple[int, int]:
@@ -106,10 +116,6 @@ def _look(path: str) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return (found.st_mtime_ns, found.st_size)
-
-
-def _tell(**words: object) -> None:
-    os.write(1, json.dumps(words).encode() + b"\n")
 
 
 def _become(request: dict[str, Any], parent: int) -> None:
@@ -145,7 +151,10 @@ def _show_as(title: Sequence[str], environment: Mapping[str, str]) -> None:
 
 def main() -> None:
     """Serve; in a child run its module as `python -m` does."""
-    request = Forkserver().serve()
+    answers = os.dup(1)
+    # What a module prints when it is imported is no answer.
+    os.dup2(2, 1)
+    request = Forkserver(answers).serve()
     if request is not None:
         module, *arguments = request["argv"]
         sys.argv = [module, *arguments]

@@ -175,7 +175,7 @@ class Mesh:
     @contextlib.asynccontextmanager
     async def _surrounded(self) -> AsyncIterator[None]:
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=None)
-        nursery = Nursery(self.state.folder)
+        nursery = Nursery(self.state.folder, self.report)
         async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
             self._around = Surroundings(
                 state=self.state.folder,

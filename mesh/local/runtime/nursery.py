@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,16 @@ class Lost(Exception):
     """The parent does not answer any more, or what it has imported is out of date."""
 
 
+class Unfit(Exception):
+    """What is to be preloaded cannot be forked; the text says why."""
+
+
 class Nursery:
     """The parents of a mesh's processes, one for each folder and set of variables that is read at start."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, report: Callable[[str], None]) -> None:
         self._state = state
+        self._report = report
         self._parents: dict[Key, _Parent] = {}
         self._every: list[_Parent] = []  # also those that are replaced and have children still
         self._lock = asyncio.Lock()
@@ -66,6 +71,9 @@ class Nursery:
                 forked = await self._fork(key, request)
             except Lost:
                 continue
+            except Unfit as why:
+                self._report(f"{' '.join(command.argv)} is started, not forked: {why}")
+                break
             return await Process.adopt(command, forked)
         return await Process.start(command)
 
@@ -163,7 +171,7 @@ class _Parent:
         return self._reading.done()
 
     async def fork(self, request: Mapping[str, Any]) -> Forked:
-        """Raises Lost."""
+        """Raises Lost and Unfit."""
         if not self.alive:
             raise Lost
         answer: asyncio.Future[Forked] = asyncio.get_running_loop().create_future()
@@ -195,6 +203,9 @@ class _Parent:
                 self._leave_when_done()
                 continue
             answer = self._asked.popleft()
+            if "unfit" in said:
+                answer.set_exception(Unfit(said["unfit"]))
+                continue
             if "stale" in said:
                 self._retired = True
                 answer.set_exception(Lost(said["stale"]))

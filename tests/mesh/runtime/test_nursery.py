@@ -29,6 +29,7 @@ print(json.dumps({
     "open": sorted(os.listdir("/proc/self/fd"))[:4], "parent": os.getppid(),
 }), flush=True)
 """
+THREADED = "import threading, time; threading.Thread(target=time.sleep, args=(99,), daemon=True).start()"
 WAITING = "\nimport signal\nsignal.pause()\n"
 
 
@@ -39,7 +40,8 @@ class Folder:
         self.path = path
         self.state = State(path / "state")
         self.state.create()
-        self.nursery = Nursery(self.state.folder)
+        self.reports: list[str] = []
+        self.nursery = Nursery(self.state.folder, self.reports.append)
         self.write("heavy", "")
         self.write("telling", TELLING)
         self.write("waiting", TELLING + WAITING)
@@ -162,6 +164,19 @@ async def test_the_end_of_the_parent_is_the_end_of_its_children_and_of_nothing_e
     second = await folder.start("python", "-m", "waiting")
     assert (await folder.told())["parent"] != parent
     assert await second.stop(5.0) == -signal.SIGTERM
+
+
+async def test_what_prints_or_begins_a_thread_when_imported_does_no_harm(folder: Folder) -> None:
+    folder.write("talkative", "print('hello')")
+    await (await folder.start("python", "-m", "telling", preload=("talkative", "heavy"))).wait()
+    assert (await folder.told())["shared"] is True
+    folder.write("busy", THREADED)
+    process = await folder.start("python", "-m", "telling", preload=("busy", "heavy"))
+    assert await process.wait() == 0
+    assert (await folder.told())["shared"] is False
+    assert folder.reports == [
+        "python -m telling is started, not forked: a thread was begun by importing one of busy, heavy"
+    ]
 
 
 async def test_many_at_once_each_get_their_own_answer(folder: Folder) -> None:
