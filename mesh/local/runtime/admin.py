@@ -9,6 +9,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 import aiohttp
+import msgspec
 
 from mesh.local.runtime.errors import MeshError
 
@@ -82,6 +83,12 @@ class Admin:
         """Requests and TCP connections from outside that the process still works on."""
         text = await self._get("/stats", _ACTIVE)
         return sum(int(value) for _, _, value in _LINE.findall(text))
+
+    async def serials(self) -> Set[int]:
+        """The serial numbers of the certificates that it shows to others."""
+        shown = msgspec.json.decode(await self._get("/certs"))
+        chains = [chain for one in shown["certificates"] for chain in one.get("cert_chain") or []]
+        return {int(chain["serial_number"], 16) for chain in chains}
 
     async def drain(self, within_s: float) -> None:
         """Close the doors: connections end after their next answer, and soon nobody is let in any more."""
