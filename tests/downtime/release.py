@@ -8,6 +8,7 @@ column. The interface stays as it was.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import subprocess
@@ -59,6 +60,8 @@ ALTER TABLE links ADD COLUMN IF NOT EXISTS {OLD} text NOT NULL DEFAULT '';
 UPDATE links SET {OLD} = {NEW} WHERE {OLD} <> {NEW};
 """  # noqa: S608 - constants
 GONE = f"""
+DROP TRIGGER IF EXISTS links_reasons ON links;
+DROP FUNCTION IF EXISTS keep_reasons_alike();
 ALTER TABLE links DROP COLUMN IF EXISTS {NEW};
 DELETE FROM schema_migrations WHERE name LIKE '%{NEW}.sql' OR name LIKE '%post_{OLD}.sql';
 """  # noqa: S608 - constants
@@ -96,7 +99,8 @@ class Release:
         manifest = _deployment(self.installation, "links-v2")
         manifest["spec"]["replicas"] = 1
         for container in manifest["spec"]["template"]["spec"]["containers"]:
-            container["workingDir"] = str(self.folder)
+            # Below the folder of the installation; a path that begins with a volume's would be in the volume.
+            container["workingDir"] = os.path.relpath(self.folder, self.installation.checkout)
         text = yaml.safe_dump(manifest)
         client = Client(State(self.installation.state))
         client.post("/apply", {"documents": [{"file": "next.yaml", "text": text}]})
