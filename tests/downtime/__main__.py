@@ -21,6 +21,7 @@ from tests.downtime.rows import Row
 from tests.downtime.table import CASES, Case
 from tests.e2e.installation import Installation
 
+PRINTED_WIDTH = 240  # of a table in a file
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -54,41 +55,44 @@ def show(rows: Sequence[Row]) -> None:
         "failed",
         "p99 ms before",
         "during",
-        "saves lost",
+        "saves",
+        "lost",
         "doubled",
         "why",
     )
     table = Table(*columns, box=None)
     for row in rows:
-        why = "; ".join([f"{count} {what}" for what, count in row.failures.items()])
-        reason = f"{row.reason or 'UNEXPECTED'}: {why}" if why else ""
-        numbers = (
-            row.seconds,
-            row.sent,
-            row.failed,
-            row.p99_before_ms,
-            row.p99_during_ms,
-            row.lost,
-            row.doubled,
-        )
-        table.add_row(row.event, *map(str, numbers), reason)
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+        cells = (row.seconds, row.sent, row.failed, row.p99_before_ms, row.p99_during_ms)
+        saves = (row.acknowledged, row.lost, row.doubled)
+        table.add_row(row.event, *map(str, (*cells, *saves)), why(row))
+    Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH).print(table)
+
+
+def why(row: Row) -> str:
+    """The failures by status, and the reason; empty when there is none."""
+    if not row.failed:
+        return ""
+    found = ", ".join(f"{count} x {outcome}" for outcome, count in row.statuses.items())
+    return f"{found}: {row.reason or 'NOT EXPECTED'}"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make zero-downtime", description=__doc__)
     parser.add_argument("words", nargs="*", help="only rows whose name has all of these words")
     parser.add_argument("--without", nargs="*", default=[], help="no rows whose name has one of these")
+    parser.add_argument("--times", type=int, default=1, help="each row, so often")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     parser.add_argument("--list", action="store_true", help="name the rows, and do nothing")
     chosen = parser.parse_args()
     cases = [case for case in CASES if all(word in case.name for word in chosen.words)]
     cases = [case for case in cases if not any(word in case.name for word in chosen.without)]
+    cases = [case for case in cases for _ in range(chosen.times)]
     if chosen.list:
         print("\n".join(case.name for case in cases))
         return 0
     rows = measured(cases)
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, {dt.datetime.now(dt.UTC):%Y-%m-%d}, {RATE:g} requests/s"
+    where = f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}"
+    machine = f"{where}; {dt.datetime.now(dt.UTC):%Y-%m-%d}; {RATE:g} requests/s"
     if chosen.output == "json":
         print(json.dumps({"machine": machine, "rows": [row.json() for row in rows]}, indent=2))
     else:

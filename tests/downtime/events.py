@@ -18,7 +18,7 @@ GATEWAY = "istio-system/ingressgateway"
 PROXY = "istio-proxy"
 BACK_WITHIN_S = 60.0
 EDITS = 100
-ROTATIONS = 20
+ROTATIONS = 100
 STEPS = (10, 50, 100)  # per cent of the traffic that the newer version gets, one after the other
 
 
@@ -76,7 +76,8 @@ def _all_back(installation: Installation, workload: str, killed: int) -> bool:
 
 def _known(installation: Installation, workload: str) -> None:
     """Wait until every sidecar sends to them again."""
-    key = ("Deployment", NAMESPACE, workload)
+    namespace, _, name = workload.rpartition("/")
+    key = ("Deployment", namespace or NAMESPACE, name)
     Client(State(installation.state)).post("/rollout", {"keys": [key], "within_s": BACK_WITHIN_S})
 
 

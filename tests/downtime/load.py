@@ -94,7 +94,13 @@ def p99_ms(answers: Sequence[Answer]) -> float:
     return ordered[math.ceil(0.99 * len(ordered)) - 1] * 1000 if ordered else 0.0
 
 
+def statuses(answers: Sequence[Answer]) -> dict[str, int]:
+    """How often each status, or error of a connection, was the answer of a request that failed."""
+    return dict(Counter(answer.outcome for answer in answers if answer.failed).most_common())
+
+
 def failures(answers: Sequence[Answer]) -> Counter[str]:
+    """The same by what was asked for."""
     return Counter(str(answer) for answer in answers if answer.failed)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tests.downtime.load import Load, constant, failures, p99_ms
+from tests.downtime.load import Load, constant, failures, p99_ms, statuses
 from tests.e2e.installation import Installation, eventually
 from tests.e2e.traffic import all_links
 
@@ -26,6 +26,7 @@ class Row:
     seconds: float
     sent: int
     failed: int
+    statuses: dict[str, int]
     failures: dict[str, int]
     p99_before_ms: float
     p99_during_ms: float
@@ -66,6 +67,7 @@ def measure(
         seconds=round(ended - before, 1),
         sent=len(load.answers),
         failed=found.total(),
+        statuses=statuses(load.answers),
         failures=dict(found.most_common()),
         p99_before_ms=round(p99_ms(load.between(began, before))),
         p99_during_ms=round(p99_ms(during)),

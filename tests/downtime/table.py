@@ -18,6 +18,8 @@ SERVING = ("users", "links", "social-graph", "news", "web")
 
 ALONE = "the only replica's sidecar is away until it is started again: nobody else can answer"
 
+BROKEN = "a client's connection ends with its gateway, and nobody behind it can send the request again"
+
 
 @dataclass(frozen=True)
 class Case:
@@ -110,6 +112,13 @@ CASES: Sequence[Case] = (
         Case(f"kill -9 of the sidecar of {name}, 1 replica", killing_sidecars(f"{name}-v1"), reason=ALONE)
         for name in SERVING
     ),
+    Case(
+        "kill -9 of the ingress gateways, 2 replicas",
+        killing_sidecars(events.GATEWAY),
+        two(events.GATEWAY),
+        BROKEN,
+    ),
+    Case("kill -9 of the ingress gateway, 1 replica", killing_sidecars(events.GATEWAY), reason=BROKEN),
     Case(f"{events.EDITS} edits of a VirtualService", events.edit_weights, newer),
     Case(f"{events.ROTATIONS} rotations of all certificates", events.rotate_certificates),
     Case("canary of links promoted, and rolled back", events.canary),
