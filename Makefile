@@ -46,6 +46,10 @@ bench-telemetry: $(VENV)/dev ## Measure what traces, metrics and logs cost, in o
 bench-scale: $(VENV)/dev ## Compare lists, searches and news at a thousand and at a million links
 	$(BIN)/python -m tests.bench.scale
 
+.PHONY: zero-downtime
+zero-downtime: $(VENV)/dev ## Count the requests that fail while things are restarted, changed or killed
+	$(BIN)/python -m tests.downtime
+
 .PHONY: render
 render: $(VENV)/dev ## Render the chart for the local mesh
 	$(BIN)/python -m delinkcious.chart

@@ -1,4 +1,4 @@
-"""`delinkcious mesh apply`, `delete`, `reset`, `scale`, `restart`, `rotate`: what changes a mesh beside its files."""
+"""`delinkcious mesh apply`, `delete`, `reset`, `scale`, `restart`, `rotate`: changes beside the files."""
 
 from __future__ import annotations
 

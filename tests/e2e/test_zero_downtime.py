@@ -1,4 +1,4 @@
-"""What is restarted, replaced or changed under constant load fails no request, and loses or doubles no save."""
+"""What is restarted or changed under constant load fails no request, and loses or doubles no save."""
 
 from __future__ import annotations
 

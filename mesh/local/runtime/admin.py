@@ -22,6 +22,8 @@ _WANTED = (
 _ACTIVE = (
     r"^(http\.(inbound|outbound_0\.0\.0\.0_).*\.downstream_rq_active|tcp\.inbound.*\.downstream_cx_active)$"
 )
+# Of a gateway; the second kind is still to say which host it wants.
+_CONNECTIONS = r"^(listener\.\d.*|http\.outbound_0\.0\.0\.0_.*)\.downstream_(pre_)?cx_active$"
 _DOORS = r"^listener_manager\.(listener_stopped|total_listeners_active)$"
 DRAIN_POLL_S = 0.05
 _LINE = re.compile(r'^(.*)\.(\w+): "?([^"\n]*)"?$', re.MULTILINE)
@@ -82,6 +84,11 @@ class Admin:
     async def active_requests(self) -> int:
         """Requests and TCP connections from outside that the process still works on."""
         text = await self._get("/stats", _ACTIVE)
+        return sum(int(value) for _, _, value in _LINE.findall(text))
+
+    async def connections(self) -> int:
+        """Connections into a gateway: nought only when there is none, else more than there are."""
+        text = await self._get("/stats", _CONNECTIONS)
         return sum(int(value) for _, _, value in _LINE.findall(text))
 
     async def serials(self) -> Set[int]:

@@ -181,13 +181,19 @@ class Pod:
         return not self._interrupted.is_set()
 
     async def _quiet(self) -> None:
-        """Let requests that arrived end before the process hears of its stop."""
+        """Let requests that arrived end before the process hears of its stop.
+
+        A gateway has connections with a request still to come: whoever has just opened one, and those from
+        outside whom no last answer has told to leave.
+        """
         if self.sidecar is None:
             return
+        admin = self.sidecar.admin
+        at_work = admin.connections if self.manifest.gateway else admin.active_requests
         deadline = time.monotonic() + min(QUIET_WITHIN_S, self.manifest.grace_s / 2)
         while self.sidecar.delivery.live.is_set() and time.monotonic() < deadline:
             try:
-                if await self.sidecar.admin.active_requests() == 0:
+                if await at_work() == 0:
                     return
             except AdminUnreachable:
                 return
