@@ -37,14 +37,21 @@ def running() -> Iterator[Installation]:
             made.run("down", "--state", str(made.state))
 
 
-def measured(cases: Sequence[Case]) -> list[Row]:
-    rows = []
+def measured(cases: Sequence[Case]) -> tuple[list[Row], bool]:
+    """The rows, and whether all hold; one that comes to no end is told and left out."""
+    rows, hold = [], True
     with running() as installation:
         for case in cases:
-            row = case.row(installation)
-            print(f"{row.event}: {row.failed} of {row.sent} failed {row.failures or ''}", file=sys.stderr)
+            try:
+                row = case.row(installation)
+            except AssertionError as error:
+                print(f"{case.name}: {error}", file=sys.stderr)
+                hold = False
+                continue
+            print("{}: {} of {} failed {}".format(*row.counts), file=sys.stderr)
             rows.append(row)
-    return rows
+            hold = hold and case.holds(row)
+    return rows, hold
 
 
 def show(rows: Sequence[Row]) -> None:
@@ -90,7 +97,7 @@ def main() -> int:
     if chosen.list:
         print("\n".join(case.name for case in cases))
         return 0
-    rows = measured(cases)
+    rows, hold = measured(cases)
     where = f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}"
     machine = f"{where}; {dt.datetime.now(dt.UTC):%Y-%m-%d}; {RATE:g} requests/s"
     if chosen.output == "json":
@@ -98,7 +105,7 @@ def main() -> int:
     else:
         show(rows)
         print(machine)
-    return any((row.failed and not row.reason) or row.lost or row.doubled for row in rows)
+    return not hold
 
 
 if __name__ == "__main__":

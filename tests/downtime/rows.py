@@ -36,8 +36,9 @@ class Row:
     reason: str = ""
 
     @property
-    def clean(self) -> bool:
-        return self.failed == self.lost == self.doubled == 0
+    def counts(self) -> tuple[str, int, int, dict[str, int]]:
+        """What a line of a log says of it."""
+        return self.event, self.failed, self.sent, self.failures
 
     def json(self) -> dict[str, Any]:
         return asdict(self)
