@@ -37,13 +37,13 @@ def running() -> Iterator[Installation]:
             made.run("down", "--state", str(made.state))
 
 
-def measured(cases: Sequence[Case]) -> tuple[list[Row], bool]:
+def measured(cases: Sequence[Case], rate: float) -> tuple[list[Row], bool]:
     """The rows, and whether all hold; one that comes to no end is told and left out."""
     rows, hold = [], True
     with running() as installation:
         for case in cases:
             try:
-                row = case.row(installation)
+                row = case.row(installation, rate)
             except AssertionError as error:
                 print(f"{case.name}: {error}", file=sys.stderr)
                 hold = False
@@ -88,6 +88,7 @@ def main() -> int:
     parser.add_argument("words", nargs="*", help="only rows whose name has all of these words")
     parser.add_argument("--without", nargs="*", default=[], help="no rows whose name has one of these")
     parser.add_argument("--times", type=int, default=1, help="each row, so often")
+    parser.add_argument("--rate", type=float, default=RATE, help="requests a second")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     parser.add_argument("--list", action="store_true", help="name the rows, and do nothing")
     chosen = parser.parse_args()
@@ -97,9 +98,9 @@ def main() -> int:
     if chosen.list:
         print("\n".join(case.name for case in cases))
         return 0
-    rows, hold = measured(cases)
+    rows, hold = measured(cases, chosen.rate)
     where = f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}"
-    machine = f"{where}; {dt.datetime.now(dt.UTC):%Y-%m-%d}; {RATE:g} requests/s"
+    machine = f"{where}; {dt.datetime.now(dt.UTC):%Y-%m-%d}; {chosen.rate:g} requests/s"
     if chosen.output == "json":
         print(json.dumps({"machine": machine, "rows": [row.json() for row in rows]}, indent=2))
     else:

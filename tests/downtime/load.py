@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, cycle
 from typing import Literal
 
 import httpx
@@ -21,6 +21,7 @@ from tests.e2e.installation import Account, Installation
 RATE = 100.0  # requests a second, sent at their time however long the answers take
 CONNECTIONS = 8  # that are kept alive; each has a tenth of a second between its requests
 ON_A_NEW_ONE = 5  # every fifth request opens a connection of its own
+WRITERS, READERS = 4, 2  # in turn; one alone would wait for his own locks, and meet his own limits
 ANSWERED_WITHIN_S = 10.0
 ENDED_WITHIN_S = 60.0
 # With an Idempotency-Key a save may be sent until it is acknowledged.
@@ -75,8 +76,8 @@ class Answer:
 class Load:
     """The answers so far, and the addresses whose save was acknowledged or was never to be."""
 
-    writer: Account
-    reader: Account
+    writers: list[Account]
+    readers: list[Account]
     answers: list[Answer] = field(default_factory=list)
     acknowledged: list[str] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
@@ -111,10 +112,13 @@ def constant(installation: Installation, *, rate: float = RATE, saves_again: boo
     Those are sent again with their Idempotency-Key until they are acknowledged; what counts as their answer
     is the first one.
     """
-    load = Load(installation.account(), installation.account())
+    writers, readers = ([installation.account() for _ in range(count)] for count in (WRITERS, READERS))
+    load = Load(writers, readers)
     with installation.edge() as edge:
-        path = f"/api/v1/following/{load.writer.name}"
-        edge.put(path, headers=load.reader.headers).raise_for_status()
+        for reader in readers:
+            for writer in writers:
+                path = f"/api/v1/following/{writer.name}"
+                edge.put(path, headers=reader.headers).raise_for_status()
     sending = _Sending(installation, load, rate, saves_again)
     thread = threading.Thread(target=sending.run, name="load")
     thread.start()
@@ -135,7 +139,7 @@ class _Sending:
         self.errors: list[BaseException] = []
         self._base, self._trusted = installation.url, installation.trusted
         self._load, self._rate, self._saves_again = load, rate, saves_again
-        self._accounts = {"writer": load.writer, "reader": load.reader}
+        self._turns = {"writer": cycle(load.writers), "reader": cycle(load.readers)}
 
     def run(self) -> None:
         try:
@@ -171,14 +175,14 @@ class _Sending:
     async def _send(self, client: httpx.AsyncClient, deed: Deed, fresh: bool) -> None:
         headers = {"connection": "close"} if fresh else {}
         if deed.who != "nobody":
-            headers |= self._accounts[deed.who].headers
+            headers |= next(self._turns[deed.who]).headers
         url, body = "", None
         if deed is SAVE:
             headers["idempotency-key"] = uuid.uuid4().hex
             url = f"https://example.org/{uuid.uuid4()}"
             body = {"url": url, "title": "A page"}
         request = client.build_request(
-            deed.method, deed.path.format(writer=self._load.writer.name), headers=headers, json=body
+            deed.method, deed.path.format(writer=self._load.writers[0].name), headers=headers, json=body
         )
         began = time.monotonic()
         outcome = await _outcome(client, request)

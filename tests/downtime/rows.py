@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tests.downtime.load import Load, constant, failures, p99_ms, statuses
+from tests.downtime.load import RATE, Load, constant, failures, p99_ms, statuses
 from tests.e2e.installation import Installation, eventually
 from tests.e2e.traffic import all_links
 
@@ -50,10 +50,11 @@ def measure(
     happen: Callable[[], object],
     *,
     saves_again: bool = False,
+    rate: float = RATE,
     reason: str = "",
 ) -> Row:
     """Let it happen under load; `reason` is why requests may fail, and stands in the row when some did."""
-    with constant(installation, saves_again=saves_again) as load:
+    with constant(installation, rate=rate, saves_again=saves_again) as load:
         began = time.monotonic()
         _answered(load, began, BEFORE)
         before = time.monotonic()
@@ -87,7 +88,7 @@ def _answered(load: Load, since: float, answers: int) -> None:
 def _lost_and_doubled(installation: Installation, load: Load) -> tuple[int, int]:
     """Acknowledged saves that are not there; links that are there twice, or that a second save changed."""
     with installation.edge() as edge:
-        kept = all_links(edge, load.writer)
+        kept = [link for writer in load.writers for link in all_links(edge, writer)]
     times = Counter(link["url"] for link in kept)
     lost = sum(times[url] == 0 for url in load.acknowledged)
     doubled = sum(number > 1 for number in times.values()) + sum(link["version"] > 1 for link in kept)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass
 
 from tests.downtime import events, release
+from tests.downtime.load import RATE
 from tests.downtime.rows import Row, measure
 from tests.e2e.installation import Installation
 
@@ -41,14 +42,15 @@ class Case:
         allowed = self.allowed * row.sent if self.reason else 0
         return row.failed <= allowed and row.lost == row.doubled == 0
 
-    def row(self, installation: Installation) -> Row:
-        """Let it happen, and count."""
+    def row(self, installation: Installation, rate: float = RATE) -> Row:
+        """Let it happen under so many requests a second, and count."""
         with self.around(installation):
             return measure(
                 installation,
                 self.name,
                 lambda: self.event(installation),
                 saves_again=self.saves_again,
+                rate=rate,
                 reason=self.reason,
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def happens(_: object) -> None:
     ],
 )
 def test_a_row_holds_when_nothing_failed_that_may_not(
-    case: Case, changes: dict[str, int], *, holds: bool
+    case: Case, changes: dict[str, Any], *, holds: bool
 ) -> None:
     assert case.holds(dataclasses.replace(ROW, **changes)) is holds
 
