@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 from rich.console import Console
 from rich.table import Table
 
@@ -44,11 +45,11 @@ def measured(cases: Sequence[Case], rate: float) -> tuple[list[Row], bool]:
         for case in cases:
             try:
                 row = case.row(installation, rate)
-            except AssertionError as error:
+            except (AssertionError, httpx.HTTPError) as error:
                 print(f"{case.name}: {error}", file=sys.stderr)
                 hold = False
                 continue
-            print("{}: {} of {} failed {}".format(*row.counts), file=sys.stderr)
+            print(row, file=sys.stderr, flush=True)
             rows.append(row)
             hold = hold and case.holds(row)
     return rows, hold

@@ -35,10 +35,11 @@ class Row:
     doubled: int
     reason: str = ""
 
-    @property
-    def counts(self) -> tuple[str, int, int, dict[str, int]]:
-        """What a line of a log says of it."""
-        return self.event, self.failed, self.sent, self.failures
+    def __str__(self) -> str:
+        failed = f"{self.failed} of {self.sent} failed {self.failures or ''}".rstrip()
+        p99 = f"p99 {self.p99_before_ms:g} ms, then {self.p99_during_ms:g} ms"
+        saves = f"{self.acknowledged} saves, {self.lost} lost, {self.doubled} doubled"
+        return f"{self.event}: {self.seconds:g} s, {failed}; {p99}; {saves}"
 
     def json(self) -> dict[str, Any]:
         return asdict(self)

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)  # pytest --log-cli-level=info shows the figur
 
 def holds(installation: Installation, case: Case) -> None:
     row = case.row(installation)
-    log.info("%s: %s of %s failed %s, p99 %s ms", *row.counts, row.p99_during_ms)
+    log.info("%s", row)
     assert case.holds(row), row
 
 
