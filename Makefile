@@ -46,6 +46,10 @@ bench-telemetry: $(VENV)/dev ## Measure what traces, metrics and logs cost, in o
 bench-scale: $(VENV)/dev ## Compare lists, searches and news at a thousand and at a million links
 	$(BIN)/python -m tests.bench.scale
 
+.PHONY: zero-downtime
+zero-downtime: $(VENV)/dev ## Count the requests that fail while things are restarted, changed or killed
+	$(BIN)/python -m tests.downtime
+
 .PHONY: bench-start
 bench-start: $(VENV)/dev ## Measure how soon a second start is of use, and what everything takes when idle
 	$(BIN)/python -m tests.bench.start

@@ -197,6 +197,7 @@ for _verb in (
     mesh_change.reset,
     mesh_change.scale,
     mesh_change.restart,
+    mesh_change.rotate,
 ):
     mesh.add_command(_verb)
 mesh.add_command(mesh_logs.logs)

@@ -1,4 +1,4 @@
-"""`delinkcious mesh apply`, `delete`, `reset`, `scale`, `restart`: what changes a mesh beside its files."""
+"""`delinkcious mesh apply`, `delete`, `reset`, `scale`, `restart`, `rotate`: changes beside the files."""
 
 from __future__ import annotations
 
@@ -112,6 +112,14 @@ def restart(target: str, namespace: str, state: Path | None) -> None:
     body = {"namespace": namespace, "name": _deployment(target)}
     answer = Client(meant(state)).post("/restart", body)
     click.echo(f"{target} restarted ({answer['ms'] / 1000:.1f} s)")
+
+
+@click.command()
+@state_option
+def rotate(state: Path | None) -> None:
+    """Give every sidecar and gateway a new certificate and key now; open connections go on."""
+    answer = Client(meant(state)).post("/rotate", {})
+    click.echo(f"{answer['proxies']} proxies show new certificates after {answer['ms']:.0f} ms")
 
 
 def _deployment(target: str) -> str:

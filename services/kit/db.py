@@ -25,6 +25,8 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 # A statement that outlives every deadline of the interface is a fault; the server ends it by itself.
 STATEMENT_TIMEOUT_MS = 60_000
 CONNECT_TIMEOUT_S = 5.0
+# A server that restarts refuses connections for about a second: a request that has to wait may as well.
+RECONNECT_AFTER_S = 0.05
 # How soon a client should try again when the database is away: it restarts within a second or two.
 RETRY_AFTER_S = 2.0
 
@@ -115,7 +117,7 @@ class Database:
     async def _acquire(self) -> Connection:
         begun = perf_counter()
         try:
-            connection: Connection = await self.pool.acquire(timeout=self._acquire_timeout_s)
+            return await self._connected(begun + self._acquire_timeout_s)
         except TimeoutError as error:
             self._metrics.timeouts.inc()
             raise Unavailable("all database connections are busy", retry_after_s=1) from error
@@ -123,7 +125,19 @@ class Database:
             _unavailable(error)
         finally:
             self._metrics.wait.observe(perf_counter() - begun)
-        return connection
+
+    async def _connected(self, deadline: float) -> Connection:
+        """A connection; a server that restarts meanwhile is waited for as one of them that is busy."""
+        while True:
+            try:
+                connection: Connection = await self.pool.acquire(timeout=max(0.0, deadline - perf_counter()))
+                return connection
+            except TimeoutError:
+                raise
+            except (OSError, *_LOST):
+                if perf_counter() + RECONNECT_AFTER_S >= deadline:
+                    raise
+            await asyncio.sleep(RECONNECT_AFTER_S)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 import aiohttp
+import msgspec
 
 from mesh.local.runtime.errors import MeshError
 
@@ -21,6 +22,8 @@ _WANTED = (
 _ACTIVE = (
     r"^(http\.(inbound|outbound_0\.0\.0\.0_).*\.downstream_rq_active|tcp\.inbound.*\.downstream_cx_active)$"
 )
+# Of a gateway; the second kind is still to say which host it wants.
+_CONNECTIONS = r"^(listener\.\d.*|http\.outbound_0\.0\.0\.0_.*)\.downstream_(pre_)?cx_active$"
 _DOORS = r"^listener_manager\.(listener_stopped|total_listeners_active)$"
 DRAIN_POLL_S = 0.05
 _LINE = re.compile(r'^(.*)\.(\w+): "?([^"\n]*)"?$', re.MULTILINE)
@@ -82,6 +85,17 @@ class Admin:
         """Requests and TCP connections from outside that the process still works on."""
         text = await self._get("/stats", _ACTIVE)
         return sum(int(value) for _, _, value in _LINE.findall(text))
+
+    async def connections(self) -> int:
+        """Connections into a gateway: nought only when there is none, else more than there are."""
+        text = await self._get("/stats", _CONNECTIONS)
+        return sum(int(value) for _, _, value in _LINE.findall(text))
+
+    async def serials(self) -> Set[int]:
+        """The serial numbers of the certificates that it shows to others."""
+        shown = msgspec.json.decode(await self._get("/certs"))
+        chains = [chain for one in shown["certificates"] for chain in one.get("cert_chain") or []]
+        return {int(chain["serial_number"], 16) for chain in chains}
 
     async def drain(self, within_s: float) -> None:
         """Close the doors: connections end after their next answer, and soon nobody is let in any more."""

@@ -27,6 +27,7 @@ class Identity:
     chain: str
     key: str
     renew_at: datetime
+    serial: int
 
 
 class Authority:
@@ -60,7 +61,8 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
         chain = certificate.public_bytes(serialization.Encoding.PEM).decode()
-        return Identity(chain, private_pem(key).decode(), now + self._leaf_lifetime / 2)
+        renew_at = now + self._leaf_lifetime / 2
+        return Identity(chain, private_pem(key).decode(), renew_at, certificate.serial_number)
 
 
 def identity_secret(name: str, chain: str, key: str) -> bytes:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mesh.local.model import Finding, InvalidConfig
-from mesh.local.runtime import asked, explaining, held, rolling, views
+from mesh.local.runtime import asked, explaining, held, rolling, rotating, views
 from mesh.local.runtime.applied import Key
 from mesh.local.runtime.errors import DeliveryFailed, MeshError, NotFound, NotReady, Unanswered
 from mesh.local.runtime.topology import topology
@@ -77,6 +78,7 @@ class Control:
                 Route("/rollout", _answering(self._rollout), methods=post),
                 Route("/scale", _answering(self._scale), methods=post),
                 Route("/restart", _answering(self._restart), methods=post),
+                Route("/rotate", _answering(self._rotate), methods=post),
                 Route("/stop", _answering(self._stop), methods=post),
             ]
         )
@@ -185,6 +187,11 @@ class Control:
         mesh.controller.want(mesh.desired.config, mesh.overrides.entries)
         key = ("Deployment", target.namespace, target.name)
         return {"ms": 1000 * await rolling.rolled_out(mesh, [key], asked.ROLLED_OUT_WITHIN_S)}
+
+    async def _rotate(self, _: Request) -> Any:
+        began = time.monotonic()
+        proxies = await rotating.rotate(list(self._mesh.controller.pods.values()))
+        return {"proxies": proxies, "ms": 1000 * (time.monotonic() - began)}
 
     async def _stop(self, _: Request) -> Any:
         self._mesh.stop()

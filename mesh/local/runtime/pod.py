@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -185,17 +185,20 @@ class Pod:
         return not self._interrupted.is_set()
 
     async def _quiet(self) -> None:
-        """Let requests that arrived end before the process hears of its stop."""
+        """Let requests that arrived end before the process hears of its stop.
+
+        A gateway has connections with a request still to come: whoever has just opened one, and those from
+        outside whom no last answer has told to leave. And it has no process behind it that drains: what runs
+        has all of the grace period that is left.
+        """
         if self.sidecar is None:
             return
-        deadline = time.monotonic() + min(QUIET_WITHIN_S, self.manifest.grace_s / 2)
-        while self.sidecar.delivery.live.is_set() and time.monotonic() < deadline:
-            try:
-                if await self.sidecar.admin.active_requests() == 0:
-                    return
-            except AdminUnreachable:
-                return
-            await asyncio.sleep(QUIET_POLL_S)
+        admin, grace_s = self.sidecar.admin, self.manifest.grace_s
+        soon_s = min(QUIET_WITHIN_S, grace_s / 2)
+        live = self.sidecar.delivery.live
+        if self.manifest.gateway:
+            await _none(admin.connections, live, soon_s)
+        await _none(admin.active_requests, live, grace_s - 2 * soon_s if self.manifest.gateway else soon_s)
 
     def _make(self, word: str, index: int, policy: str) -> Container:
         manifest, around = self.manifest, self._around
@@ -255,6 +258,18 @@ class Pod:
 
     def _report(self, text: str) -> None:
         self._around.report(f"pod {self.manifest.key}: {text}")
+
+
+async def _none(count: Callable[[], Awaitable[int]], live: asyncio.Event, within_s: float) -> None:
+    """Wait for there to be none of what a live Envoy counts, for so long at most."""
+    deadline = time.monotonic() + within_s
+    while live.is_set() and time.monotonic() < deadline:
+        try:
+            if await count() == 0:
+                return
+        except AdminUnreachable:
+            return
+        await asyncio.sleep(QUIET_POLL_S)
 
 
 def without_proxies(env: Mapping[str, str]) -> dict[str, str]:

@@ -79,7 +79,7 @@ class Sidecar:
             msgspec.json.encode(bootstrap.bootstrap(self.proxy, runtime_values)),
         )
         self._put(files.ROOT_SECRET, root_secret(files.ROOT_SECRET, self._authority.root_pem))
-        self.renew_at = self._renew()
+        self.renew()
         self.set_credentials(credentials)
 
     async def deliver(
@@ -92,6 +92,13 @@ class Sidecar:
     async def settled(self) -> bool:
         """Whether an Envoy that starts now or soon serves by its files; as `Delivery.settled`."""
         return await self.delivery.settled(lambda: not self.leaving and self.container.pause_s <= SOON_S)
+
+    def renew(self) -> None:
+        """Give it a new certificate, for connections that begin from now on. Raises NotWritten."""
+        identity = self._authority.issue(self.proxy.principal)
+        name = files.IDENTITY_SECRET
+        self._put(name, identity_secret(name, identity.chain, identity.key))
+        self.renew_at, self.serial = identity.renew_at, identity.serial
 
     @property
     def leaving(self) -> bool:
@@ -125,17 +132,11 @@ class Sidecar:
             self.delivery.began()
         self._changed()
 
-    def _renew(self) -> datetime:
-        identity = self._authority.issue(self.proxy.principal)
-        name = files.IDENTITY_SECRET
-        self._put(name, identity_secret(name, identity.chain, identity.key))
-        return identity.renew_at
-
     async def _rotate(self) -> None:
         while True:
             await asyncio.sleep(max(0.05, (self.renew_at - datetime.now(UTC)).total_seconds()))
             try:
-                self.renew_at = self._renew()
+                self.renew()
             except NotWritten as error:
                 self._report(f"its certificate is not renewed, trying again: {error}")
                 self.renew_at = datetime.now(UTC) + RENEWAL_RETRY

@@ -1,6 +1,10 @@
 """The database as a service uses it: transactions by task, constraint names, a server that goes away."""
 
 import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import asyncpg
 import msgspec
@@ -112,6 +116,47 @@ async def test_a_lost_connection_is_unavailable_and_the_next_one_works(settings:
         with pytest.raises(Unavailable):
             await database.execute("SELECT pg_terminate_backend(pg_backend_pid())")
         await database.ping()
+
+
+@asynccontextmanager
+async def passing_on(port: int, url: str) -> AsyncIterator[None]:
+    """Listens on a port of 127.0.0.1 and passes on what comes to the server of `url`."""
+    server = urlsplit(url)
+
+    async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(65_536):
+            target.write(data)
+        target.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(server.hostname, server.port)
+        await asyncio.gather(copy(reader, back), copy(there, writer))
+
+    async with await asyncio.start_server(serve, "127.0.0.1", port):
+        yield
+
+
+async def test_a_server_that_restarts_is_waited_for_like_a_busy_connection(settings: ServiceSettings) -> None:
+    url = settings.database_url.reveal()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    away = Secret(url.replace(urlsplit(url).netloc.rpartition("@")[2], f"127.0.0.1:{port}"))
+    patient = msgspec.structs.replace(settings, database_url=away, database_acquire_timeout_s=5.0)
+    async with open_pool(patient) as database:
+        waiting = asyncio.create_task(database.fetchval("SELECT 1"))
+        await asyncio.wait([waiting], timeout=0.2)
+        assert not waiting.done()
+        async with passing_on(port, url):
+            assert await waiting == 1
+
+
+async def test_a_server_that_stays_away_is_unavailable(settings: ServiceSettings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    away = Secret(f"postgresql://nobody@127.0.0.1:{port}/nothing")
+    async with open_pool(msgspec.structs.replace(settings, database_url=away)) as database:
+        with pytest.raises(Unavailable):
+            await database.ping()
 
 
 async def test_a_farewell_that_an_idle_connection_has_heard_is_unavailable_and_the_next_one_works(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -153,6 +154,55 @@ def test_a_restarted_gateway_sends_its_clients_to_the_next(new_mesh: NewMesh, ma
         mesh.client.post("/restart", {"namespace": "default", "name": "gate"})
     assert load.failed == {}
     assert mesh.pod("gate")["name"] != old
+
+
+def test_a_restarted_gateway_answers_who_had_connected_but_not_asked_yet(
+    new_mesh: NewMesh, manifests: Manifests
+) -> None:
+    mesh = new_mesh(manifests.pair() + manifests.gateway())
+    old, ip = mesh.pod("gate")["name"], mesh.pod("gate")["ip"]
+    with socket.create_connection((ip, 8080)) as waiting, ThreadPoolExecutor(1) as pool:
+        restarted = pool.submit(mesh.client.post, "/restart", {"namespace": "default", "name": "gate"})
+        until(lambda: refuses(ip, 8080))
+        waiting.sendall(b"GET / HTTP/1.1\r\nhost: reviews\r\n\r\n")
+        answer = waiting.recv(65_536)
+        restarted.result()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"\r\nconnection: close\r\n" in answer
+    assert mesh.pod("gate")["name"] != old
+
+
+def refuses(ip: str, port: int) -> bool:
+    try:
+        socket.create_connection((ip, port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_new_certificates_for_all_are_shown_at_once_and_lose_no_request(
+    new_mesh: NewMesh, manifests: Manifests
+) -> None:
+    mesh = new_mesh(manifests.pair() + manifests.strict())
+    before = serials(mesh)
+    with Load(lambda: mesh.from_pod("client"), "http://reviews/") as load:
+        for _ in range(5):
+            code, said = mesh.command("rotate")
+            assert code == 0, said
+            assert not before & serials(mesh)
+            before |= serials(mesh)
+    assert load.failed == {}
+    assert "proxies show new certificates" in said
+
+
+def serials(mesh: Running) -> set[str]:
+    """Of the certificates that the Envoys show."""
+    found = set()
+    for pod in mesh.client.get("/get/pods"):
+        shown = httpx.get(f"http://{pod['admin']}/certs", trust_env=False).json()["certificates"]
+        found |= {chain["serial_number"] for one in shown for chain in one["cert_chain"]}
+    assert found
+    return found
 
 
 def test_scaling_adds_and_removes_pods_and_loses_no_request(new_mesh: NewMesh, manifests: Manifests) -> None:

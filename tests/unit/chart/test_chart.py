@@ -116,3 +116,24 @@ def test_a_version_of_its_own_settings_and_image_gets_them() -> None:
 def test_the_gateway_can_be_left_to_an_existing_one() -> None:
     names = [m["metadata"]["name"] for m in manifests({"gateway": {"enabled": False}})]
     assert "ingressgateway" not in names
+
+
+def test_a_sidecar_stays_for_the_requests_of_its_process_but_not_beyond_the_grace_period() -> None:
+    for deployment in of_kind("Deployment"):
+        template = deployment["spec"]["template"]
+        name, annotations = deployment["metadata"]["name"], template["metadata"]["annotations"]
+        proxy = yaml.safe_load(annotations["proxy.istio.io/config"])["proxyMetadata"]
+        assert proxy["EXIT_ON_ZERO_ACTIVE_CONNECTIONS"] == "true", name
+        first = int(proxy.get("MINIMUM_DRAIN_DURATION", "5s").removesuffix("s"))
+        assert first < template["spec"]["terminationGracePeriodSeconds"], name
+
+
+def test_no_change_and_no_emptied_node_takes_the_last_pods() -> None:
+    budgets = {each["metadata"]["name"]: each["spec"] for each in of_kind("PodDisruptionBudget")}
+    for deployment in of_kind("Deployment"):
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        name = labels.get("app") or labels["istio"]
+        assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}, name
+        assert budgets[name]["maxUnavailable"] == 1
+        assert budgets[name]["selector"]["matchLabels"].items() <= labels.items(), name
+    assert of_kind("PodDisruptionBudget", chart.local_values()) == []

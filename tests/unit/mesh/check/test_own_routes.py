@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ def route(file: str, name: str, path: str) -> dict[str, Any]:
 def takes(path: str) -> Any:
     def matches(match: dict[str, Any]) -> bool:
         uri = match.get("uri", {"prefix": "/"})
+        if "regex" in uri:
+            return re.fullmatch(uri["regex"], path) is not None
         return path == uri["exact"] if "exact" in uri else path.startswith(uri["prefix"])
 
     return matches
@@ -43,3 +47,24 @@ def test_a_file_that_the_pages_pass_on_may_last_as_long_as_at_the_edge(path: str
 def test_everything_else_of_links_keeps_the_usual_time() -> None:
     usual = route("links.yaml", "links", "/api/v1/links")
     assert usual["name"] == "mesh" and usual["timeout"] == "15s"
+
+
+OWN = ("users", "links", "social-graph")
+PATHS = ("", "/", "/1", "/1/2")
+
+
+@pytest.mark.parametrize("service", OWN)
+def test_what_may_be_sent_again_goes_where_the_rest_goes(service: str) -> None:
+    documents = yaml.safe_load_all((ISTIO / "gateway.yaml").read_text())
+    routes = {each["name"]: each for each in next(documents_of(documents))["spec"]["http"]}
+    again, rest = routes[f"{service}-again"], routes[service]
+    assert again["delegate"] == rest["delegate"] and again["timeout"] == rest["timeout"]
+    bases = [match["uri"]["exact"] for match in rest["match"] if "exact" in match["uri"]]
+    for path in (base + more for base in bases for more in PATHS):
+        asked = any(map(takes(path), rest["match"]))
+        assert all(takes(path)(match) == asked for match in again["match"]), path
+
+
+def documents_of(documents: Iterator[Any]) -> Iterator[dict[str, Any]]:
+    """The VirtualServices."""
+    return (document for document in documents if document["kind"] == "VirtualService")
