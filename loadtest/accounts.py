@@ -32,6 +32,7 @@ class Account:
     expires_at: float
     api_token: str = field(default="", repr=False)
     renewing: bool = False
+    importing: bool = False
 
     @property
     def headers(self) -> dict[str, str]:
@@ -49,9 +50,7 @@ class Account:
         return not self.renewing and self.expires_at - now < RENEWED_BEFORE_S
 
 
-def enter(
-    begin_with: bytes, clock: Callable[[], float] = time.time
-) -> Generator[Request, Answer, Account]:
+def enter(begin_with: str, clock: Callable[[], float] = time.time) -> Generator[Request, Answer, Account]:
     """Sign up, in, get a program's token and import the file to begin with. Raises NotLetIn."""
     credentials = {"username": f"load-{secrets.token_hex(6)}", "password": secrets.token_urlsafe(18)}
     yield from _must(send("sign up", "POST", "/api/v1/users", {}, credentials))

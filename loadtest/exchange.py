@@ -24,7 +24,7 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    body: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -63,4 +63,4 @@ def send(
     if body is None:
         return Request(name, method, path, headers)
     typed = {**headers, "content-type": "application/json"}
-    return Request(name, method, path, typed, json.dumps(body).encode())
+    return Request(name, method, path, typed, json.dumps(body))

@@ -1,12 +1,12 @@
 """What journeys read and write: links, files, words to look for, people to follow."""
 
-# ruff: noqa: S311 - example data
 from __future__ import annotations
 
 import html
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from loadtest.accounts import Account
@@ -27,15 +27,28 @@ class World:
 
     def somebody(self, dice: random.Random) -> Account:
         """Who begins a journey."""
-        return self.accounts[PowerLaw(len(self.accounts), ACTIVITY_LAW).draw(dice)]
+        return self.accounts[self._activity.draw(dice)]
 
     def followed(self, dice: random.Random) -> Account:
         """Whom somebody wants to follow."""
-        return self.accounts[PowerLaw(len(self.accounts), FOLLOWER_LAW).draw(dice)]
+        return self.accounts[self._fame.draw(dice)]
+
+    def importer(self, who: Account, dice: random.Random) -> Account:
+        """Who imports a file: nobody two at once, as long as somebody is free."""
+        free = [account for account in self.accounts if not account.importing]
+        return dice.choice(free) if who.importing and free else who
+
+    @cached_property
+    def _activity(self) -> PowerLaw:
+        return PowerLaw(len(self.accounts), ACTIVITY_LAW)
+
+    @cached_property
+    def _fame(self) -> PowerLaw:
+        return PowerLaw(len(self.accounts), FOLLOWER_LAW)
 
 
 def link(dice: random.Random) -> dict[str, Any]:
-    """A link to save that nobody has saved before."""
+    """A link to save that its owner hardly has yet."""
     words = dice.choices(WORDS, k=dice.randint(3, 8))
     host = name(host_law().draw(dice))
     return {
@@ -62,11 +75,11 @@ def words_to_look_for(dice: random.Random) -> str:
     return " ".join(words)
 
 
-def bookmark_file(dice: random.Random, links: int = FILE_LINKS) -> bytes:
+def bookmark_file(dice: random.Random, links: int = FILE_LINKS) -> str:
     """A file as browsers export it."""
     lines = ["<!DOCTYPE NETSCAPE-Bookmark-file-1>", "<TITLE>Bookmarks</TITLE>", "<DL><p>"]
     lines += [_entry(link(dice), dice) for _ in range(links)]
-    return "\n".join([*lines, "</DL><p>", ""]).encode()
+    return "\n".join([*lines, "</DL><p>", ""])
 
 
 def _entry(saved: Mapping[str, Any], dice: random.Random) -> str:
