@@ -161,7 +161,11 @@ def _command(context: click.Context) -> str:
         value = context.params.get(parameter.name or "")
         if context.get_parameter_source(parameter.name or "") != click.core.ParameterSource.COMMANDLINE:
             continue
-        words += [parameter.opts[-1]] if value is True else [parameter.opts[-1], shlex.quote(f"{value}")]
+        words += (
+            [parameter.opts[-1]]
+            if value is True
+            else [parameter.opts[-1], shlex.quote(f"{value:g}" if isinstance(value, float) else f"{value}")]
+        )
     return " ".join(words)
 
 

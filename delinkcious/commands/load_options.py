@@ -45,9 +45,9 @@ _BOTH = (
     click.option(
         "--accounts",
         type=click.IntRange(1, MAX_ACCOUNTS),
-        default=20,
+        default=40,
         show_default=True,
-        help="So many are made and signed in.",
+        help="So many are made and signed in; each has its own limits.",
     ),
     click.option(
         "--seed",

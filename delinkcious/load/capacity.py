@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -21,9 +21,9 @@ from loadtest.tally import Row
 METHOD = (
     "Open loop with Poisson arrivals: a request's latency counts from when it was due, and all requests of a "
     "step count, however late they are answered. Each step offers more by a factor, up to twice the most "
-    "that was answered well in time; then come steps between the last that kept up and the first that did not. "
-    "Knee: the step highest above the straight line from the first step to the most load, both axes scaled "
-    "to 0 ... 1 (Kneedle)."
+    "that was answered well in time; then come steps between the last that kept up and the first that did "
+    "not. Knee: the step highest above the straight line from the first step to the most load, both axes "
+    "scaled to 0 ... 1 (Kneedle)."
 )
 
 
@@ -102,14 +102,25 @@ async def _points(loop: OpenLoop, steps: Steps, stopped: asyncio.Event) -> Async
     # One step whose figures nobody keeps: connections are opened, caches filled, code compiled.
     await _step(loop, steps, steps.first, stopped)
     points: list[Point] = []
-    rate: float | None = steps.first
-    while rate is not None and (point := await _step(loop, steps, rate, stopped)) is not None:
-        points.append(point)
-        yield point
-        rate = knee.next_rate(points, steps.factor, steps.most_rate)
-    for between in knee.refined(points, steps.refined) if points else ():
-        if (point := await _step(loop, steps, between, stopped)) is not None:
+    # What is found between may be more than was known before: then twice of it is more, too.
+    for rates in (_rising(points, steps), _between(points, steps), _rising(points, steps)):
+        for rate in rates:
+            if (point := await _step(loop, steps, rate, stopped)) is None:
+                return
+            points.append(point)
             yield point
+
+
+def _rising(points: list[Point], steps: Steps) -> Iterator[float]:
+    """What to offer next, again and again, by what the points are then."""
+    if not points:
+        yield steps.first
+    while (rate := knee.next_rate(points, steps.factor, steps.most_rate)) is not None:
+        yield rate
+
+
+def _between(points: list[Point], steps: Steps) -> Iterator[float]:
+    yield from knee.refined(points, steps.refined)
 
 
 async def _step(loop: OpenLoop, steps: Steps, rate: float, stopped: asyncio.Event) -> Point | None:

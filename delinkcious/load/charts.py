@@ -7,8 +7,9 @@ page, and matplotlib draws in fixed colours.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pygal
@@ -22,7 +23,8 @@ COLOURS = tuple(f"var(--series-{number})" for number in range(1, 5))
 # In a bar chart: so many processes, those that used most.
 PROCESSES = 12
 
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+# pygal signs its work, and tells a script of its own, which is not there, how it was drawn.
+_NOT_DRAWN = re.compile(r"<!--.*?-->|<script\b.*?</script>", re.DOTALL)
 _STYLE = Style(
     background="transparent",
     plot_background="transparent",
@@ -51,11 +53,11 @@ def over_time(run: Run) -> list[str]:
     rates = _xy("requests a second", "seconds")
     rates.add("succeeded", list(zip(at, (block.rate for block in blocks), strict=True)))
     rates.add("failed", list(zip(at, (block.failed / run.block_s for block in blocks), strict=True)))
-    latencies = _xy("milliseconds", "seconds", logarithmic=True)
-    for title, name in (("p50", "p50_ms"), ("p90", "p90_ms"), ("p99", "p99_ms")):
-        points = zip(at, (getattr(block, name) for block in blocks), strict=True)
-        latencies.add(title, _known(list(points)))
-    return [_svg(rates), _svg(latencies)]
+    latencies = {
+        title: list(zip(at, (getattr(block, name) for block in blocks), strict=True))
+        for title, name in (("p50", "p50_ms"), ("p90", "p90_ms"), ("p99", "p99_ms"))
+    }
+    return [_svg(rates), _svg(_logarithmic("milliseconds", "seconds", latencies))]
 
 
 def processes(run: Run) -> str:
@@ -73,21 +75,43 @@ def curve(found: Capacity) -> list[str]:
     goodput.add("goodput", [(point.offered, point.goodput) for point in found.points])
     most = max(point.offered for point in found.points)
     goodput.add("all of it", [(0, 0), (most, most)], show_dots=False, stroke_style={"dasharray": "4, 6"})
-    latency = _xy("p99, milliseconds", "offered, a second", logarithmic=True)
-    latency.add("p99", _known([(point.offered, point.p99_ms) for point in found.points]))
-    latency.add("p50", _known([(point.offered, point.p50_ms) for point in found.points]))
+    latencies: dict[str, Points] = {
+        "p99": [(point.offered, point.p99_ms) for point in found.points],
+        "p50": [(point.offered, point.p50_ms) for point in found.points],
+    }
     if found.verdict is not None and (knee := found.verdict.knee) is not None:
         goodput.add("knee", [(knee.offered, knee.goodput)], dots_size=8)
-        latency.add("knee", _known([(knee.offered, knee.p99_ms)]), dots_size=8)
-    return [_svg(goodput), _svg(latency)]
+        latencies["knee"] = [(knee.offered, knee.p99_ms)]
+    return [_svg(goodput), _svg(_logarithmic("milliseconds", "offered, a second", latencies))]
 
 
-def _known(points: Points) -> list[tuple[float, float]]:
-    return [(x, y) for x, y in points if y]
+def _xy(title: str, below: str) -> Any:
+    return pygal.XY(**_options(title), x_title=below, dots_size=3)
 
 
-def _xy(title: str, below: str, *, logarithmic: bool = False) -> Any:
-    return pygal.XY(**_options(title), x_title=below, logarithmic=logarithmic, dots_size=3)
+def _logarithmic(title: str, below: str, series: Mapping[str, Points]) -> Any:
+    """Heights as logarithms: pygal's own logarithmic charts bend the other axis, too."""
+    chart = _xy(title, below)
+    chart.value_formatter = lambda found: f"{10**found:.3g}" if isinstance(found, int | float) else str(found)
+    known = {name: [(x, math.log10(y)) for x, y in points if y] for name, points in series.items()}
+    heights = [height for points in known.values() for _, height in points] or [0.0]
+    chart.y_labels = _steps(min(heights), max(heights))
+    for name, points in known.items():
+        chart.add(name, points)
+    return chart
+
+
+def _steps(low: float, high: float) -> list[dict[str, Any]]:
+    """1, 2, 5, 10 ... from below the lowest to above the highest, as logarithms with their names."""
+    wanted = [
+        mantissa * 10**power
+        for power in range(math.floor(low) - 1, math.ceil(high) + 1)
+        for mantissa in (1, 2, 5)
+    ]
+    first = max((number for number in wanted if math.log10(number) <= low), default=wanted[0])
+    last = min((number for number in wanted if math.log10(number) >= high), default=wanted[-1])
+    shown = [number for number in wanted if first <= number <= last]
+    return [{"label": f"{number:g}", "value": math.log10(number)} for number in shown]
 
 
 def _options(title: str) -> dict[str, Any]:
@@ -99,6 +123,7 @@ def _options(title: str) -> dict[str, Any]:
         "height": HEIGHT,
         "title": title,
         "legend_at_bottom": True,
+        "margin_bottom": 45,
         "legend_at_bottom_columns": 4,
         "disable_xml_declaration": True,
         "no_data_text": "nothing was answered",
@@ -108,4 +133,4 @@ def _options(title: str) -> dict[str, Any]:
 
 
 def _svg(chart: Any) -> str:
-    return _COMMENT.sub("", chart.render(is_unicode=True))
+    return _NOT_DRAWN.sub("", chart.render(is_unicode=True))
