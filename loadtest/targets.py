@@ -18,22 +18,24 @@ def check(url: str, *, owned: bool) -> list[str]:
 
     A name is resolved, and may have addresses of both families: all of them count.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Refused(f"a target is like https://127.0.0.1:8443, not {url!r}")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise Refused("a target is like https://127.0.0.1:8443") from None
     if parts.username is not None or parts.password is not None:
         raise Refused("a target has no name or password in it: accounts are made by the load itself")
+    if parts.scheme not in ("http", "https") or not host:
+        raise Refused(f"a target is like https://127.0.0.1:8443, not {url!r}")
     try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-    except (OSError, ValueError) as error:
-        raise Refused(f"{parts.hostname} is not known: {error}") from None
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Refused(f"{host} is not known: {error}") from None
     addresses = sorted({str(entry[4][0]) for entry in found})
     foreign = [address for address in addresses if not is_loopback(address)]
     if foreign and not owned:
         raise Refused(
-            f"{parts.hostname} is not this machine ({foreign[0]}): load is sent there with {OWNED} only, "
-            "if it is yours"
+            f"{host} is not this machine ({foreign[0]}): load is sent there with {OWNED} only, if it is yours"
         )
     return addresses
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ from pygal.style import Style
 
 from delinkcious.load.capacity import Capacity
 from delinkcious.load.report import Run
+
+# It also puts a finder for its plugins behind every import, of a kind that Python warns of and asks no more.
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
 
 WIDTH, HEIGHT = 720, 340
 COLOURS = tuple(f"var(--series-{number})" for number in range(1, 5))
