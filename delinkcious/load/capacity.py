@@ -134,7 +134,7 @@ async def _step(loop: OpenLoop, steps: Steps, rate: float, stopped: asyncio.Even
         return None
     p50, p99 = total.quantile_s(0.5), total.quantile_s(0.99)
     return Point(
-        # What was really due, since arrivals are by chance.
+        asked=round(rate, 2),
         offered=round(total.count / steps.step_s, 2),
         goodput=round(total.good_within(steps.within_s) / steps.step_s, 2),
         p50_ms=None if p50 is None else round(p50 * 1e3, 2),

@@ -21,8 +21,12 @@ KEPT_UP = 0.95
 
 
 class Point(msgspec.Struct, frozen=True):
-    """One step: requests a second offered and answered well in time, and the latency of all."""
+    """One step: requests a second asked for, really offered (arrivals are by chance) and answered well in time.
 
+    Latencies are of all of them.
+    """
+
+    asked: float
     offered: float
     goodput: float
     p50_ms: float | None
@@ -66,10 +70,9 @@ def knee(ordered: Sequence[Point]) -> Point | None:
 
 def next_rate(points: Sequence[Point], factor: float, most_rate: float) -> float | None:
     """What to offer next: more by `factor`, up to twice the most goodput; None when that was offered."""
-    ordered = sorted(points, key=lambda point: point.offered)
-    highest = ordered[-1].offered
-    saturated = max(point.goodput for point in ordered)
-    kept_up = ordered[-1].goodput >= KEPT_UP * highest
+    last = max(points, key=lambda point: point.asked)
+    highest, saturated = last.asked, max(point.goodput for point in points)
+    kept_up = last.goodput >= KEPT_UP * last.offered
     if highest >= most_rate or (not kept_up and highest >= 2 * saturated):
         return None
     wanted = highest * factor
@@ -78,9 +81,8 @@ def next_rate(points: Sequence[Point], factor: float, most_rate: float) -> float
 
 def refined(points: Sequence[Point], count: int) -> list[float]:
     """Rates between the last step that kept up and the first that did not, where the knee is."""
-    ordered = sorted(points, key=lambda point: point.offered)
-    below = [point.offered for point in ordered if point.goodput >= KEPT_UP * point.offered]
-    above = [point.offered for point in ordered if point.goodput < KEPT_UP * point.offered]
+    below = [point.asked for point in points if point.goodput >= KEPT_UP * point.offered]
+    above = [point.asked for point in points if point.goodput < KEPT_UP * point.offered]
     if not below or not above or max(below) >= min(above):
         return []
     low, high = max(below), min(above)

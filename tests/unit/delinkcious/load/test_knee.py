@@ -14,7 +14,7 @@ RATES = [20.0 * 1.5**step for step in range(11)]
 
 
 def point(offered: float, goodput: float) -> Point:
-    return Point(offered, goodput, 1.0, 10.0, 0, {})
+    return Point(offered, offered, goodput, 1.0, 10.0, 0, {})
 
 
 def curve(goodput: Callable[[float], float], rates: list[float] = RATES) -> list[Point]:

@@ -41,7 +41,9 @@ class Reader(HTMLParser):
 
 
 def a_curve(*, points: bool = True) -> Capacity:
-    steps = [Point(rate, min(rate, 300.0), 5.0, 20.0, 0, {}) for rate in (50.0, 100, 200, 300, 400, 600)]
+    steps = [
+        Point(rate, rate, min(rate, 300.0), 5.0, 20.0, 0, {}) for rate in (50.0, 100, 200, 300, 400, 600)
+    ]
     return Capacity(
         script="delinkcious load capacity",
         began_at=dt.datetime(2026, 1, 2, tzinfo=dt.UTC),
