@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,6 +58,7 @@ def run_(context: click.Context, /, users: int | None, rate: float | None, outpu
         raise click.UsageError("--users is for the closed loop and --rate for the open one: say one of them")
     if rate is not None and said["processes"] > 1:
         raise click.UsageError("--processes is for --users: the open loop is one process")
+    _check_report(said["report"])
     plan = _plan(said, traced=said["traced"])
     lasts = said["duration"], said["shape"]
     sent = Closed(users or 20, *lasts, said["processes"]) if rate is None else running.Opened(rate, *lasts)
@@ -91,6 +93,7 @@ def capacity(context: click.Context, /, first: float, most_rate: float, output: 
 
     if most_rate < first:
         raise click.UsageError(f"--to {most_rate:g} is less than --from {first:g}")
+    _check_report(said["report"])
     steps = Steps(first, said["factor"], said["step_s"], said["within_s"], most_rate, said["refine"])
     found = run(measure(_plan(said, traced=0.0), steps, _command(context)))
     files = _write(said["report"] or _default("capacity", found), found, page.of_capacity(found))
@@ -132,6 +135,13 @@ def compare_(before: Path, after: Path, output: str) -> None:
 def _check_installed() -> None:
     if not all(map(importlib.util.find_spec, NEEDED)):
         raise Failed(HOW_TO_GET)
+
+
+def _check_report(base: Path | None) -> None:
+    """Before anything is sent: a run whose report cannot be written would be for nothing."""
+    folder = Path(base or ".").parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise click.UsageError(f"--report: nothing can be written to {folder}")
 
 
 def _plan(said: Mapping[str, Any], *, traced: float | None) -> Plan:

@@ -14,15 +14,14 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-import loadtest
-from delinkcious.asking import Failed
+from delinkcious.asking import UNREACHABLE, Failed
 from delinkcious.load.target import Target
 from delinkcious.terminal import shown
 from loadtest.mix import Mix
 from loadtest.open_loop_main import Options, Stretch
 from loadtest.tally import Line
 
-LOCUSTFILE = Path(loadtest.__file__).with_name("locustfile.py")
+SENDER = "loadtest.open_loop_main"
 LOOK_EVERY_S = 0.2
 ENDS_WITHIN_S = 30.0
 LINE_LIMIT_BYTES = 16 * 1024 * 1024
@@ -63,7 +62,8 @@ class Running:
         code = await self.process.wait()
         if code not in (0, 1, -signal.SIGTERM, -signal.SIGINT):
             said = self.errors.read_text(errors="replace").strip()[-LAST_CHARACTERS:]
-            raise Failed(shown(said.splitlines()[-1] if said else f"the sender ended with {code}"))
+            sentence = said.splitlines()[-1] if said else f"the sender ended with {code}"
+            raise Failed(shown(sentence), UNREACHABLE)
 
     async def stop(self) -> None:
         """Let it end what it does; not for ever."""
@@ -85,7 +85,7 @@ async def _started(arguments: Sequence[str], folder: Path) -> AsyncIterator[Runn
             sys.executable,
             *arguments,
             stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE if "locust" not in arguments else stream,
+            stdout=asyncio.subprocess.PIPE if SENDER in arguments else stream,
             stderr=stream,
             start_new_session=True,  # Ctrl-C is for the command, which ends this one in order
             limit=LINE_LIMIT_BYTES,
@@ -157,7 +157,7 @@ def _locust(plan: Plan, load: Closed, record: Path) -> list[str]:
         "--ca": target.ca,
         "--record": str(record),
     }
-    words = ["-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary"]
+    words = ["-m", "loadtest", "--headless", "--only-summary"]
     words += [f"{name}={value}" for name, value in options.items() if value]
     words += [f"--processes={load.processes}"] if load.processes > 1 else []
     return words + (["--i-own-this-host"] if target.owned else [])
@@ -214,7 +214,7 @@ async def open_loop(plan: Plan, stopped: asyncio.Event) -> AsyncIterator[OpenLoo
         target.url, plan.mix, target.ca, target.source, plan.accounts, plan.seed, plan.traced, target.owned
     )
     with TemporaryDirectory(prefix="delinkcious-load-") as folder:
-        async with _started(["-m", "loadtest.open_loop_main"], Path(folder)) as running:
+        async with _started(["-m", SENDER], Path(folder)) as running:
             if running.process.stdin is not None:
                 running.process.stdin.write(msgspec.json.encode(options) + b"\n")
             loop = OpenLoop(running)

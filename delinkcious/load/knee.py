@@ -21,10 +21,7 @@ KEPT_UP = 0.95
 
 
 class Point(msgspec.Struct, frozen=True):
-    """One step: requests a second asked for, really offered (arrivals are by chance) and answered well in time.
-
-    Latencies are of all of them.
-    """
+    """One step: requests a second asked for, really offered (by chance), and answered well in time."""
 
     asked: float
     offered: float

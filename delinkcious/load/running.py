@@ -15,6 +15,7 @@ from typing import Literal
 import psutil
 
 from delinkcious import local
+from delinkcious.asking import INTERRUPTED, Failed
 from delinkcious.load import driving, live, report, resources
 from delinkcious.load.driving import Closed, Plan
 from delinkcious.load.report import Run
@@ -110,11 +111,13 @@ async def run(plan: Plan, load: Load, command: str) -> Run:
     with until_interrupted() as stopped:
         watch = Watch(plan)
         counted = await _count(plan, load, watch, stopped)
-        slow = await watch.slow.finish() if counted.began_at else []
+        if not counted.began_at:
+            raise Failed("interrupted before the load began", INTERRUPTED)
+        slow = await watch.slow.finish()
     tally, seconds = counted.tally, counted.seconds
     return Run(
         command=command,
-        began_at=dt.datetime.fromtimestamp(counted.began_at or time.time(), dt.UTC),
+        began_at=dt.datetime.fromtimestamp(counted.began_at, dt.UTC),
         seconds=round(seconds, 3),
         interrupted=stopped.is_set(),
         target=plan.target.url,
