@@ -16,7 +16,9 @@ from typing import Any
 
 import gevent
 import msgspec
+from gevent.event import AsyncResult, Event
 from locust import FastHttpUser, LoadTestShape, events, task
+from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from loadtest import targets
 from loadtest.accounts import NotLetIn
@@ -28,10 +30,17 @@ from loadtest.site import TIMEOUT_S, Site, exchange
 from loadtest.tally import Sample
 
 LINE_EVERY_S = 1.0
+ENTERED_WITHIN_S = 300.0
 # Without --run-time, as from the web page of a master.
 LASTS_S = 3600.0
 
-SITE: list[Site] = []
+# Users of a worker may be asked for before it is signed in: they wait for this.
+SITE = AsyncResult()
+# Set when this process, or all workers of this master, are signed in.
+ENTERED = Event()
+FAILED = Event()
+ENTERED_MESSAGE, FAILED_MESSAGE = "entered", "cannot enter"
+CANNOT_BEGIN = 2
 
 
 class Person(FastHttpUser):
@@ -41,7 +50,7 @@ class Person(FastHttpUser):
     network_timeout = connection_timeout = TIMEOUT_S
 
     def __init__(self, environment: Any) -> None:
-        self.site = SITE[0]
+        self.site: Site = SITE.get()
         self.client_pool = self.site.pool()
         super().__init__(environment)
         self.kind = next(self.site.kinds)
@@ -90,14 +99,20 @@ class Shape(LoadTestShape):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.began = time.monotonic()
+        self.began = 0.0
 
     def reset_time(self) -> None:
         """Begin anew: locust says when."""
         super().reset_time()  # type: ignore[no-untyped-call]
-        self.began = time.monotonic()
+        self.began = 0.0
 
     def tick(self) -> tuple[int, float] | None:
+        if not self.began:
+            if not ENTERED.wait(ENTERED_WITHIN_S) and self.runner:
+                fail(self.runner, f"not every worker has signed in within {ENTERED_WITHIN_S:g} s")
+            if FAILED.is_set():
+                return None
+            self.began = time.monotonic()
         options: Any = self.runner.environment.parsed_options if self.runner else None
         lasts_s = float(options.run_time or LASTS_S)
         most = int(options.num_users or 1)
@@ -130,17 +145,47 @@ def begin(environment: Any, runner: Any, **_: Any) -> None:
     options.host = options.host or environment.host
     try:
         targets.check(options.host or "", owned=options.owned)
-        if type(runner).__name__ == "MasterRunner":
+        if isinstance(runner, MasterRunner):
+            count_workers(runner, options.expect_workers or 1)
             return
-        workers = max(1, options.processes or 1)
-        SITE.append(Site(options, workers, getattr(runner, "worker_index", 0) or os.getpid()))
+        site = Site(options, max(1, options.processes or 1), os.getpid())
     except (targets.Refused, InvalidMix, NotLetIn, OSError) as error:
+        if isinstance(runner, WorkerRunner):
+            runner.send_message(FAILED_MESSAGE, {"why": str(error)})
         sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from None
-    gevent.spawn(SITE[0].keep_signed_in)
+        raise SystemExit(CANNOT_BEGIN) from None
+    SITE.set(site)
+    ENTERED.set()
+    if isinstance(runner, WorkerRunner):
+        runner.send_message(ENTERED_MESSAGE)
+    gevent.spawn(site.keep_signed_in)
     if options.record:
         write_line(Path(options.record), runner, "ready")
         gevent.spawn(write_lines, Path(options.record), runner)
+
+
+def count_workers(runner: MasterRunner, expected: int) -> None:
+    """Let the load begin when so many have signed in: its time is not to be spent on that."""
+    entered: list[object] = []
+
+    def heard(**said: Any) -> None:
+        entered.append(said)
+        if len(entered) >= expected:
+            ENTERED.set()
+
+    def failed(msg: Any, **_: Any) -> None:
+        fail(runner, str(msg.data["why"]))
+
+    runner.register_message(ENTERED_MESSAGE, heard)
+    runner.register_message(FAILED_MESSAGE, failed)
+
+
+def fail(runner: Runner, sentence: str) -> None:
+    """Let the load end before it begins, for this reason."""
+    sys.stderr.write(f"{sentence}\n")
+    runner.environment.process_exit_code = CANNOT_BEGIN
+    FAILED.set()
+    ENTERED.set()
 
 
 def write_lines(folder: Path, runner: Any) -> None:
@@ -150,7 +195,7 @@ def write_lines(folder: Path, runner: Any) -> None:
 
 
 def write_line(folder: Path, runner: Any, event: str = "") -> None:
-    line = SITE[0].recorder.take(time.time(), runner.user_count, event)
+    line = SITE.get().recorder.take(time.time(), runner.user_count, event)
     with (folder / f"{os.getpid()}.jsonl").open("ab") as stream:
         stream.write(msgspec.json.encode(line) + b"\n")
 
@@ -158,5 +203,5 @@ def write_line(folder: Path, runner: Any, event: str = "") -> None:
 @events.quitting.add_listener
 def end(environment: Any, **_: Any) -> None:
     """The last line: nothing that was counted is lost."""
-    if SITE and environment.parsed_options.record:
+    if SITE.ready() and environment.parsed_options.record:
         write_line(Path(environment.parsed_options.record), environment.runner, "done")

@@ -61,9 +61,10 @@ class Running:
         """Wait for its end; raises Failed with its own words when it could not begin."""
         code = await self.process.wait()
         if code not in (0, 1, -signal.SIGTERM, -signal.SIGINT):
-            said = self.errors.read_text(errors="replace").strip()[-LAST_CHARACTERS:]
-            sentence = said.splitlines()[-1] if said else f"the sender ended with {code}"
-            raise Failed(shown(sentence), UNREACHABLE)
+            said = self.errors.read_text(errors="replace")[-LAST_CHARACTERS:].splitlines()
+            # Beside what it says itself there are lines of locust's log.
+            own = [line for line in said if line.strip() and not line.startswith("[")]
+            raise Failed(shown(own[-1] if own else f"the sender ended with {code}"), UNREACHABLE)
 
     async def stop(self) -> None:
         """Let it end what it does; not for ever."""

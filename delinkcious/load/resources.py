@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import psutil
@@ -20,6 +20,8 @@ from mesh.local.runtime.sweep import RECORDS
 STORES = {"postgres": "PostgreSQL", "nats-server": "NATS", "redis-server": "Redis"}
 LOOKING = "observability"  # the namespace of what only looks at the others
 PROXY = "istio-proxy"
+
+Children: TypeAlias = Mapping[int, list[psutil.Process]]
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -54,15 +56,17 @@ class Resources:
         self._began = time.monotonic()
 
     def begin(self) -> None:
+        children = _children()
         for each in self._watched:
-            each.begun_s = self._cpu_s(each)
+            each.begun_s = self._cpu_s(each, children)
         self._began = time.monotonic()
 
-    def look(self) -> None:
+    def look(self, *, memory: bool = True) -> None:
         """Their CPU time and memory now; what has ended keeps what it had."""
+        children = _children()
         for each in self._watched:
-            each.used_s = max(each.used_s, self._cpu_s(each) - each.begun_s)
-            if pss := sum(map(_pss, self._tree(each.process))):
+            each.used_s = max(each.used_s, self._cpu_s(each, children) - each.begun_s)
+            if memory and (pss := sum(map(_pss, self._tree(each.process, children)))):
                 each.pss.append(pss)
 
     def usages(self) -> list[Usage]:
@@ -81,25 +85,33 @@ class Resources:
         ]
         return sorted(found, key=lambda usage: usage.cpu_s, reverse=True)
 
-    def _cpu_s(self, watched: Watched) -> float:
+    def _cpu_s(self, watched: Watched, children: Children) -> float:
         total = 0.0
         with suppress(psutil.Error):
             # Of children that have ended, too: PostgreSQL's connections come and go.
             ended = watched.process.cpu_times()
             total += ended.children_user + ended.children_system if watched.kind == "store" else 0.0
-        for process in self._tree(watched.process):
+        for process in self._tree(watched.process, children):
             with suppress(psutil.Error):
                 times = process.cpu_times()
                 total += times.user + times.system
         return total
 
-    def _tree(self, root: psutil.Process) -> Iterator[psutil.Process]:
+    def _tree(self, root: psutil.Process, children: Children) -> Iterator[psutil.Process]:
         """The process and its descendants, but for those that are watched by themselves."""
         yield root
+        for child in children.get(root.pid, ()):
+            if child.pid not in self._pids:
+                yield from self._tree(child, children)
+
+
+def _children() -> Children:
+    """Everybody's children now, found in one walk over all processes."""
+    found: dict[int, list[psutil.Process]] = {}
+    for process in psutil.process_iter():
         with suppress(psutil.Error):
-            for child in root.children():
-                if child.pid not in self._pids:
-                    yield from self._tree(child)
+            found.setdefault(process.ppid(), []).append(process)
+    return found
 
 
 def watch(state: State | None, senders: Iterable[int]) -> Resources:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import itertools
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -15,7 +16,7 @@ from typing import Literal
 import psutil
 
 from delinkcious import local
-from delinkcious.asking import INTERRUPTED, Failed
+from delinkcious.asking import INTERRUPTED, UNREACHABLE, Failed
 from delinkcious.load import driving, live, report, resources
 from delinkcious.load.driving import Closed, Plan
 from delinkcious.load.report import Run
@@ -24,7 +25,9 @@ from delinkcious.load.slow import SlowRequests
 from loadtest.open_loop_main import Stretch
 from loadtest.tally import Line, Tally
 
-LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 2.0
+# Memory is dearer to look at, and changes slowly.
+MEMORY_EVERY = 3
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,9 @@ class Watch:
         self._tasks = [asyncio.create_task(self._look()), asyncio.create_task(self.slow.follow())]
 
     async def _look(self) -> None:
-        while self._resources is not None:
-            await asyncio.to_thread(self._resources.look)
+        for number in itertools.count():
+            if self._resources is not None:
+                await asyncio.to_thread(self._resources.look, memory=number % MEMORY_EVERY == 0)
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def end(self) -> list[resources.Usage]:
@@ -112,7 +116,9 @@ async def run(plan: Plan, load: Load, command: str) -> Run:
         watch = Watch(plan)
         counted = await _count(plan, load, watch, stopped)
         if not counted.began_at:
-            raise Failed("interrupted before the load began", INTERRUPTED)
+            if stopped.is_set():
+                raise Failed("interrupted before the load began", INTERRUPTED)
+            raise Failed("the load ended before it began", UNREACHABLE)
         slow = await watch.slow.finish()
     tally, seconds = counted.tally, counted.seconds
     return Run(
@@ -150,7 +156,9 @@ async def _count(plan: Plan, load: Load, watch: Watch, stopped: asyncio.Event) -
             if line.event == "ready":
                 if ready == expected:
                     await watch.begin()
-                    counted.tally.began_at = counted.began_at = time.time()
+                    # Locust begins by itself; the open loop has waited for this.
+                    begun = line.at if isinstance(load, Closed) else time.time()
+                    counted.tally.began_at = counted.began_at = begun
                 continue
             counted.tally.add(line)
             watch.slow.add(line.slowest)
