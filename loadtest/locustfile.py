@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from gevent.event import AsyncResult, Event
 from locust import FastHttpUser, LoadTestShape, events, task
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
-from loadtest import targets
+from loadtest import refusal, targets
 from loadtest.accounts import NotLetIn
 from loadtest.exchange import Answer, Request
 from loadtest.journeys import JOURNEYS
@@ -40,7 +39,6 @@ SITE = AsyncResult()
 ENTERED = Event()
 FAILED = Event()
 ENTERED_MESSAGE, FAILED_MESSAGE = "entered", "cannot enter"
-CANNOT_BEGIN = 2
 
 
 class Person(FastHttpUser):
@@ -152,8 +150,8 @@ def begin(environment: Any, runner: Any, **_: Any) -> None:
     except (targets.Refused, InvalidMix, NotLetIn, OSError) as error:
         if isinstance(runner, WorkerRunner):
             runner.send_message(FAILED_MESSAGE, {"why": str(error)})
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(CANNOT_BEGIN) from None
+        refusal.say(str(error))
+        raise SystemExit(refusal.CANNOT_BEGIN) from None
     SITE.set(site)
     ENTERED.set()
     if isinstance(runner, WorkerRunner):
@@ -182,8 +180,8 @@ def count_workers(runner: MasterRunner, expected: int) -> None:
 
 def fail(runner: Runner, sentence: str) -> None:
     """Let the load end before it begins, for this reason."""
-    sys.stderr.write(f"{sentence}\n")
-    runner.environment.process_exit_code = CANNOT_BEGIN
+    refusal.say(sentence)
+    runner.environment.process_exit_code = refusal.CANNOT_BEGIN
     FAILED.set()
     ENTERED.set()
 

@@ -20,7 +20,7 @@ import msgspec
 import uvloop
 from msgspec import Meta
 
-from loadtest import targets
+from loadtest import refusal, targets
 from loadtest.accounts import NotLetIn, dice_of
 from loadtest.mix import Mix
 from loadtest.open_loop import Sender, session
@@ -101,8 +101,8 @@ def begin() -> int:
         with suppress(BrokenPipeError):
             uvloop.run(main(options))
     except (msgspec.MsgspecError, targets.Refused, NotLetIn, OSError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+        refusal.say(str(error))
+        return refusal.CANNOT_BEGIN
     except KeyboardInterrupt:
         return 130
     return 0

@@ -17,6 +17,7 @@ import msgspec
 from delinkcious.asking import UNREACHABLE, Failed
 from delinkcious.load.target import Target
 from delinkcious.terminal import shown
+from loadtest import refusal
 from loadtest.mix import Mix
 from loadtest.open_loop_main import Options, Stretch
 from loadtest.tally import Line
@@ -25,7 +26,6 @@ SENDER = "loadtest.open_loop_main"
 LOOK_EVERY_S = 0.2
 ENDS_WITHIN_S = 30.0
 LINE_LIMIT_BYTES = 16 * 1024 * 1024
-LAST_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,8 @@ class Running:
         """Wait for its end; raises Failed with its own words when it could not begin."""
         code = await self.process.wait()
         if code not in (0, 1, -signal.SIGTERM, -signal.SIGINT):
-            said = self.errors.read_text(errors="replace")[-LAST_CHARACTERS:].splitlines()
-            # Beside what it says itself there are lines of locust's log.
-            own = [line for line in said if line.strip() and not line.startswith("[")]
-            raise Failed(shown(own[-1] if own else f"the sender ended with {code}"), UNREACHABLE)
+            said = refusal.found(self.errors.read_text(errors="replace"))
+            raise Failed(shown(said or f"the sender ended with {code}"), UNREACHABLE)
 
     async def stop(self) -> None:
         """Let it end what it does; not for ever."""
