@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,13 +63,8 @@ def run_(context: click.Context, /, users: int | None, rate: float | None, outpu
     lasts = said["duration"], said["shape"]
     sent = Closed(users or 20, *lasts, said["processes"]) if rate is None else running.Opened(rate, *lasts)
     found = run(running.run(plan, sent, _command(context)))
-    files = _write(said["report"] or _default("load", found), found, page.of_run(found))
-    if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(found)))
-    else:
-        printing.print_run(found, files)
-    if found.interrupted:
-        raise SystemExit(INTERRUPTED)
+    files = _write(said["report"], "load", found, page.of_run(found))
+    _tell(found, output, lambda: printing.print_run(found, files))
     if found.total.failed > said["max_failed"] * found.total.count or not found.total.succeeded:
         raise SystemExit(1)
 
@@ -96,13 +91,8 @@ def capacity(context: click.Context, /, first: float, most_rate: float, output: 
     _check_report(said["report"])
     steps = Steps(first, said["factor"], said["step_s"], said["within_s"], most_rate, said["refine"])
     found = run(measure(_plan(said, traced=0.0), steps, _command(context)))
-    files = _write(said["report"] or _default("capacity", found), found, page.of_capacity(found))
-    if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(found)))
-    else:
-        printing.print_capacity(found, files)
-    if found.interrupted:
-        raise SystemExit(INTERRUPTED)
+    files = _write(said["report"], "capacity", found, page.of_capacity(found))
+    _tell(found, output, lambda: printing.print_capacity(found, files))
     if found.verdict is None or found.verdict.collapsed:
         raise SystemExit(1)
 
@@ -179,15 +169,22 @@ def _command(context: click.Context) -> str:
     return " ".join(words)
 
 
-def _default(kind: str, found: Run | Capacity) -> Path:
-    return Path(f"{kind}-{found.began_at:%Y%m%d-%H%M%S}")
-
-
-def _write(base: Path, found: Run | Capacity, html: str) -> list[Path]:
+def _write(named: Path | None, kind: str, found: Run | Capacity, html: str) -> list[Path]:
     """The two files of a report."""
+    base = named or Path(f"{kind}-{found.began_at:%Y%m%d-%H%M%S}")
     if base.suffix in (".html", ".json"):
         base = base.with_suffix("")
     page, numbers = base.with_name(f"{base.name}.html"), base.with_name(f"{base.name}.json")
     page.write_text(html)
     numbers.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
     return [page, numbers]
+
+
+def _tell(found: Run | Capacity, output: str, show: Callable[[], None]) -> None:
+    """Print it; what was interrupted ends the command here."""
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+    else:
+        show()
+    if found.interrupted:
+        raise SystemExit(INTERRUPTED)
