@@ -17,8 +17,7 @@ from telemetry.jaeger import Jaeger, JaegerUnavailable, open_jaeger
 
 # Proxies and services send their spans within about a second.
 SETTLES_S = 3.0
-LOOKS = 4
-AT_THE_END_S = 8.0
+AT_THE_END_S = 15.0
 
 
 class Slow(msgspec.Struct, frozen=True):
@@ -47,7 +46,6 @@ class SlowRequests:
         self._target = target
         self._slowest: list[Sample] = []
         self._found: dict[str, tuple[str, bool]] = {}
-        self._looks: dict[str, int] = {}
 
     def add(self, samples: Iterable[Sample]) -> None:
         self._slowest = slowest([*self._slowest, *samples])
@@ -63,18 +61,13 @@ class SlowRequests:
             await asyncio.sleep(1.0)
 
     async def _look(self, jaeger: Jaeger) -> None:
-        now = time.time()
         for sample in self._slowest:
-            settled = now > sample.at + sample.took_s + SETTLES_S
-            if not sample.trace_id or not settled or self._looks.get(sample.trace_id, 0) >= LOOKS:
+            settled = time.time() > sample.at + sample.took_s + SETTLES_S
+            if not self._is_open(sample) or not settled:
                 continue
-            trace = await jaeger.trace(sample.trace_id)
-            self._looks[sample.trace_id] = self._looks.get(sample.trace_id, 0) + 1
-            if trace is not None:
-                whole = tracing.is_connected(trace)
-                self._found[sample.trace_id] = in_words(trace, sample.took_s * 1e3), whole
-                if whole:
-                    self._looks[sample.trace_id] = LOOKS
+            if (trace := await jaeger.trace(sample.trace_id)) is not None:
+                explained = in_words(trace, sample.took_s * 1e3)
+                self._found[sample.trace_id] = explained, tracing.is_connected(trace)
 
     async def finish(self) -> list[Slow]:
         """All of them, with what could be found of each."""
@@ -92,7 +85,8 @@ class SlowRequests:
         return [self._slow(sample, unavailable) for sample in self._slowest]
 
     def _is_open(self, sample: Sample) -> bool:
-        return bool(sample.trace_id) and self._looks.get(sample.trace_id, 0) < LOOKS
+        _, whole = self._found.get(sample.trace_id, ("", False))
+        return bool(sample.trace_id) and not whole
 
     def _slow(self, sample: Sample, unavailable: str) -> Slow:
         explained, whole = self._found.get(sample.trace_id, ("", False))

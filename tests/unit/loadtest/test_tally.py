@@ -8,7 +8,7 @@ import random
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtest.tally import SLOWEST, Line, Recorder, Row, Sample, Tally
@@ -27,6 +27,7 @@ def row(*samples: Sample) -> Row:
     return counted
 
 
+@settings(deadline=None)
 @given(LATENCIES, st.sampled_from([0.5, 0.9, 0.99, 1.0]))
 def test_a_quantile_is_right_to_a_percent(latencies: list[float], share: float) -> None:
     exact = sorted(latencies)[max(1, math.ceil(share * len(latencies))) - 1]
@@ -34,6 +35,7 @@ def test_a_quantile_is_right_to_a_percent(latencies: list[float], share: float) 
     assert found == pytest.approx(exact, rel=0.0101)
 
 
+@settings(deadline=None)
 @given(LATENCIES, LATENCIES)
 def test_rows_added_are_the_row_of_all(some: list[float], others: list[float]) -> None:
     added = row(*map(sample, some))
