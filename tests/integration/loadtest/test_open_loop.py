@@ -15,7 +15,7 @@ from aiohttp import web
 from loadtest import open_loop
 from loadtest.accounts import Account
 from loadtest.open_loop import Sender, session
-from loadtest.tally import SLOWEST, Row, Tally
+from loadtest.tally import Row, Sample, Tally
 from loadtest.tracing import FORCE, Tracing
 from loadtest.world import World
 
@@ -96,19 +96,21 @@ def counted(sender: Sender) -> Row:
     return tally.total()
 
 
-async def test_a_stall_is_in_the_latency_of_everything_that_was_due_meanwhile() -> None:
+async def test_a_stall_is_in_the_latency_of_everything_that_was_due_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    samples: list[Sample] = []
     async with sending() as (server, sender):
+        monkeypatch.setattr(sender.recorder, "add", samples.append)
         stalling = asyncio.create_task(server.stall())
         await sender.run({"reader": 1.0}, lambda _: RATE, SECONDS)
         await sender.drain()
         opened_at = await stalling
-        line = sender.recorder.take(time.time(), 0)
-    [(_, _, row)] = [each for each in line.rows if each[1] == "list links"]
-    assert row.good == row.count
+    meanwhile = [sample for sample in samples if sample.at < opened_at]
     # A closed loop of one connection would have had one such answer, and a quick one for every other.
-    assert len(line.slowest) == SLOWEST
-    for sample in line.slowest:
-        assert sample.took_s >= (opened_at - sample.at) * 0.99 > 0
+    assert len(meanwhile) >= MANY
+    for sample in meanwhile:
+        assert sample.took_s >= (opened_at - sample.at) * 0.99
 
 
 async def test_as_many_are_due_as_were_asked_for() -> None:
@@ -139,7 +141,6 @@ async def test_what_is_on_its_way_and_what_waits_is_bounded(monkeypatch: pytest.
 async def test_who_is_not_there_is_counted_and_so_is_who_does_not_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(open_loop, "TIMEOUT_S", 0.2)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{nobody.getsockname()[1]}"
@@ -149,6 +150,7 @@ async def test_who_is_not_there_is_counted_and_so_is_who_does_not_answer(
             await sender.run({"reader": 1.0}, lambda _: 30.0, 0.3)
             await sender.drain()
             assert set(counted(sender).outcomes) == {"disconnected"}
+    monkeypatch.setattr(open_loop, "TIMEOUT_S", 0.2)
     async with sending() as (server, sender):
         server.open.clear()
         await sender.run({"reader": 1.0}, lambda _: 30.0, 0.3)
