@@ -37,7 +37,7 @@ LOOK_EVERY_S = 5.0
 IN_FLIGHT = 256
 # At most so many wait; what is due beyond is counted as `not sent`, or a sender's memory would be the limit.
 WAITING = 5_000
-ENTERING = 8
+ENTERING = 4
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
 
@@ -88,7 +88,7 @@ class Sender:
         try:
             while True:
                 request = next(exchanges) if answer is None else exchanges.send(answer)
-                answer, _ = await self._exchange(request, {}, TIMEOUT_S)
+                answer, _ = await self._exchange(request, {}, accounts.ENTER_TIMEOUT_S)
         except StopIteration as stop:
             found: T = stop.value
             return found
@@ -201,7 +201,7 @@ def session(base: str, trust: ssl.SSLContext | None, source: str | None) -> aioh
     )
     return aiohttp.ClientSession(
         connector=connector,
-        timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+        timeout=aiohttp.ClientTimeout(total=None),  # each exchange has its own
         trust_env=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"user-agent": f"delinkcious-load {secrets.token_hex(4)}"},

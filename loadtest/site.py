@@ -72,14 +72,16 @@ class Site:
     def session(self, host: str) -> FastHttpSession:
         """One that is counted by nobody, for signing in."""
         hook = EventHook()  # type: ignore[no-untyped-call]
-        return FastHttpSession(host, hook, None, client_pool=self.pool(), insecure=False)
+        return FastHttpSession(
+            host, hook, None, client_pool=self.pool(accounts.ENTER_TIMEOUT_S), insecure=False
+        )
 
-    def pool(self) -> HTTPClientPool:
+    def pool(self, timeout_s: float = TIMEOUT_S) -> HTTPClientPool:
         return FromAddress(
             self.options.source,
             ssl_context_factory=lambda: self.trust,
-            network_timeout=TIMEOUT_S,
-            connection_timeout=TIMEOUT_S,
+            network_timeout=timeout_s,
+            connection_timeout=timeout_s,
         )
 
     def through(self, exchanges: Generator[Request, Answer, T]) -> T:
