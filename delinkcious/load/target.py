@@ -34,8 +34,9 @@ class Target:
 
     def pages(self, trace_id: str) -> list[str]:
         """Where a person looks at a trace."""
-        shown = [f"{self.console}traces/{trace_id}"] if self.console else []
-        return shown + ([f"{self.jaeger.rstrip('/')}/trace/{trace_id}"] if self.jaeger else [])
+        if self.console:  # a Jaeger that was built on this machine has no pages
+            return [f"{self.console}traces/{trace_id}"]
+        return [f"{self.jaeger.rstrip('/')}/trace/{trace_id}"] if self.jaeger else []
 
 
 def find(server: str | None, state: Path | None, jaeger: str | None, *, owned: bool) -> Target:
