@@ -46,6 +46,10 @@ bench-telemetry: $(VENV)/dev ## Measure what traces, metrics and logs cost, in o
 bench-scale: $(VENV)/dev ## Compare lists, searches and news at a thousand and at a million links
 	$(BIN)/python -m tests.bench.scale
 
+.PHONY: bench-start
+bench-start: $(VENV)/dev ## Measure how soon a second start is of use, and what everything takes when idle
+	$(BIN)/python -m tests.bench.start
+
 .PHONY: render
 render: $(VENV)/dev ## Render the chart for the local mesh
 	$(BIN)/python -m delinkcious.chart
