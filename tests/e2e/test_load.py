@@ -56,11 +56,6 @@ class Sent:
         self.written = [done.stdout, done.stderr, *(file.read_text() for file in folder.iterdir())]
         self.by_gateway: Counter[str] = counted(installation) - before - ENTERING
 
-    @property
-    def outcomes(self) -> Counter[str]:
-        """How many were answered, by status of the gateway's: what is no error is 200, 201 or 204."""
-        return Counter(self.document["total"]["errors"])
-
 
 @pytest.fixture(scope="module")
 def jaeger(installation: Installation) -> str:
@@ -140,12 +135,3 @@ def test_a_capacity_run_ends_with_a_verdict(
     assert len(found["points"]) == 2, done.stderr
     assert found["verdict"]["knee"] is None
     assert (folder / "capacity.html").read_text().count("<svg") == 2
-
-
-def test_a_server_of_others_is_refused_before_anything_is_sent(installation: Installation) -> None:
-    done = installation.run(
-        "load", "run", "--server", "https://192.0.2.1", "--state", str(installation.state)
-    )
-    assert done.returncode == 2
-    assert "--i-own-this-host" in done.stderr
-    assert "Traceback" not in done.stderr
