@@ -41,7 +41,7 @@ def load() -> None:
 @server_option
 @click.pass_context
 def run_(context: click.Context, /, users: int | None, rate: float | None, output: str, **said: Any) -> None:
-    """Send a load and make a report (HTML and JSON) of it.
+    """Send a load and make a report of it.
 
     Users are locust's: they think, ask, and wait for the answer (closed loop). With --rate requests leave
     when they are due however slow the answers are, and their latency counts from then (open loop). The ten
@@ -76,7 +76,9 @@ def run_(context: click.Context, /, users: int | None, rate: float | None, outpu
 @server_option
 @click.pass_context
 def capacity(context: click.Context, /, first: float, most_rate: float, output: str, **said: Any) -> None:
-    """Offer more and more, up to twice what is borne: goodput and p99 against offered load.
+    """Offer more and more load: what is borne, and what then.
+
+    Goodput and p99 against offered load, up to twice what is borne.
 
     The knee is found by itself (docs/load.md says how). Nothing is traced by force. Ends with 1 when
     throughput collapses past the knee, with 130 after Ctrl-C, which makes the report of the steps that were
@@ -102,7 +104,9 @@ def capacity(context: click.Context, /, first: float, most_rate: float, output: 
 @click.argument("after", type=click.Path(path_type=Path, dir_okay=False))
 @output_option
 def compare_(before: Path, after: Path, output: str) -> None:
-    """Compare the JSON reports of two runs: ratios, and which are more than noise.
+    """Compare the JSON reports of two runs.
+
+    Ratios of their figures, and which of them are more than noise.
 
     Ends with 1 when something became worse by more than noise, with 2 for files that are no reports.
     """

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from delinkcious.asking import UNREACHABLE, Failed
+from delinkcious.asking import INTERRUPTED, UNREACHABLE, Failed
 from delinkcious.load.target import Target
 from delinkcious.terminal import shown
 from loadtest import refusal
@@ -60,20 +60,32 @@ class Running:
     async def ended(self) -> None:
         """Wait for its end; raises Failed with its own words when it could not begin."""
         code = await self.process.wait()
-        if code not in (0, 1, -signal.SIGTERM, -signal.SIGINT):
+        if code not in (0, 1, INTERRUPTED, -signal.SIGINT, -signal.SIGKILL):
             said = refusal.found(self.errors.read_text(errors="replace"))
             raise Failed(shown(said or f"the sender ended with {code}"), UNREACHABLE)
 
     async def stop(self) -> None:
-        """Let it end what it does; not for ever."""
-        with suppress(ProcessLookupError):
-            self.process.terminate()
+        """Let it and its workers end what they do; not for ever, and nobody of them stays."""
+        group = self.process.pid
         try:
-            await asyncio.wait_for(self.process.wait(), ENDS_WITHIN_S)
-        except TimeoutError:
+            # As Ctrl-C does on a terminal, to each of them: locust's master does not pass it on.
+            if self.process.returncode is None:
+                os.killpg(group, signal.SIGINT)
+            async with asyncio.timeout(ENDS_WITHIN_S):
+                await self.process.wait()
+                while self._has_workers():  # noqa: ASYNC110 - nobody tells of it
+                    await asyncio.sleep(LOOK_EVERY_S)
+        except (TimeoutError, ProcessLookupError):
             with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            await self.process.wait()
+                os.killpg(group, signal.SIGKILL)
+        await self.process.wait()
+
+    def _has_workers(self) -> bool:
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
 
 
 @asynccontextmanager
