@@ -67,6 +67,8 @@ class Running:
     async def stop(self) -> None:
         """Let it and its workers end what they do; not for ever, and nobody of them stays."""
         group = self.process.pid
+        if self.process.stdin is not None:
+            self.process.stdin.close()  # it may be waiting for another stretch
         try:
             # As Ctrl-C does on a terminal, to each of them: locust's master does not pass it on.
             if self.process.returncode is None:
