@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "fault": ("fault", "fault", "Break the local installation on purpose, and see which alert tells."),
     "events": ("events", "events", "Look after the events between services."),
     "seed": ("seed", "seed", "Fill an installation with example people, links and follows."),
+    "load": ("load", "load", "Send what people do, find out how much is borne, compare two runs."),
     "completion": ("completion", "completion", "Let your shell complete commands and options."),
 }
 

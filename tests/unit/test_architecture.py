@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOMS = ("delinkcious", "services", "mesh", "telemetry")
+ROOMS = ("delinkcious", "services", "mesh", "telemetry", "loadtest")
 
 # The rooms of a service, from the top; `tag_store` is a store, `bulk_api` an api. A room may import those
 # below its own and its like; a module that is none of them (rules, client, settings) imports neither app
@@ -37,7 +37,7 @@ MAX_KIT_CODE_LINES = 1_500
 
 
 def modules(root: Path) -> dict[str, ast.Module]:
-    """Every module of the four rooms under `root`, parsed, by its dotted name."""
+    """Every module of the rooms under `root`, parsed, by its dotted name."""
     found = {}
     for room in ROOMS:
         for path in sorted((root / room).rglob("*.py")):
@@ -89,6 +89,10 @@ def fault(name: str, target: str) -> str:
         return ""
     if other == "delinkcious":
         return "nothing imports the command line"
+    if room == "loadtest" and other != "loadtest":
+        return "load knows Delinkcious by its public interface only"
+    if other == "loadtest" and room != "loadtest":
+        return "only the command line sends load"
     if room == "telemetry" and other != "telemetry":
         return "telemetry is the lowest room"
     if (room == "mesh" and other == "services") or (room == "services" and other == "mesh"):
@@ -151,6 +155,9 @@ def plant(root: Path, files: dict[str, str]) -> None:
         ("services/kit/run.py", "import delinkcious", "nothing imports the command line"),
         ("mesh/local/translate/gateway.py", "import subprocess", "no I/O"),
         ("mesh/local/translate/gateway.py", "from os import path", "no I/O"),
+        ("loadtest/journeys.py", "from services.links.client import LinksClient", "public interface only"),
+        ("loadtest/journeys.py", "import delinkcious", "nothing imports the command line"),
+        ("services/links/store.py", "from loadtest import vocabulary", "only the command line"),
         ("services/links/api.py", "from tests.conftest import x", "does not know its tests"),
     ],
 )
@@ -169,7 +176,9 @@ def test_a_planted_upward_import_is_found(tmp_path: Path, path: str, text: str, 
             "services/users/client.py": "",
             "services/kit/db.py": "import asyncpg\nfrom telemetry import logs",
             "telemetry/logs.py": "import structlog",
-            "delinkcious/up.py": "from services.links import app\nimport mesh.local",
+            "loadtest/journeys.py": "from loadtest import vocabulary",
+            "loadtest/vocabulary.py": "",
+            "delinkcious/up.py": "from services.links import app\nimport mesh.local, loadtest.journeys",
         },
     )
     assert faults(tmp_path) == []
