@@ -34,7 +34,7 @@ T = TypeVar("T")
 TIMEOUT_S = 10.0
 LOOK_EVERY_S = 5.0
 # At most so many requests are on their way; others wait, and their wait counts.
-IN_FLIGHT = 256
+IN_FLIGHT = 2_000
 # At most so many wait; what is due beyond is counted as `not sent`, or a sender's memory would be the limit.
 WAITING = 5_000
 ENTERING = 4

@@ -101,13 +101,13 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     jwks_url: Annotated[str, Meta(description="Where the keys of access tokens are published.")] = ""
     issuer: Annotated[str, Meta(description="`iss` of the access tokens that are accepted.")] = ""
     audience: Annotated[str, Meta(description="`aud` of the access tokens that are accepted.")] = ""
-    max_concurrency: Annotated[Positive, Meta(description="Requests that run at the same time.")] = 100
+    max_concurrency: Annotated[Positive, Meta(description="Requests that run at the same time.")] = 48
     max_queue: Annotated[
         int, Meta(ge=0, description="Requests that wait for their turn; one more is answered 503.")
-    ] = 200
+    ] = 32
     queue_timeout_s: Annotated[
         Seconds, Meta(ge=0, description="How long a request waits for its turn before it is answered 503.")
-    ] = 0.5
+    ] = 0.2
     drain_delay_s: Annotated[
         Seconds, Meta(ge=0, description="After SIGTERM: how long new requests are still answered, not ready.")
     ] = 5.0

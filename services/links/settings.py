@@ -24,7 +24,7 @@ class LinksSettings(ServiceSettings, frozen=True, kw_only=True):
             " import ends; one more gets 503. Each takes up to 2 MiB of temporary disk, large ones share"
             " another 512 MiB."
         ),
-    ] = 32
+    ] = 16
     link_checker_url: Annotated[str, Meta(description="Where the link checker is told of older links.")] = (
         "http://link-checker"
     )
