@@ -23,7 +23,7 @@ class Decider:
     def __init__(self, settings: Settings, history: Sequence[ArmSample]) -> None:
         """`history`: stable-only scrapes in order, an hour or more, for references and dispersion.
 
-        ValueError: an arm's `slow` does not fit the edges; neither history nor settings say how many requests.
+        ValueError: an arm's `slow` does not fit the edges; nothing says how many requests to expect.
         """
         for sample in history:
             _fits(sample, settings)

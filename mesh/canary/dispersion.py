@@ -37,7 +37,7 @@ def dispersion(n: Array, k: Array, unmeasured: float) -> Array:
 def _windows(counts: Array, window: int) -> Array:
     runs, scrapes, pods = counts.shape
     whole = scrapes // window
-    return counts[:, : whole * window].reshape(runs, whole, window, pods).sum(axis=2)
+    return np.asarray(counts[:, : whole * window].reshape(runs, whole, window, pods).sum(axis=2))
 
 
 def _ratio(n: Array, k: Array) -> Array:

@@ -7,7 +7,7 @@ from enum import IntEnum
 import numpy as np
 
 from mesh.canary import guards, promotion, references, wealth
-from mesh.canary.batch import Batch, Flags, History
+from mesh.canary.batch import Batch, Flags, History, Numbers
 from mesh.canary.evidence import Array
 from mesh.canary.ladder import Plan, make_plan
 from mesh.canary.model import Phase, Settings
@@ -122,7 +122,7 @@ def _shared(plan: Plan, state: State, open_: Flags, now: Array) -> Flags:
     state.entries = state.entries + back
     state.entered_at = np.where(back, now, state.entered_at)
     _move(plan, state, back, np.zeros_like(state.step), now)
-    return open_ & ~again & ~back
+    return np.asarray(open_ & ~again & ~back)
 
 
 def _time_out(plan: Plan, state: State, open_: Flags, now: Array, total: Array) -> Flags:
@@ -137,7 +137,7 @@ def _time_out(plan: Plan, state: State, open_: Flags, now: Array, total: Array) 
     _set(state, late, INCONCLUSIVE, Reason.RUN_TIMEOUT, weight)
     _set(state, slow, INCONCLUSIVE, Reason.STEP_TIMEOUT, weight)
     _set(state, promoted, PROMOTED, Reason.UNPROVEN, 1.0)
-    return open_ & ~ended
+    return np.asarray(open_ & ~ended)
 
 
 def _climb(plan: Plan, state: State, open_: Flags, now: Array, total: Array) -> None:
@@ -155,7 +155,7 @@ def _climb(plan: Plan, state: State, open_: Flags, now: Array, total: Array) -> 
     _move(plan, state, up & ~last, state.step + 1, now)
 
 
-def _move(plan: Plan, state: State, runs: Flags, step: Array, now: Array) -> None:
+def _move(plan: Plan, state: State, runs: Flags, step: Numbers, now: Array) -> None:
     """Go to a step of the ladder: its evidence begins anew, and more of the reserve bets."""
     state.step = np.where(runs, step, state.step)
     state.weight = np.where(runs, np.array(plan.steps)[state.step], state.weight)

@@ -25,6 +25,8 @@ STABLE, CANARY = 0, 1
 # burst that meets both arms costs log(1 / weight), not hundreds.
 LEVELS = np.array((1.0, 6.0, 40.0))
 LEVEL_WEIGHTS = np.array((0.96, 0.025, 0.015))
+# For errors all of them, for tails and bad pods, which no burst multiplies by forty, the first two.
+ERROR_LEVELS, OTHER_LEVELS = 3, 2
 # No scrape alone may decide.
 LOG_CAP = 5.0
 
@@ -58,8 +60,19 @@ def log_evalue(
     return np.where(both, log_e, 0.0)
 
 
+def level_weights(levels: int) -> Array:
+    """Of the first `levels`."""
+    return np.asarray(LEVEL_WEIGHTS[:levels] / LEVEL_WEIGHTS[:levels].sum())
+
+
 def mixed(
-    n: Array, k: Array, level: Array, alternatives: Array, a: float, d: Array | float, levels: int = 3
+    n: Array,
+    k: Array,
+    level: Array,
+    alternatives: Array,
+    a: float,
+    d: Array | float,
+    levels: int = ERROR_LEVELS,
 ) -> Array:
     """The capped logarithm of the scrape's e-value, averaged over common levels.
 
@@ -67,7 +80,7 @@ def mixed(
     alternatives: [..., J, levels], the canary's rate of each alternative at each common level. Returns
     [..., J].
     """
-    weights = np.log(LEVEL_WEIGHTS[:levels] / LEVEL_WEIGHTS[:levels].sum())
+    weights = np.log(level_weights(levels))
     tS = level[..., None] * LEVELS[:levels]
     column = (..., None)
     log_e = log_evalue(
@@ -87,7 +100,7 @@ def log_mean_exp(values: Array, weighted: bool = False) -> Array:
     """log(mean(exp(values))) over the last axis; `weighted`: the sum, of weights already added."""
     top = values.max(axis=-1, keepdims=True)
     total = np.log(np.exp(values - top).sum(axis=-1)) + top[..., 0]
-    return total if weighted else total - np.log(values.shape[-1])
+    return np.asarray(total if weighted else total - np.log(values.shape[-1]))
 
 
 def worse(level: Array, a: float, d: float, count: int, levels: int) -> Array:
@@ -105,7 +118,7 @@ def worse(level: Array, a: float, d: float, count: int, levels: int) -> Array:
 
 
 def no_worse(level: Array, margin: Array, levels: int) -> Array:
-    """Alternatives [..., 3, levels] below the line: as good as stable, half as bad, a fifth of the margin up."""
+    """Alternatives [..., 3, levels] below the line: stable's rate, half of it, it and a fifth of the margin."""
     tS = level[..., None] * LEVELS[:levels]
     fifth = np.broadcast_to(0.2 * margin[..., None], tS.shape)
     return np.stack((tS, 0.5 * tS, tS + fifth), axis=-2)

@@ -8,12 +8,12 @@ import numpy as np
 
 from mesh.canary import promotion, references, wealth
 from mesh.canary.engine import TERMINAL, Reason
-from mesh.canary.evidence import log_mean_exp
+from mesh.canary.evidence import OTHER_LEVELS, log_mean_exp
 from mesh.canary.ladder import TAIL_FACTOR, Plan, Traffic, growth
 from mesh.canary.state import State
 
 _WORDS = {
-    Reason.COLLECTING: "collecting evidence at {weight:.0%}: an excess above {margin:.1%} is not ruled out yet",
+    Reason.COLLECTING: "collecting evidence at {weight:.0%}: an excess above {margin:.1%} is possible",
     Reason.EVIDENCE: "the evidence against the canary, mostly from {component}, holds the weight",
     Reason.STABLE_SUSPECT: "stable itself misses its objective: no step up",
     Reason.NO_DATA: "no data for {silent:.0f} s: no step up",
@@ -61,15 +61,15 @@ def _step_scrapes(plan: Plan, state: State, step: int) -> int:
     wanted = math.log(1 / plan.settings.alpha_promote)
     traffic = Traffic(plan.rps * plan.settings.scrape_s, plan.size, plan.phi, plan.pod_requests)
     nS, nC = traffic.at(plan.steps[step])
-    level = references.rate(state.ref_errors, state.ref_requests)
+    level, none = references.rate(state.ref_errors, state.ref_requests), np.zeros(1)
     reached = float(log_mean_exp(state.log_proof[0])) if now else 0.0
     rates = [(reached, growth(nS, nC, level, plan.step_margins[:, step])[0])]
     if step == len(plan.steps) - 1:
-        plain = [np.full(1, share * traffic.total) for share in (1 - plan.steps[step], plan.steps[step])]
+        nS, nC = ((1 - plan.steps[step]) * traffic.total + none, plan.steps[step] * traffic.total + none)
         for edge, margin in enumerate(plan.tail_margins[0][plan.judged[0, :2]]):
             tail = references.rate(state.ref_slow[:, edge], state.ref_requests)
             reached = float(log_mean_exp(state.log_proof_tails[0, edge])) if now else 0.0
-            rates.append((reached, growth(*plain, tail, margin, TAIL_FACTOR)[0]))
+            rates.append((reached, growth(nS, nC, tail, margin, TAIL_FACTOR, OTHER_LEVELS)[0]))
     needed = max((wanted - reached) / max(float(rate), 1e-9) for reached, rate in rates)
     done = int(state.step_scrapes[0]) if now else 0
     blocks = max(1, math.ceil((done + max(needed, 0.0)) / wealth.BLOCK_SCRAPES))

@@ -1,15 +1,16 @@
-"""What is fixed before a run: the ladder of weights, the margins each step must rule out, the edges judged."""
+"""What is fixed before a run: the ladder of weights, the margins of its steps, the latency edges judged."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from mesh.canary.batch import Flags, History, Numbers
 from mesh.canary.dispersion import MIN_PODS, dispersion
-from mesh.canary.evidence import Array, log_evalue
+from mesh.canary.evidence import ERROR_LEVELS, OTHER_LEVELS, Array, level_weights, log_evalue
 from mesh.canary.model import Settings
 
 RUNGS = (0.05, 0.10, 0.25, 0.50)
@@ -172,9 +173,15 @@ class Traffic:
         return (1 - weight) * self.total / self.phi, canary / phi
 
 
-def growth(nS: Array, nC: Array, level: Array, margin: Array | float, a: float = 1.0) -> Array:
-    """The expected log e-value of a scrape in which the canary is just as stable, against "worse"."""
-    return log_evalue(nS, nC, nS * level, nC * level, level, level, a, margin)
+def growth(
+    nS: Array, nC: Array, level: Array, margin: Array | float, a: float = 1.0, levels: int = ERROR_LEVELS
+) -> Array:
+    """The expected log e-value of a scrape in which the canary is just as stable, against "worse".
+
+    Less what the mixture over common levels costs where there is no burst.
+    """
+    plain = log_evalue(nS, nC, nS * level, nC * level, level, level, a, margin)
+    return plain + math.log(level_weights(levels)[0])
 
 
 def step_margins(
@@ -183,7 +190,7 @@ def step_margins(
     """[R, steps]: what each step rules out before the next; the last, before promotion."""
     scrapes = STEP_S / settings.scrape_s
     margins = np.zeros((len(level), len(steps)))
-    for number, (weight, following) in enumerate(zip(steps, steps[1:], strict=False)):
+    for number, (weight, following) in enumerate(pairwise(steps)):
         nS, nC = traffic.at(weight)
         wider = harm / following * WIDER
         enough = scrapes * growth(nS[:, None], nC[:, None], level[:, None], wider)
@@ -198,7 +205,7 @@ def tail_margins(settings: Settings, weight: float, tails: Array, total: float) 
     """[R, 2]: the excess in the shares of requests slower than the two edges that a promotion rules out."""
     nS = np.full((*tails.shape, 1), (1 - weight) * total / settings.tail_dispersion)
     nC = np.full((*tails.shape, 1), weight * total / settings.tail_dispersion)
-    rate = growth(nS, nC, tails[..., None], TAIL_MARGINS, TAIL_FACTOR)
+    rate = growth(nS, nC, tails[..., None], TAIL_MARGINS, TAIL_FACTOR, OTHER_LEVELS)
     return _smallest(TAIL_MARGINS, _provable(settings, rate))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 Phase = Literal["progressing", "holding", "aside", "promoted", "rolled_back", "inconclusive"]
@@ -138,7 +139,7 @@ def _rising(name: str, values: tuple[float, ...], high: float, most: int) -> Non
         raise ValueError(f"{name}: {len(values)} values, at most {most} can be judged")
     for value in values:
         _between(name, value, 0, high)
-    if any(b <= a for a, b in zip(values, values[1:], strict=False)):
+    if any(b <= a for a, b in pairwise(values)):
         raise ValueError(f"{name} must rise: {values}")
 
 

@@ -31,7 +31,7 @@ def bad_from(requests: int, slo: float) -> int:
     )
     mass, tail = math.exp(log_mass), 0.0
     odds = (1 - slo) / slo
-    while k >= 0 and tail + mass <= QUANTILE:  # tail = P(X > k)
+    while tail + mass <= QUANTILE * (1 + 1e-9):  # tail = P(X > k)
         tail += mass
         mass *= k / (requests - k + 1) * odds
         k -= 1

@@ -11,11 +11,10 @@ import math
 import numpy as np
 
 from mesh.canary.batch import Flags
-from mesh.canary.evidence import LEVELS, Array, log_mean_exp, mixed, no_worse
+from mesh.canary.evidence import ERROR_LEVELS, LEVELS, OTHER_LEVELS, Array, log_mean_exp, mixed, no_worse
 from mesh.canary.ladder import TAIL_FACTOR, Plan
 from mesh.canary.references import Effective
 from mesh.canary.state import GRID, State
-from mesh.canary.wealth import ERROR_LEVELS, OTHER_LEVELS
 
 
 def update(plan: Plan, state: State, seen: Effective, in_step: Flags) -> None:

@@ -1,4 +1,4 @@
-"""What a scrape counts for: stable's discounted rates before it, and both arms' counts over their dispersion."""
+"""What a scrape counts for: stable's rates before it, and both arms' counts over their dispersion."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Effective:
 
 
 def start(history: History, scrape_s: float) -> tuple[Array, Array, Array, Array, Array]:
-    """Stable's counts of requests, errors, slow [R, all edges], units and bad of the last hour, at most 20 000."""
+    """Of stable's last hour, at most 20 000 requests: these, errors, slow [R, all edges], pods, bad pods."""
     last = max(1, round(START_S / scrape_s))
     requests = history.requests[:, -last:].sum(axis=1)
     share = START_REQUESTS / np.maximum(requests, START_REQUESTS)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from mesh.canary.batch import Batch, Flags
-from mesh.canary.evidence import Array, mixed, worse
+from mesh.canary.evidence import ERROR_LEVELS, OTHER_LEVELS, Array, mixed, worse
 from mesh.canary.ladder import Plan
 from mesh.canary.references import Effective
 from mesh.canary.state import BETS, ERROR_ALTERNATIVES, POD_ALTERNATIVES, TAIL_ALTERNATIVES, State
@@ -22,7 +22,6 @@ COMPONENTS = ("errors", "latency", "bad pods", "clustered errors")
 ERRORS_A, ERRORS_D = 1.10, 0.0005
 TAILS_A, TAILS_D = 1.2, 0.002
 PODS_A, PODS_D = 2.0, 0.02
-ERROR_LEVELS, OTHER_LEVELS = 3, 2
 BLOCK_SCRAPES = 3
 # A block with fewer errors than this share of the canary's requests is no bet.
 BLOCK_ERRORS = 0.0005
@@ -86,7 +85,7 @@ def stake(plan: Plan, state: State, runs: Flags) -> None:
 
 
 def wealth(plan: Plan, state: State) -> Array:
-    """[R]: the reserve and the weighted mean of what the alternatives of each component have made of theirs."""
+    """[R]: the reserve, and the weighted mean of what the components have made of their stakes."""
     return np.asarray(state.reserve + (plan.weights * components(plan, state)).sum(axis=1))
 
 

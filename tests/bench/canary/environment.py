@@ -80,7 +80,9 @@ def tail(sigma: float) -> Array:
     return np.array([0.5 * erfc(log(edge / MEDIAN_MS) / sigma / sqrt(2)) for edge in LATENCY_EDGES_MS])
 
 
-def bursts(rng: np.random.Generator, shape: tuple[int, ...], every_s: float, size: Callable[..., Array]) -> Array:
+def bursts(
+    rng: np.random.Generator, shape: tuple[int, ...], every_s: float, size: Callable[..., Array]
+) -> Array:
     """[..., scrapes]: the error rate that bursts of 22 s, one every `every_s` on average, add to a scrape."""
     begins = rng.random(shape) < SCRAPE_S / every_s
     offset = rng.uniform(0, SCRAPE_S, shape)
@@ -146,13 +148,13 @@ class Environment:
         return History(
             requests=requests.astype(float),
             errors=k.sum(axis=2).astype(float),
-            slow=self._slow(requests, self.tails[0]),
+            slow=self.slow(requests, self.tails[0]),
             pod_requests=n.astype(float),
             pod_errors=k.astype(float),
             pod_bad=((n > 0) & (k >= self.quantiles[n])).astype(float),
         )
 
-    def _slow(self, requests: Numbers, tails: Array) -> Array:
+    def slow(self, requests: Numbers, tails: Array) -> Array:
         """[..., edges]: counts that fall from edge to edge, as a histogram's do."""
         left, before, counts = requests, 1.0, []
         for share in tails:
@@ -189,7 +191,9 @@ class Environment:
             whole=np.full(len(runs), True),
             requests=np.stack(n, axis=1).astype(float),
             errors=np.stack(k, axis=1).astype(float),
-            slow=np.stack([self._slow(count, tails) for count, tails in zip(n, self.tails, strict=True)], axis=1),
+            slow=np.stack(
+                [self.slow(count, tails) for count, tails in zip(n, self.tails, strict=True)], axis=1
+            ),
             units=np.stack(served, axis=1).astype(float),
             bad=np.stack(bad, axis=1).astype(float),
             pods=np.stack([np.full(len(runs), PODS), np.ceil(PODS * weight - 1e-9)], axis=1).astype(float),

@@ -11,7 +11,7 @@ from mesh.canary import engine
 from mesh.canary.batch import Batch, Numbers
 from mesh.canary.engine import PROMOTED, TERMINAL
 from mesh.canary.evidence import Array
-from mesh.canary.ladder import Plan, SMALL_RPS
+from mesh.canary.ladder import SMALL_RPS, Plan
 from mesh.canary.model import Settings
 from tests.bench.canary.environment import SCRAPE_S, Environment, Scenario
 
@@ -33,7 +33,9 @@ class Outcome:
 
 def joined(outcomes: list[Outcome]) -> Outcome:
     """Runs of several chunks as one."""
-    return Outcome(**{name: np.concatenate([vars(each)[name] for each in outcomes]) for name in vars(outcomes[0])})
+    return Outcome(
+        **{name: np.concatenate([vars(each)[name] for each in outcomes]) for name in vars(outcomes[0])}
+    )
 
 
 def ours(scenario: Scenario, runs: int, seed: int) -> Outcome:
@@ -68,11 +70,11 @@ def _chunk(scenario: Scenario, runs: int, seed: int) -> Outcome:
         harmed[alive] += hurt
         pending.append(batch)
     minutes = end * SCRAPE_S / 60
-    hour = harmed + np.where(phase == PROMOTED, _at_full(environment) * np.maximum(60 - minutes, 0), 0.0)
+    hour = harmed + np.where(phase == PROMOTED, harm_at_full(environment) * np.maximum(60 - minutes, 0), 0.0)
     return Outcome(phase=phase, minutes=minutes, harmed=harmed, harmed_hour=hour, reason=reason)
 
 
-def _at_full(environment: Environment) -> float:
+def harm_at_full(environment: Environment) -> float:
     """Requests harmed a minute once the canary has all traffic."""
     weight, run = np.ones(1), np.zeros(1, dtype=np.int64)
     return float(environment.scrape(environment.scrapes - 1, weight, run)[1][0]) * 60 / SCRAPE_S
@@ -81,5 +83,8 @@ def _at_full(environment: Environment) -> float:
 def part(whole: T, runs: Numbers) -> T:
     """Some of the runs."""
     return type(whole)(
-        **{name: value[runs] if isinstance(value, np.ndarray) else value for name, value in vars(whole).items()}
+        **{
+            name: value[runs] if isinstance(value, np.ndarray) else value
+            for name, value in vars(whole).items()
+        }
     )
