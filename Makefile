@@ -46,6 +46,10 @@ bench-telemetry: $(VENV)/dev ## Measure what traces, metrics and logs cost, in o
 bench-scale: $(VENV)/dev ## Compare lists, searches and news at a thousand and at a million links
 	$(BIN)/python -m tests.bench.scale
 
+.PHONY: bench-canary
+bench-canary: $(VENV)/dev ## Measure what a rollout's decision promises, in a simulated service (ARGS="--seed 2")
+	$(BIN)/python -m tests.bench.canary $(ARGS)
+
 .PHONY: render
 render: $(VENV)/dev ## Render the chart for the local mesh
 	$(BIN)/python -m delinkcious.chart

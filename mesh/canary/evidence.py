@@ -118,7 +118,7 @@ def worse(level: Array, a: float, d: float, count: int, levels: int) -> Array:
 
 
 def no_worse(level: Array, margin: Array, levels: int) -> Array:
-    """Alternatives [..., 3, levels] below the line: stable's rate, half of it, it and a fifth of the margin."""
+    """Alternatives [..., 3, levels] below the line: stable's rate, half of it, a fifth of the margin up."""
     tS = level[..., None] * LEVELS[:levels]
     fifth = np.broadcast_to(0.2 * margin[..., None], tS.shape)
     return np.stack((tS, 0.5 * tS, tS + fifth), axis=-2)

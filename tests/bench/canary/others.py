@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mesh.canary.batch import Batch
+from mesh.canary.batch import Batch, Flags, Numbers
 from mesh.canary.engine import PROGRESSING, PROMOTED, ROLLED_BACK
 from mesh.canary.evidence import CANARY, Array
 from mesh.canary.model import LATENCY_EDGES_MS
@@ -54,13 +54,12 @@ def flagger(scenario: Scenario, runs: int, seed: int) -> Outcome:
     return _outcome(environment, phase, end, harmed)
 
 
-def _healthy(window: list[Batch]) -> Array:
-    n, k = (
-        sum(part[:, CANARY] for part in parts) for parts in zip(*((b.requests, b.errors) for b in window))
-    )
-    slow = sum(batch.slow[:, CANARY] for batch in window)
+def _healthy(window: list[Batch]) -> Flags:
+    n = np.sum([batch.requests[:, CANARY] for batch in window], axis=0)
+    k = np.sum([batch.errors[:, CANARY] for batch in window], axis=0)
+    slow = np.sum([batch.slow[:, CANARY] for batch in window], axis=0)
     rate = 1 - k / np.maximum(n, 1)
-    return (n > 0) & (rate >= FLAGGER_SUCCESS) & (p99(n, slow) <= FLAGGER_P99_MS)
+    return np.asarray((n > 0) & (rate >= FLAGGER_SUCCESS) & (p99(n, slow) <= FLAGGER_P99_MS))
 
 
 def p99(requests: Array, slow: Array) -> Array:
@@ -72,7 +71,7 @@ def p99(requests: Array, slow: Array) -> Array:
     rows = np.arange(len(requests))
     low, high = below[rows, upper - 1], below[rows, upper]
     part = np.clip((rank[:, 0] - low) / np.maximum(high - low, 1e-9), 0, 1)
-    return edges[upper - 1] + part * (edges[upper] - edges[upper - 1])
+    return np.asarray(edges[upper - 1] + part * (edges[upper] - edges[upper - 1]))
 
 
 def kayenta(scenario: Scenario, runs: int, seed: int) -> Outcome:
@@ -88,7 +87,7 @@ def kayenta(scenario: Scenario, runs: int, seed: int) -> Outcome:
         for t in range(minute * MINUTE, (minute + 1) * MINUTE):
             batch, hurt, pod = environment.scrape(t, np.where(phase == PROGRESSING, weight, 0.0), everyone)
             harmed += hurt
-            slow = environment.slow(pod[:, 0], environment.tails[0])
+            slow = environment.slow(pod[:, 0].astype(np.int64), environment.tails[0])
             counts[0] += np.concatenate((pod, slow), axis=1)
             one = batch.requests[:, CANARY, None], batch.errors[:, CANARY, None], batch.slow[:, CANARY]
             counts[1] += np.concatenate(one, axis=1)
@@ -104,16 +103,16 @@ def kayenta(scenario: Scenario, runs: int, seed: int) -> Outcome:
     return _outcome(environment, phase, end, harmed)
 
 
-def _higher(baseline: Array, canary: Array) -> Array:
+def _higher(baseline: Array, canary: Array) -> Flags:
     """[R]: whether the interval of the shift lies above a quarter of its estimate; values [R, minutes]."""
     size = baseline.shape[1]
     shifts = np.sort((canary[:, :, None] - baseline[:, None, :]).reshape(len(canary), -1), axis=1)
     spread = np.sqrt(size * size * (2 * size + 1) / 12)
     rank = max(1, round(size * size / 2 - KAYENTA_Z * spread))
-    return shifts[:, rank - 1] > KAYENTA_FRACTION * np.abs(np.median(shifts, axis=1))
+    return np.asarray(shifts[:, rank - 1] > KAYENTA_FRACTION * np.abs(np.median(shifts, axis=1)))
 
 
-def _outcome(environment: Environment, phase: Array, end: Array, harmed: Array) -> Outcome:
+def _outcome(environment: Environment, phase: Numbers, end: Array, harmed: Array) -> Outcome:
     minutes = end * SCRAPE_S / 60
     rest = np.where(phase == PROMOTED, harm_at_full(environment) * np.maximum(60 - minutes, 0), 0.0)
     return Outcome(phase, minutes, harmed, harmed + rest, np.zeros(len(phase), dtype=np.int64))

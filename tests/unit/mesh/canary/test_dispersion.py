@@ -7,11 +7,12 @@ import pytest
 from scipy import stats
 
 from mesh.canary.dispersion import MARGIN, canary_dispersion, dispersion
+from mesh.canary.evidence import Array
 from mesh.canary.model import PodSample
 from mesh.canary.pods import bad_from, bad_pods
 
 
-def counts(rng: np.random.Generator, runs: int, batch: int, rate: float) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def counts(rng: np.random.Generator, runs: int, batch: int, rate: float) -> tuple[Array, Array]:
     n = rng.poisson(700, (runs, 240, 10)).astype(float)
     return n, batch * rng.poisson(n * rate / batch).astype(float)
 

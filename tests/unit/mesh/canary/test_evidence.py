@@ -40,11 +40,12 @@ offsets = st.floats(1e-4, 0.1)
 
 
 def log_e(nS: float, nC: float, kS: float, kC: float, tS: float, tC: float, a: float, d: float) -> float:
-    return float(log_evalue(*(np.array(float(value)) for value in (nS, nC, kS, kC, tS, tC)), a, d))
+    n = np.array(float(nS)), np.array(float(nC))
+    return float(log_evalue(*n, np.array(float(kS)), np.array(float(kC)), np.array(tS), np.array(tC), a, d))
 
 
 def nearest(nS: float, nC: float, tS: float, tC: float, a: float, d: float) -> float:
-    return float(project(*(np.array(float(value)) for value in (nS, nC, tS, tC)), a, d))
+    return float(project(np.array(float(nS)), np.array(float(nC)), np.array(tS), np.array(tC), a, d))
 
 
 @pytest.mark.parametrize("vector", VECTORS)
