@@ -114,7 +114,7 @@ def worse(level: Array, a: float, d: float, count: int, levels: int) -> Array:
     steps = (np.arange(count) / (count - 1)) ** 1.3
     ratio = 1.6 * span[..., None] ** steps
     bounds = a * level[..., None] * LEVELS[:levels] + d
-    return ratio[..., :, None] * bounds[..., None, :]
+    return np.asarray(ratio[..., :, None] * bounds[..., None, :])
 
 
 def no_worse(level: Array, margin: Array, levels: int) -> Array:

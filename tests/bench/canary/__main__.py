@@ -37,7 +37,7 @@ def main() -> int:
     begin = time.monotonic()
     chosen = [scenario for scenario in SCENARIOS if not asked.scenario or asked.scenario in scenario.name]
     if not chosen:
-        parser.error("no scenario is called so: " + ", ".join(scenario.name for scenario in SCENARIOS))
+        parser.error("there is no such scenario; there are: " + ", ".join(each.name for each in SCENARIOS))
     print(
         f"seed {asked.seed}: {asked.runs} runs of a bad scenario, {HEALTHY_FACTOR * asked.runs} of a healthy\n"
     )

@@ -6,8 +6,8 @@ median of 40 ms and a p99 of 161 ms. What a decision at the start of scrape t se
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import erfc, log, sqrt
 
 import numpy as np
 
@@ -75,18 +75,14 @@ POD_BURST_EVERY_S, SHARED_BURST_EVERY_S = 1200.0, 300.0
 
 def tail(sigma: float) -> Array:
     """The shares of requests slower than each edge."""
-    from math import erfc, log, sqrt
-
     return np.array([0.5 * erfc(log(edge / MEDIAN_MS) / sigma / sqrt(2)) for edge in LATENCY_EDGES_MS])
 
 
-def bursts(
-    rng: np.random.Generator, shape: tuple[int, ...], every_s: float, size: Callable[..., Array]
-) -> Array:
+def bursts(rng: np.random.Generator, shape: tuple[int, ...], every_s: float, size: Array) -> Array:
     """[..., scrapes]: the error rate that bursts of 22 s, one every `every_s` on average, add to a scrape."""
     begins = rng.random(shape) < SCRAPE_S / every_s
     offset = rng.uniform(0, SCRAPE_S, shape)
-    height = np.where(begins, size(shape), 0.0)
+    height = np.where(begins, size, 0.0)
     parts = (
         SCRAPE_S - offset,
         np.minimum(SCRAPE_S, BURST_S - SCRAPE_S + offset),
@@ -129,13 +125,13 @@ class Environment:
             return np.zeros((self.runs, scrapes))
         low, high = SHARED_BURST_ERRORS
         shape = (self.runs, scrapes)
-        return bursts(self.rng, shape, SHARED_BURST_EVERY_S, lambda shape: self.rng.uniform(low, high, shape))
+        return bursts(self.rng, shape, SHARED_BURST_EVERY_S, self.rng.uniform(low, high, shape))
 
     def _pods(self, pods: int, scrapes: int) -> Array:
         if not self.scenario.pod_bursts:
             return np.zeros((1, pods, 1))
         shape = (self.runs, pods, scrapes)
-        return bursts(self.rng, shape, POD_BURST_EVERY_S, lambda shape: np.full(shape, POD_BURST_ERRORS))
+        return bursts(self.rng, shape, POD_BURST_EVERY_S, np.full(shape, POD_BURST_ERRORS))
 
     def history(self) -> History:
         """An hour of stable alone."""

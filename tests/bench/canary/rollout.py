@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -82,9 +82,5 @@ def harm_at_full(environment: Environment) -> float:
 
 def part(whole: T, runs: Numbers) -> T:
     """Some of the runs."""
-    return type(whole)(
-        **{
-            name: value[runs] if isinstance(value, np.ndarray) else value
-            for name, value in vars(whole).items()
-        }
-    )
+    arrays = {name: value for name, value in vars(whole).items() if isinstance(value, np.ndarray)}
+    return replace(whole, **{name: value[runs] for name, value in arrays.items()})
