@@ -39,7 +39,7 @@ def main() -> int:
     if not chosen:
         parser.error("there is no such scenario; there are: " + ", ".join(each.name for each in SCENARIOS))
     print(
-        f"seed {asked.seed}: {asked.runs} runs of a bad scenario, {HEALTHY_FACTOR * asked.runs} of a healthy\n"
+        f"seed {asked.seed}: {asked.runs} runs of bad scenarios, {HEALTHY_FACTOR * asked.runs} of healthy\n"
     )
     outcomes = _scenarios(chosen, asked.runs, asked.seed, asked.ours)
     missed = _bars(outcomes)

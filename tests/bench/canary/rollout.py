@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -82,5 +82,7 @@ def harm_at_full(environment: Environment) -> float:
 
 def part(whole: T, runs: Numbers) -> T:
     """Some of the runs."""
-    arrays = {name: value for name, value in vars(whole).items() if isinstance(value, np.ndarray)}
-    return replace(whole, **{name: value[runs] for name, value in arrays.items()})
+    arrays: dict[str, Any] = {
+        n: value[runs] for n, value in vars(whole).items() if isinstance(value, np.ndarray)
+    }
+    return replace(whole, **arrays)

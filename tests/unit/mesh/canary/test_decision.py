@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -263,7 +264,7 @@ def test_the_interval_closes_around_the_excess() -> None:
 def test_the_time_left_falls_to_nothing() -> None:
     _, decisions = Service().run()
     left = [decision.eta_s for decision in decisions[:-1]]
-    assert all(a is not None and b is not None and b <= a for a, b in zip(left, left[1:], strict=False))
+    assert all(a is not None and b is not None and b <= a for a, b in pairwise(left))
     assert left[-1] is not None and left[-1] <= 60
     assert decisions[-1].eta_s is None
 
