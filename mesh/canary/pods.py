@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from mesh.canary.model import PodSample
 
 # A pod that just meets the objective is called bad this often.
 QUANTILE = 0.01
+# One pod of so many is the culprit when it has so much of all errors, and these are no accident.
+CULPRIT_PODS, CULPRIT_SHARE, CULPRIT_ERRORS = 3, 0.8, 5
 
 
 @lru_cache(maxsize=65_536)
@@ -42,3 +44,15 @@ def bad_pods(pods: Iterable[PodSample], slo: float) -> tuple[int, int]:
     """(pods that answered anything, those of them that are bad)."""
     served = [pod for pod in pods if pod.requests]
     return len(served), sum(pod.errors >= bad_from(pod.requests, slo) for pod in served)
+
+
+def culprit(pods: Mapping[str, PodSample]) -> str | None:
+    """The one canary pod to replace before the version is blamed; None where errors are spread or few.
+
+    `pods` are sums over the scrapes of a step. A policy, not a test: a bad node is no bad version.
+    """
+    total = sum(pod.errors for pod in pods.values())
+    if len(pods) < CULPRIT_PODS or total < CULPRIT_ERRORS:
+        return None
+    name, worst = max(pods.items(), key=lambda item: item[1].errors)
+    return name if worst.errors > CULPRIT_SHARE * total else None

@@ -14,8 +14,8 @@ import numpy as np
 
 from mesh.canary.engine import INCONCLUSIVE, PROMOTED, ROLLED_BACK, TERMINAL
 from tests.bench.canary import checks
-from tests.bench.canary.bars import bars, pooled
-from tests.bench.canary.environment import SCENARIOS, Scenario
+from tests.bench.canary.bars import bars, pooled, share
+from tests.bench.canary.environment import AT_THE_MARGIN, SCENARIOS, Scenario
 from tests.bench.canary.others import flagger, kayenta
 from tests.bench.canary.rollout import Outcome, ours
 
@@ -80,7 +80,7 @@ def _row(scenario: Scenario, rules: str, outcome: Outcome) -> None:
 def _bars(outcomes: dict[str, Outcome]) -> int:
     measured = [(bar, bar.measure(outcomes[bar.scenario])) for bar in bars() if bar.scenario in outcomes]
     measured += pooled(outcomes)
-    print(f"\n{'bar':>3}  {'scenario':20} {'what':24} {'measured':>10} {'threshold':>12}")
+    print(f"\n{'bar':>3}  {'scenario':25} {'what':24} {'measured':>10} {'threshold':>12}")
     missed = 0
     for bar, value in sorted(measured, key=lambda pair: pair[0].number):
         sign = ">=" if bar.least else "<="
@@ -105,6 +105,9 @@ def _checks(runs: int, seed: int) -> int:
         value = checks.crossing(cell, CROSSING_FACTOR * runs, seed)
         name = f"{cell.rps:g} rps {100 * cell.share:g} %, {100 * cell.errors:g} %"
         missed += _line(2, name, "ever above 100", f"{value:.2f}", "<= 1 %", value <= 1)
+    for scenario in AT_THE_MARGIN:
+        value = share(PROMOTED)(ours(scenario, HEALTHY_FACTOR * runs, seed))
+        missed += _line("N", scenario.name, "promoted", f"{value:.2f}", "<= 1 %", value <= 1)
     cost = checks.cost(seed)
     missed += _line(17, "a decision", "mean", f"{1000 * cost.mean_s:.2f}", "<= 5 ms", cost.mean_s <= 0.005)
     missed += _line(17, "a decision", "p99", f"{1000 * cost.worst_s:.2f}", "<= 5 ms", cost.worst_s <= 0.005)
@@ -113,9 +116,9 @@ def _checks(runs: int, seed: int) -> int:
     return missed + _line(17, "200 restarts", "decisions", alike, "alike", cost.restarts_alike)
 
 
-def _line(number: int, where: str, what: str, measured: str, bound: str, holds: bool) -> int:
+def _line(number: int | str, where: str, what: str, measured: str, bound: str, holds: bool) -> int:
     print(
-        f"{number:3}  {where:20} {what:24} {measured:>10} {bound:>12}  {'' if holds else 'MISSED'}",
+        f"{number:>3}  {where:25} {what:24} {measured:>10} {bound:>12}  {'' if holds else 'MISSED'}",
         flush=True,
     )
     return int(not holds)

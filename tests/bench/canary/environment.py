@@ -69,6 +69,11 @@ SCENARIOS = (
     Scenario("drift +1 %", False, errors=0.002, drift=True, extra=0.01),
     Scenario("split not applied", True, split_applied=False),
 )
+# Worse by the margin that a promotion rules out at 500 rps, and with bursts: promise N, beside the bars.
+AT_THE_MARGIN = (
+    Scenario("at the margin", False, extra=0.005),
+    Scenario("at the margin, pod bursts", False, pod_bursts=True, extra=0.02),
+)
 OUTAGE_ERRORS, POD_BURST_ERRORS, SHARED_BURST_ERRORS = 0.2, 0.2, (0.05, 0.30)
 POD_BURST_EVERY_S, SHARED_BURST_EVERY_S = 1200.0, 300.0
 

@@ -193,7 +193,7 @@ def test_a_scrape_of_another_weight_belongs_to_an_earlier_step() -> None:
 def test_the_first_weight_is_there_before_any_observation() -> None:
     decision = Service().decider().decision
     assert (decision.phase, decision.weight, decision.wealth) == ("progressing", 0.01, 1)
-    assert decision.excess == (0, 1)
+    assert decision.excess == (0.0, 1.0)
     assert decision.margin == 0.005
     assert decision.eta_s == 300
 

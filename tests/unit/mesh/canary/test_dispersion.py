@@ -9,7 +9,7 @@ from scipy import stats
 from mesh.canary.dispersion import MARGIN, canary_dispersion, dispersion
 from mesh.canary.evidence import Array
 from mesh.canary.model import PodSample
-from mesh.canary.pods import bad_from, bad_pods
+from mesh.canary.pods import bad_from, bad_pods, culprit
 
 
 def counts(rng: np.random.Generator, runs: int, batch: int, rate: float) -> tuple[Array, Array]:
@@ -65,3 +65,12 @@ def test_the_bound_of_a_bad_pod_is_the_binomials(slo: float) -> None:
 def test_a_pod_without_requests_is_no_unit() -> None:
     pods = [PodSample(0, 0), PodSample(100, 0), PodSample(100, 50)]
     assert bad_pods(pods, 0.01) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("errors", "name"),
+    [((9, 1, 0), "a"), ((8, 1, 1), None), ((4, 0, 0), None), ((20, 0), None), ((0, 0, 50, 2), "c")],
+)
+def test_one_pod_with_nearly_all_errors_is_the_culprit(errors: tuple[int, ...], name: str | None) -> None:
+    pods = {letter: PodSample(100, count) for letter, count in zip("abcd", errors, strict=False)}
+    assert culprit(pods) == name
