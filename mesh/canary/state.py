@@ -70,54 +70,36 @@ class State:
         return State(**{name: value[runs] for name, value in vars(self).items()})
 
 
+_NUMBERS = (
+    *("block_scrapes", "step_scrapes", "breach", "calm", "canary_breach"),
+    *("phase", "reason", "step", "seen", "missed", "entries"),
+)
+_ZEROS = (
+    *("block_factor", "log_slo", "log_canary_slo", "log_few", "log_many"),
+    *("started", "last", "step_at", "entered_at"),
+)
+
+
 def first_state(plan: Plan, references: tuple[Array, Array, Array, Array, Array]) -> State:
     """Before the first scrape; `references` are stable's counts of requests, errors, slow, units, bad."""
     runs, edges = plan.edges.shape
-
-    def zeros(*shape: int) -> Array:
-        return np.zeros((runs, *shape))
-
-    def numbers() -> Numbers:
-        return np.zeros(runs, dtype=np.int64)
-
-    stake = FIRST_STAKE
+    begun: dict[str, Any] = {name: np.zeros(runs, dtype=np.int64) for name in _NUMBERS}
+    begun |= {name: np.zeros(runs) for name in _ZEROS}
+    names = ("ref_requests", "ref_errors", "ref_slow", "ref_units", "ref_bad")
+    begun |= dict(zip(names, references, strict=True))
     return State(
-        reserve=np.full(runs, 1 - stake),
-        errors=np.full((runs, ERROR_ALTERNATIVES), stake),
-        tails=np.full((runs, edges, TAIL_ALTERNATIVES), stake),
-        pods=np.full((runs, POD_ALTERNATIVES), stake),
-        bets=np.full((runs, len(BETS)), stake),
-        ref_requests=references[0],
-        ref_errors=references[1],
-        ref_slow=references[2],
-        ref_units=references[3],
-        ref_bad=references[4],
-        block=zeros(6),
-        block_factor=zeros(),
-        block_scrapes=numbers(),
-        log_proof=zeros(PROOFS),
-        log_proof_tails=zeros(min(edges, 2), PROOFS),
-        step_scrapes=numbers(),
-        log_above=zeros(len(GRID)),
-        log_below=zeros(len(GRID)),
-        log_slo=zeros(),
-        breach=numbers(),
-        calm=numbers(),
-        log_canary_slo=zeros(),
-        canary_breach=numbers(),
-        log_few=zeros(),
-        log_many=zeros(),
-        phase=numbers(),
-        reason=numbers(),
-        step=numbers(),
+        **begun,
+        reserve=np.full(runs, 1 - FIRST_STAKE),
+        errors=np.full((runs, ERROR_ALTERNATIVES), FIRST_STAKE),
+        tails=np.full((runs, edges, TAIL_ALTERNATIVES), FIRST_STAKE),
+        pods=np.full((runs, POD_ALTERNATIVES), FIRST_STAKE),
+        bets=np.full((runs, len(BETS)), FIRST_STAKE),
+        block=np.zeros((runs, 6)),
+        log_proof=np.zeros((runs, PROOFS)),
+        log_proof_tails=np.zeros((runs, min(edges, 2), PROOFS)),
+        log_above=np.zeros((runs, len(GRID))),
+        log_below=np.zeros((runs, len(GRID))),
         weight=np.full(runs, plan.steps[0]),
-        seen=numbers(),
-        started=zeros(),
-        last=zeros(),
-        missed=numbers(),
-        step_at=zeros(),
-        entries=numbers(),
-        entered_at=zeros(),
     )
 
 
