@@ -274,3 +274,40 @@ def test_explicit_steps_are_the_ladder() -> None:
     _, decisions = Service(settings=settings).run()
     assert sorted({decision.weight for decision in decisions}) == [0.2, 0.4, 1.0]
     assert not math.isnan(decisions[-1].wealth)
+
+
+def renamed(observation: Observation, suffix: str) -> Observation:
+    arms = (observation.stable, observation.canary)
+    stable, canary = (
+        replace(arm, pods={name + suffix: pod for name, pod in arm.pods.items()}) for arm in arms
+    )
+    return replace(observation, stable=stable, canary=canary)
+
+
+def test_pods_replaced_in_every_scrape_change_nothing() -> None:
+    observations, decisions = Service(seed=2).run()
+    decider = Service(seed=2).decider()
+    for number, observation in enumerate(observations):
+        assert decider.observe(renamed(observation, f"-{number}")) == decisions[number]
+
+
+def test_a_later_clock_changes_nothing() -> None:
+    observations, decisions = Service(seed=2).run()
+    decider = Service(seed=2).decider()
+    for observation, decision in zip(observations, decisions, strict=True):
+        assert decider.observe(replace(observation, at=observation.at + 1e9)) == decision
+
+
+def test_pods_of_the_stable_version_that_fail_alone_are_no_blame() -> None:
+    """A bad stable pod is nothing against the canary."""
+    service = Service()
+    decider = service.decider()
+    for number in range(60):
+        seen = service.scrape(number, decider.decision.weight)
+        pods = dict(seen.stable.pods)
+        pods["pod-0"] = replace(pods["pod-0"], errors=pods["pod-0"].requests // 20)
+        errors = sum(pod.errors for pod in pods.values())
+        decision = decider.observe(replace(seen, stable=replace(seen.stable, pods=pods, errors=errors)))
+        if ended(decision):
+            break
+    assert decision.phase == "promoted"
