@@ -4,7 +4,7 @@ Flagger (fluxcd/flagger, pkg/controller/scheduler.go): once a minute the canary 
 thresholds over the last minute; a failed check keeps the weight, as does one without data, and five roll
 back. Kayenta (spinnaker/kayenta, NetflixACAJudge): a canary of a tenth beside an equal baseline for an hour,
 judged every ten minutes on all minutes so far; a metric fails when the 98 % interval of the Mann-Whitney test
-lies above a quarter of the Hodges-Lehmann estimate, and one failed group of two scores 50.
+lies above a quarter of the Hodges-Lehmann estimate; one failed group of two scores 50, no data nothing.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ def kayenta(scenario: Scenario, runs: int, seed: int) -> Outcome:
     harmed = np.zeros(runs)
     minutes = RUN_SCRAPES // MINUTE
     errors, latency = np.zeros((2, runs, minutes)), np.zeros((2, runs, minutes))
+    answered = np.zeros(runs)
     for minute in range(minutes):
         counts = np.zeros((2, runs, 2 + len(LATENCY_EDGES_MS)))
         for t in range(minute * MINUTE, (minute + 1) * MINUTE):
@@ -91,11 +92,12 @@ def kayenta(scenario: Scenario, runs: int, seed: int) -> Outcome:
             counts[0] += np.concatenate((pod, slow), axis=1)
             one = batch.requests[:, CANARY, None], batch.errors[:, CANARY, None], batch.slow[:, CANARY]
             counts[1] += np.concatenate(one, axis=1)
+        answered += counts[1, :, 0]
         errors[..., minute] = counts[..., 1] / np.maximum(counts[..., 0], 1)
         latency[..., minute] = [p99(arm[:, 0], arm[:, 2:]) for arm in counts]
         if (minute + 1) % KAYENTA_EVERY == 0:
             so_far = slice(0, minute + 1)
-            failed = _higher(*errors[..., so_far]) | _higher(*latency[..., so_far])
+            failed = _higher(*errors[..., so_far]) | _higher(*latency[..., so_far]) | (answered == 0)
             back = (phase == PROGRESSING) & failed
             phase = np.where(back, ROLLED_BACK, phase)
             end = np.where(back, (minute + 1) * MINUTE, end)
