@@ -43,7 +43,6 @@ class Reason(IntEnum):
     DATA_TIMEOUT = 14
     PROVEN = 15
     UNPROVEN = 16
-    WAITING_CALM = 17
 
 
 def begin(settings: Settings, history: History) -> tuple[Plan, State]:

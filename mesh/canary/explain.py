@@ -31,12 +31,18 @@ _WORDS = {
     Reason.PROVEN: "an excess error rate above {margin:.1%} is ruled out",
     Reason.UNPROVEN: "time is up and nothing speaks against the canary: promoted by policy, not by proof",
 }
+# The step's error rate is proven; it waits for whole blocks, and the last one for latency.
+_REST = "collecting evidence at {weight:.0%}: an excess above {margin:.1%} is ruled out, the rest is not yet"
 
 
 def reason(plan: Plan, state: State) -> str:
     """Why the only run is where it is."""
+    words = _WORDS[Reason(int(state.reason[0]))]
+    wanted = math.log(1 / plan.settings.alpha_promote)
+    if state.reason[0] == Reason.COLLECTING and log_mean_exp(state.log_proof)[0] >= wanted:
+        words = _REST
     earned = plan.weights[0] * wealth.components(plan, state)[0]
-    return _WORDS[Reason(int(state.reason[0]))].format(
+    return words.format(
         weight=float(state.weight[0]),
         margin=float(promotion.margins(plan, state)[0]),
         silent=float(state.missed[0]) * plan.settings.scrape_s,
