@@ -50,6 +50,10 @@ bench-scale: $(VENV)/dev ## Compare lists, searches and news at a thousand and a
 bench-canary: $(VENV)/dev ## Measure what a rollout's decision promises, in a simulated service (ARGS="--seed 2")
 	$(BIN)/python -m tests.bench.canary $(ARGS)
 
+.PHONY: bench-start
+bench-start: $(VENV)/dev ## Measure how soon a second start is of use, and what everything takes when idle
+	$(BIN)/python -m tests.bench.start
+
 .PHONY: render
 render: $(VENV)/dev ## Render the chart for the local mesh
 	$(BIN)/python -m delinkcious.chart

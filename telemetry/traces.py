@@ -8,41 +8,27 @@ without being told, and what is done for nobody makes none.
 
 from __future__ import annotations
 
-import random
 import re
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import cast
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import (
-    Link,
-    NonRecordingSpan,
-    Span,
-    SpanContext,
-    SpanKind,
-    Status,
-    StatusCode,
-    TraceFlags,
-    Tracer,
-)
-from opentelemetry.util.types import AttributeValue
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 
-Attributes = Mapping[str, AttributeValue]
+from telemetry.recording import SAMPLED, Attributes, Recorder, chance, new_context
 
 TRACEPARENT = "traceparent"
 # What went wrong, as one word of few: a problem's type, a status, the name of an exception.
 ERROR_TYPE = "error.type"
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?", re.ASCII)
-_TRACER = context.create_key("tracer")
+_RECORDER = context.create_key("recorder")
 MAX_STACK_FRAMES = 12
 
-_ids = random.Random()  # noqa: S311 - a trace id has to be unlikely, not secret
+_UNSAMPLED = TraceFlags(TraceFlags.DEFAULT)
 
 
 def current_trace_id() -> str:
@@ -82,7 +68,7 @@ def read(traceparent: str) -> SpanContext | None:
 @contextmanager
 def continued(traceparent: str) -> Iterator[None]:
     """Work in the trace that `traceparent` names, without a span; in one of its own when it names none."""
-    with _current(NonRecordingSpan(read(traceparent) or _new(sampled=False))):
+    with _current(NonRecordingSpan(read(traceparent) or new_context(_UNSAMPLED))):
         yield
 
 
@@ -90,7 +76,7 @@ def continued(traceparent: str) -> Iterator[None]:
 def serving(
     name: str,
     traceparent: str,
-    provider: TracerProvider | None,
+    recorder: Recorder | None,
     ratio: float,
     attributes: Attributes,
     *,
@@ -99,20 +85,18 @@ def serving(
 ) -> Iterator[Span | None]:
     """Do what somebody asked for, in the asker's trace; gives its span, when it is sampled.
 
-    `ratio`: the share of work without a traceparent that is sampled. `provider` None: no spans. What ends
+    `ratio`: the share of work without a traceparent that is sampled. `recorder` None: no spans. What ends
     the block is recorded as the span's error, unless `fail` has said more.
     """
     parent = read(traceparent)
-    sampled = parent.trace_flags.sampled if parent else _ids.random() < ratio
-    if not sampled or provider is None:
-        with _current(NonRecordingSpan(parent or _new(sampled))):
+    sampled = parent.trace_flags.sampled if parent else chance() < ratio
+    if not sampled or recorder is None:
+        with _current(NonRecordingSpan(parent or new_context(SAMPLED if sampled else _UNSAMPLED))):
             yield None
         return
-    tracer = _tracer(provider)
-    caller = trace.set_span_in_context(NonRecordingSpan(parent), Context()) if parent else Context()
-    span = tracer.start_span(name, caller, kind, attributes, links=links)
+    span = recorder.begin(name, parent, kind, attributes, links)
     try:
-        with _current(span, tracer):
+        with _current(span, recorder):
             yield span
     except BaseException as error:
         fail(span, error_name(error))
@@ -121,40 +105,33 @@ def serving(
         span.end()
 
 
-@lru_cache(maxsize=8)
-def _tracer(provider: TracerProvider) -> Tracer:
-    # To ask a provider takes longer than to make a span.
-    return provider.get_tracer("delinkcious")
-
-
-def current_tracer() -> Tracer | None:
+def current_recorder() -> Recorder | None:
     """What makes spans of the work at hand; None when that is not sampled."""
-    return cast("Tracer | None", context.get_value(_TRACER))
+    return cast("Recorder | None", context.get_value(_RECORDER))
 
 
 def beside(
     name: str,
     traceparent: str,
-    provider: TracerProvider | None,
+    recorder: Recorder | None,
     attributes: Attributes,
     kind: SpanKind,
 ) -> Span | None:
     """A span of what is done for work that went on without it: its child, and linked to it; or None."""
     cause = read(traceparent)
-    if cause is None or provider is None or not cause.trace_flags.sampled:
+    if cause is None or recorder is None or not cause.trace_flags.sampled:
         return None
-    parent = trace.set_span_in_context(NonRecordingSpan(cause), Context())
-    return _tracer(provider).start_span(name, parent, kind, attributes, links=(Link(cause),))
+    return recorder.begin(name, cause, kind, attributes, (Link(cause),))
 
 
 @contextmanager
 def inside(name: str, attributes: Attributes | None = None) -> Iterator[None]:
     """A part of the work at hand that is worth a span of its own."""
-    tracer = current_tracer()
-    if tracer is None:
+    recorder = current_recorder()
+    if recorder is None:
         yield
         return
-    with ended(tracer.start_span(name, attributes=attributes)):
+    with ended(recorder.child(name, SpanKind.INTERNAL, attributes or {})):
         yield
 
 
@@ -174,7 +151,7 @@ def fail(span: Span, error_type: str) -> None:
     """Mark a span as failed. The first one who says why knows best."""
     if ERROR_TYPE not in (getattr(span, "attributes", None) or ()):
         span.set_attribute(ERROR_TYPE, error_type)
-    span.set_status(Status(StatusCode.ERROR))
+    span.set_status(StatusCode.ERROR)
 
 
 def refuse(error_type: str, *, failed: bool, cause: BaseException | None = None) -> None:
@@ -187,7 +164,7 @@ def refuse(error_type: str, *, failed: bool, cause: BaseException | None = None)
         return
     span.set_attribute(ERROR_TYPE, error_type)
     if failed:
-        span.set_status(Status(StatusCode.ERROR))
+        span.set_status(StatusCode.ERROR)
     if cause is not None:
         frames = traceback.format_tb(cause.__traceback__, -MAX_STACK_FRAMES)
         known = {"exception.type": error_name(cause), "exception.stacktrace": "".join(frames)}
@@ -204,18 +181,11 @@ def error_name(error: BaseException) -> str:
 
 
 @contextmanager
-def _current(span: Span, tracer: Tracer | None = None) -> Iterator[None]:
+def _current(span: Span, recorder: Recorder | None = None) -> Iterator[None]:
     # From an empty context: what a span around this one carries is not ours.
-    base = Context() if tracer is None else Context({_TRACER: tracer})
+    base = Context() if recorder is None else Context({_RECORDER: recorder})
     token = context.attach(trace.set_span_in_context(span, base))
     try:
         yield
     finally:
         context.detach(token)
-
-
-def _new(sampled: bool) -> SpanContext:
-    flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
-    return SpanContext(
-        _ids.getrandbits(128) or 1, _ids.getrandbits(64) or 1, is_remote=False, trace_flags=flags
-    )

@@ -10,11 +10,9 @@ from functools import cache
 from importlib.resources import files
 
 import msgspec
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from telemetry.export import encode
+from telemetry.otlp import encode
+from telemetry.recording import Recorder, Recording
 from telemetry.spans import Span, read
 
 # Attributes of our own stand under this name.
@@ -102,31 +100,24 @@ CONVENTIONS = (
 
 
 @dataclass
-class Recorder:
-    """A provider that keeps its spans; `spans()` gives them as they would be read back."""
+class Kept:
+    """The spans that `recorder` made, as they would be read back."""
 
-    exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
-    provider: TracerProvider = field(default_factory=lambda: TracerProvider(shutdown_on_exit=False))
+    ended: list[Recording] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+    @property
+    def recorder(self) -> Recorder:
+        return Recorder(self.ended.append)
 
     def spans(self) -> list[Span]:
-        """Everything that has ended, oldest first."""
-        return spans_of(self.exporter)
+        """Everything that has ended, by start."""
+        traces = read(msgspec.json.decode(encode(self.ended, {})))
+        return sorted((span for trace in traces for span in trace.spans), key=lambda span: span.start_ns)
 
     def one(self, name: str) -> Span:
         """The only span of this name."""
         (found,) = (span for span in self.spans() if span.name == name)
         return found
-
-
-def spans_of(exporter: InMemorySpanExporter) -> list[Span]:
-    finished = exporter.get_finished_spans()
-    if not finished:
-        return []
-    traces = read(msgspec.json.decode(encode(finished)))
-    return sorted((span for trace in traces for span in trace.spans), key=lambda span: span.start_ns)
 
 
 def faults(spans: Iterable[Span]) -> list[str]:

@@ -159,11 +159,12 @@ def _show(folder: State) -> None:
 
 
 def _tool(name: str, folder: State) -> str:
-    """Where a tool is, or why it is not there."""
+    """Where to look at what a tool has, or why it is not there; a Jaeger built here has no pages."""
     try:
-        return local.tool_url(name, folder.folder)
+        address = local.tool_url(name, folder.folder)
     except LookupError as error:
         return str(error)
+    return f"{local.console_url(folder.folder)}traces/ (Jaeger: {address})" if name == "jaeger" else address
 
 
 NEXT = (

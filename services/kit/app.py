@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
-from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry, Counter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -32,10 +31,11 @@ from services.kit.serving.health import LIVE, READY, health_routes
 from services.kit.serving.operation import Operation, Running
 from services.kit.serving.turns import Turns
 from services.kit.settings import InvalidSettings, ServiceSettings
-from telemetry.export import open_provider
+from telemetry.export import open_recorder
 from telemetry.instrumentation.http import Tracing
 from telemetry.logs import RequestLog
 from telemetry.metrics import HttpMetrics, Measuring, describe_build, make_registry
+from telemetry.recording import Recorder
 
 Deps = TypeVar("Deps")
 
@@ -77,8 +77,8 @@ def create_app(
     _require(endpoints, settings, known_keys=fetch_keys is not None)
     registry = make_registry()
     describe_build(registry, service, settings.service_version)
-    provider = _provider(service, settings, registry)
-    resources = Resources(registry, provider)
+    recorder = _recorder(service, settings, registry)
+    resources = Resources(registry, recorder)
     metrics = HttpMetrics(resources.registry)
     # Half of the places at most are one caller's.
     turns = Turns(most=max(1, settings.max_concurrency // 2))
@@ -86,7 +86,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with _opened(resources, settings, provider):
+        async with _opened(resources, settings, recorder):
             running.database = resources.database if settings.database_url else None
             if fetch_keys is None:
                 running.verifier = resources.verifier = _verifier(settings, resources)
@@ -95,7 +95,7 @@ def create_app(
                 running.verifier = _verifier(settings, resources, partial(fetch_keys, deps))
             yield
 
-    middleware = _middleware(settings, metrics, provider, running)
+    middleware = _middleware(settings, metrics, recorder, running)
     public = [endpoint for endpoint in endpoints if endpoint.access is not Access.INTERNAL]
     description = msgspec.json.encode(openapi.describe(service, version, public))
     routes = [
@@ -113,7 +113,7 @@ def create_app(
 
 @asynccontextmanager
 async def _opened(
-    resources: Resources, settings: ServiceSettings, provider: TracerProvider | None
+    resources: Resources, settings: ServiceSettings, recorder: Recorder | None
 ) -> AsyncIterator[None]:
     try:
         await resources.enter("http", open_client(resources.registry))
@@ -122,9 +122,9 @@ async def _opened(
         yield
     finally:
         await resources.close()
-        if provider is not None:
+        if recorder is not None:
             # It sends what is left, over the network.
-            await asyncio.to_thread(provider.shutdown)
+            await asyncio.to_thread(recorder.shutdown)
 
 
 def _starlette(routes: Sequence[BaseRoute], middleware: Sequence[Middleware], lifespan: Any) -> Starlette:
@@ -140,10 +140,10 @@ def _starlette(routes: Sequence[BaseRoute], middleware: Sequence[Middleware], li
 
 
 def _middleware(
-    settings: ServiceSettings, metrics: HttpMetrics, provider: TracerProvider | None, running: Running
+    settings: ServiceSettings, metrics: HttpMetrics, recorder: Recorder | None, running: Running
 ) -> list[Middleware]:
     telemetry = [
-        Middleware(Tracing, provider=provider, ratio=settings.trace_ratio, untraced=(LIVE, READY)),
+        Middleware(Tracing, recorder=recorder, ratio=settings.trace_ratio, untraced=(LIVE, READY)),
         Middleware(Measuring, metrics=metrics),
     ]
     return [
@@ -190,12 +190,12 @@ def _admission(settings: ServiceSettings, metrics: HttpMetrics) -> Admission:
     )
 
 
-def _provider(service: str, settings: ServiceSettings, registry: CollectorRegistry) -> TracerProvider | None:
+def _recorder(service: str, settings: ServiceSettings, registry: CollectorRegistry) -> Recorder | None:
     endpoint = settings.otel_exporter_otlp_endpoint
     if not endpoint or settings.otel_sdk_disabled:
         return None
     attributes = {"service.name": service, "service.version": settings.service_version}
-    return open_provider(endpoint, attributes, registry)
+    return open_recorder(endpoint, attributes, registry)
 
 
 def _require(endpoints: Sequence[Endpoint], settings: ServiceSettings, *, known_keys: bool) -> None:

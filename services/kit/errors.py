@@ -215,6 +215,11 @@ async def as_problem(request: Request, error: Exception) -> Response:
     raise error
 
 
+# In a scope: what the server has found wrong with a request that it gives to the application all the same, so
+# that it is counted, logged and answered as every other.
+REFUSED = "refused_by_server"
+
+
 class ProblemResponses:
     """The one place where an exception becomes a response: a problem as it is, the unknown as a bare 500."""
 
@@ -233,6 +238,8 @@ class ProblemResponses:
             await send(message)
 
         try:
+            if (refused := scope.get(REFUSED)) is not None:
+                raise refused
             await self.app(scope, receive, watch)
             return
         except ClientDisconnect:

@@ -38,7 +38,6 @@ BACKOFF_S = 0.025
 
 _REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
 _PASSING = frozenset((502, 503, 504))
-_jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
 # Shows that the caller is a service of this installation.
 SERVICE_TOKEN = "x-service-token"  # noqa: S105 - the header's name
@@ -147,7 +146,7 @@ class HttpClient:
                     or not self._budget.spend()
                 ):
                     raise problem_of(response)
-            await asyncio.sleep(_jitter.uniform(0.5, 1.5) * BACKOFF_S * 2**attempt)
+            await asyncio.sleep(random.uniform(0.5, 1.5) * BACKOFF_S * 2**attempt)  # noqa: S311 - spreads, guards nothing
             attempt += 1
 
     async def _send(self, request: httpx.Request, template: str, attempt: int) -> httpx.Response:

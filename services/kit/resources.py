@@ -8,13 +8,13 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TypeVar
 
 import structlog
-from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry
 
 from services.kit.auth import Verifier
 from services.kit.db import Database
 from services.kit.http import HttpClient
 from services.kit.settings import InvalidSettings
+from telemetry.recording import Recorder
 
 T = TypeVar("T")
 Ping = Callable[[], Awaitable[object]]
@@ -29,12 +29,12 @@ class Resources:
     """Given to a service's `open_deps`: what the kit has opened, and where the service opens its own.
 
     `http` calls peers; `database` is there when DATABASE_URL is set; `registry` takes the service's metrics.
-    `draining` is set when the process was told to stop; `provider` makes spans, None when they go nowhere.
+    `draining` is set when the process was told to stop; `recorder` makes spans, None when they go nowhere.
     """
 
-    def __init__(self, registry: CollectorRegistry, provider: TracerProvider | None = None) -> None:
+    def __init__(self, registry: CollectorRegistry, recorder: Recorder | None = None) -> None:
         self.registry = registry
-        self.provider = provider
+        self.recorder = recorder
         self.draining = asyncio.Event()
         self._verifier: Verifier | None = None
         self._pings: dict[str, Ping] = {}

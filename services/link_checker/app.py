@@ -103,5 +103,5 @@ async def _follow(resources: Resources, settings: CheckerSettings, refs: RefsSto
     if broker is not None:
         metrics = ConsumerMetrics(resources.registry, consuming.CONSUMER)
         events = consuming.subscriptions(refs, clock)
-        consumer = Consumer(broker, consuming.CONSUMER, events, metrics, resources.provider)
+        consumer = Consumer(broker, consuming.CONSUMER, events, metrics, resources.recorder)
         await resources.enter("consumer", consumer.running())

@@ -48,7 +48,7 @@ def create(settings: LinksSettings) -> Starlette:
         if broker is not None:
             metrics = ConsumerMetrics(resources.registry, consuming.CONSUMER)
             events = consuming.subscriptions(EventStore(database))
-            consumer = Consumer(broker, consuming.CONSUMER, events, metrics, resources.provider)
+            consumer = Consumer(broker, consuming.CONSUMER, events, metrics, resources.recorder)
             await resources.enter("consumer", consumer.running())
             checker = LinkCheckerClient(resources.http, settings.service_token, settings.link_checker_url)
             await resources.enter("backfill", Backfill(FeedStore(database), checker).running())

@@ -35,7 +35,7 @@ def create(settings: NewsSettings) -> Starlette:
             broker = await resources.enter("broker", open_bus(settings.nats_url, "news", resources.registry))
             metrics = ConsumerMetrics(resources.registry, "news")
             events = measured(builder.changes.subscriptions(), resources.registry)
-            consumer = Consumer(broker, "news", events, metrics, resources.provider)
+            consumer = Consumer(broker, "news", events, metrics, resources.recorder)
             await resources.enter("consumer", consumer.running())
         bells = Bells(builder.news)
         await resources.enter("bells", bells.running())

@@ -32,7 +32,7 @@ def create(settings: SocialGraphSettings) -> Starlette:
         broker = await publish_from(resources, settings, "social-graph")
         if broker is not None:
             metrics = ConsumerMetrics(registry, CONSUMER)
-            consumer = Consumer(broker, CONSUMER, subscriptions(people), metrics, resources.provider)
+            consumer = Consumer(broker, CONSUMER, subscriptions(people), metrics, resources.recorder)
             await resources.enter("consumer", consumer.running())
         accounts = Accounts(resources.http, settings.users_url, settings.service_token, registry)
         graph = GraphStore(database, settings.limits())

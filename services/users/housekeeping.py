@@ -35,7 +35,6 @@ REQUEST_KEYS_KEPT = dt.timedelta(hours=24)
 AUDIT_KEPT = dt.timedelta(days=180)
 
 _log = structlog.get_logger(__name__)
-_jitter = random.Random()  # noqa: S311 - spreads the replicas, guards nothing
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Housekeeping:
     async def _rounds(self) -> None:
         while True:
             pause = RELOAD_EVERY if self.deps.signer.is_ready else RETRY_EVERY
-            await asyncio.sleep(pause.total_seconds() * _jitter.uniform(0.8, 1.0))
+            await asyncio.sleep(pause.total_seconds() * random.uniform(0.8, 1.0))  # noqa: S311 - spreads, guards nothing
             await self.round()
 
     async def _first_keys(self) -> None:

@@ -48,7 +48,7 @@ def create(settings: WebSettings) -> Starlette:
             broker = await resources.enter("broker", open_bus(settings.nats_url, "web", resources.registry))
             events = consuming.subscriptions(Departures(database))
             metrics = ConsumerMetrics(resources.registry, consuming.CONSUMER)
-            consumer = Consumer(broker, consuming.CONSUMER, events, metrics, resources.provider)
+            consumer = Consumer(broker, consuming.CONSUMER, events, metrics, resources.recorder)
             await resources.enter("consumer", consumer.running())
         public = Public(http, settings, users)
         channel = open_news(settings.grpc_proxy, settings.news_address)

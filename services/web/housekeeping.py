@@ -17,7 +17,6 @@ EVERY_S = 60.0
 ROWS = 1_000
 
 _log = structlog.get_logger(__name__)
-_jitter = random.Random()  # noqa: S311 - spreads the replicas, guards nothing
 
 
 @asynccontextmanager
@@ -29,7 +28,7 @@ async def cleaning(store: SessionStore) -> AsyncIterator[None]:
 
 async def _rounds(store: SessionStore) -> None:
     while True:
-        await asyncio.sleep(EVERY_S * _jitter.uniform(0.8, 1.2))
+        await asyncio.sleep(EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311 - spreads, guards nothing
         try:
             await store.clean(ROWS)
         except Problem as error:

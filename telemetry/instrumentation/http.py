@@ -10,15 +10,15 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Span, SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from telemetry.recording import Recorder
 from telemetry.serving import KNOWN_METHODS
 from telemetry.traces import (
     TRACEPARENT,
+    current_recorder,
     current_traceparent,
-    current_tracer,
     ended,
     fail,
     serving,
@@ -35,7 +35,7 @@ _PORTS = {"http": 80, "https": 443}
 class Tracing:
     """ASGI: gives every request a trace context, and a span only when it is sampled and goes somewhere.
 
-    `provider` None: no spans. `ratio`: the share of requests without a traceparent that are sampled.
+    `recorder` None: no spans. `ratio`: the share of requests without a traceparent that are sampled.
     `untraced`: paths that never get a span (probes).
     """
 
@@ -43,12 +43,12 @@ class Tracing:
         self,
         app: ASGIApp,
         *,
-        provider: TracerProvider | None,
+        recorder: Recorder | None,
         ratio: float,
         untraced: Iterable[str] = (),
     ) -> None:
         self.app = app
-        self.provider = provider
+        self.recorder = recorder
         self.ratio = ratio
         self.untraced = frozenset(untraced)
 
@@ -56,8 +56,8 @@ class Tracing:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        provider = None if scope["path"] in self.untraced else self.provider
-        with serving("HTTP", _header(scope, b"traceparent"), provider, self.ratio, {}) as span:
+        recorder = None if scope["path"] in self.untraced else self.recorder
+        with serving("HTTP", _header(scope, b"traceparent"), recorder, self.ratio, {}) as span:
             if span is None:
                 await self.app(scope, receive, send)
             else:
@@ -99,8 +99,8 @@ def calling(
 
     `address` is scheme, host and the template of the path (`http://links/api/v1/links/{link_id}`).
     """
-    tracer = current_tracer()
-    if tracer is None:
+    recorder = current_recorder()
+    if recorder is None:
         if onward := current_traceparent():
             headers[TRACEPARENT] = onward
         yield None
@@ -116,7 +116,7 @@ def calling(
     }
     if attempt > 1:
         known["http.request.resend_count"] = attempt - 1
-    span = tracer.start_span(f"{method} {parts.path or '/'}", kind=SpanKind.CLIENT, attributes=known)
+    span = recorder.child(f"{method} {parts.path or '/'}", SpanKind.CLIENT, known)
     headers[TRACEPARENT] = traceparent_of(span)
     with ended(span):
         yield span

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, Span, SpanKind
 
+from telemetry.recording import Recorder
 from telemetry.traces import beside, error_name, fail, read, serving
 
 SYSTEM = "nats"
@@ -51,12 +51,12 @@ class Message:
         }
 
 
-def publishing(message: Message, provider: TracerProvider | None) -> Span | None:
+def publishing(message: Message, recorder: Recorder | None) -> Span | None:
     """The span of a publication that begins now, when its cause is sampled; `published` ends it."""
-    if not message.cause or provider is None:
+    if not message.cause or recorder is None:
         return None
     known = message.attributes("publish", "send")
-    return beside(f"publish {message.stream}", message.cause, provider, known, SpanKind.PRODUCER)
+    return beside(f"publish {message.stream}", message.cause, recorder, known, SpanKind.PRODUCER)
 
 
 def lost(span: Span | None, error: BaseException) -> None:
@@ -77,19 +77,19 @@ def published(span: Span, acknowledged: asyncio.Future[object]) -> None:
 
 @contextmanager
 def processing(
-    message: Message, publication: str, consumer: str, attempt: int, provider: TracerProvider | None
+    message: Message, publication: str, consumer: str, attempt: int, recorder: Recorder | None
 ) -> Iterator[Span | None]:
     """Handle an event in the block: below its publication, if that is known, else below its cause."""
     cause = read(message.cause)
     known: dict[str, str | int] = {}
-    if provider is not None and cause is not None and cause.trace_flags.sampled:
+    if recorder is not None and cause is not None and cause.trace_flags.sampled:
         known = message.attributes("process", "process") | {"messaging.consumer.group.name": consumer}
         if attempt > 1:
             known["delinkcious.message.attempt"] = attempt
     with serving(
         f"process {message.stream}",
         publication or message.cause,
-        provider,
+        recorder,
         0.0,
         known,
         kind=SpanKind.CONSUMER,

@@ -7,9 +7,10 @@ from typing import Any
 
 import redis.asyncio
 import redis.asyncio.client
-from opentelemetry.trace import SpanKind, Tracer
+from opentelemetry.trace import SpanKind
 
-from telemetry.traces import current_tracer, ended
+from telemetry.recording import Recorder
+from telemetry.traces import current_recorder, ended
 
 
 class TracedRedis(redis.asyncio.Redis):
@@ -21,8 +22,8 @@ class TracedRedis(redis.asyncio.Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         work = super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-        tracer = current_tracer()
-        return work if tracer is None else _spanned(tracer, self, [args], self.scripts, work)
+        recorder = current_recorder()
+        return work if recorder is None else _spanned(recorder, self, [args], self.scripts, work)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> TracedPipeline:
         made = TracedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
@@ -37,14 +38,14 @@ class TracedPipeline(redis.asyncio.client.Pipeline):
 
     def execute(self, raise_on_error: bool = True) -> Any:
         work = super().execute(raise_on_error)
-        tracer = current_tracer()
-        if tracer is None or not self.command_stack:
+        recorder = current_recorder()
+        if recorder is None or not self.command_stack:
             return work
-        return _spanned(tracer, self, [command for command, _ in self.command_stack], self.names, work)
+        return _spanned(recorder, self, [command for command, _ in self.command_stack], self.names, work)
 
 
 async def _spanned(
-    tracer: Tracer,
+    recorder: Recorder,
     client: redis.asyncio.Redis,
     commands: Sequence[tuple[Any, ...]],
     scripts: Mapping[str, str],
@@ -52,7 +53,7 @@ async def _spanned(
 ) -> Any:
     name, attributes = _described(commands, scripts)
     attributes |= _server(client)
-    with ended(tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)):
+    with ended(recorder.child(name, SpanKind.CLIENT, attributes)):
         return await work
 
 

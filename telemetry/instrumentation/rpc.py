@@ -6,13 +6,13 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 
 import grpc
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Span, SpanKind
 
+from telemetry.recording import Recorder
 from telemetry.traces import (
     TRACEPARENT,
+    current_recorder,
     current_traceparent,
-    current_tracer,
     ended,
     fail,
     serving,
@@ -28,12 +28,12 @@ SERVER_FAULTS = frozenset(
 
 @contextmanager
 def serving_call(
-    method: str, traceparent: str, provider: TracerProvider | None, ratio: float
+    method: str, traceparent: str, recorder: Recorder | None, ratio: float
 ) -> Iterator[Span | None]:
     """Serve a call in the block; `method` is `package.Service/Method`."""
     known = {"rpc.system.name": SYSTEM, "rpc.method": method}
     refused: grpc.aio.AbortError | None = None
-    with serving(method, traceparent, provider, ratio, known) as span:
+    with serving(method, traceparent, recorder, ratio, known) as span:
         try:
             yield span
         except grpc.aio.AbortError as error:
@@ -46,8 +46,8 @@ def serving_call(
 @contextmanager
 def calling(method: str, host: str, port: int, metadata: MutableMapping[str, str]) -> Iterator[Span | None]:
     """Make a call in the block: puts `traceparent` into `metadata`, gives the span, when there is one."""
-    tracer = current_tracer()
-    if tracer is None:
+    recorder = current_recorder()
+    if recorder is None:
         if onward := current_traceparent():
             metadata[TRACEPARENT] = onward
         yield None
@@ -55,7 +55,7 @@ def calling(method: str, host: str, port: int, metadata: MutableMapping[str, str
     known: dict[str, str | int] = {"rpc.system.name": SYSTEM, "rpc.method": method, "server.address": host}
     if port:
         known["server.port"] = port
-    span = tracer.start_span(method, kind=SpanKind.CLIENT, attributes=known)
+    span = recorder.child(method, SpanKind.CLIENT, known)
     metadata[TRACEPARENT] = traceparent_of(span)
     with ended(span):
         yield span

@@ -9,9 +9,10 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import asyncpg
-from opentelemetry.trace import SpanKind, Tracer
+from opentelemetry.trace import SpanKind
 
-from telemetry.traces import current_tracer, ended, fail
+from telemetry.recording import Recorder
+from telemetry.traces import current_recorder, ended, fail
 
 T = TypeVar("T")
 
@@ -107,17 +108,17 @@ class TracedConnection(asyncpg.Connection):
     def _seen(
         self, sql: str, work: Coroutine[Any, Any, T], rows: Callable[[Any], int] | None = None
     ) -> Coroutine[Any, Any, T]:
-        tracer = current_tracer()
-        return work if tracer is None else self._spanned(tracer, describe(sql), work, rows)
+        recorder = current_recorder()
+        return work if recorder is None else self._spanned(recorder, describe(sql), work, rows)
 
     async def _spanned(
         self,
-        tracer: Tracer,
+        recorder: Recorder,
         statement: Statement,
         work: Coroutine[Any, Any, T],
         rows: Callable[[Any], int] | None,
     ) -> T:
-        span = tracer.start_span(statement.name, kind=SpanKind.CLIENT, attributes=self._attributes(statement))
+        span = recorder.child(statement.name, SpanKind.CLIENT, self._attributes(statement))
         with ended(span):
             try:
                 result = await work

@@ -26,6 +26,7 @@ LOOK_AFTER_S = 2.0  # of a process that is not ready: by then it listens, perhap
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
 Attempt = Callable[[Action, float], Awaitable[str | None]]
 Locate = Callable[[str], str | None]  # a program by its name; may take a while, so it runs in a thread
+Start = Callable[[Command], Awaitable[Process]]
 Report = Callable[[str], None]
 
 
@@ -33,7 +34,7 @@ Report = Callable[[str], None]
 class Definition:
     """What a container is: `attempt` carries out the actions of its probes and hooks.
 
-    With `locate` its program may come later: it is started once that is found.
+    With `locate` its program may come later: it is started once that is found. `start` begins a process.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Definition:
     pre_stop: Action | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     locate: Locate | None = None
+    start: Start = Process.start
 
 
 class Container:
@@ -161,7 +163,7 @@ class Container:
         if command.log.exists():
             command.log.replace(command.log.with_suffix(".previous.log"))
         try:
-            self._process = await Process.start(command)
+            self._process = await self.definition.start(command)
         except OSError as error:  # the working directory is missing, or the machine is out of processes
             with contextlib.suppress(OSError):
                 command.log.write_text(f"cannot start in {command.cwd}: {error.strerror}\n")

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from mesh.local import files
 from mesh.local.envoy.mesh_config import mesh_config
@@ -77,6 +78,8 @@ class Desired:
         self._pods = pods
         self._public_ip = public_ip
         self._ground = Ground((), Registry((), ()), {})
+        # What each pod's proxy has acknowledged; forgotten with the pod.
+        self._given: WeakKeyDictionary[Pod, tuple[Config, Ground]] = WeakKeyDictionary()
 
     def registry(self) -> Registry:
         endpoints = (pod.endpoint for pod in self._pods() if not pod.stopping)
@@ -99,11 +102,14 @@ class Desired:
         (await self._round()).judge()
 
     async def _round(self) -> Delivered:
-        """Deliver what is wanted now to every proxy once."""
+        """Deliver what is wanted now to every proxy once, but for those that have just this already."""
         config, ground = self.config, self._ground_now()
         alike, written = Alike(), files.Alike()
         jobs: list[tuple[Pod, asyncio.Task[Effect]]] = []
         for pod in list(self._pods()):
+            had = self._given.get(pod)
+            if had is not None and had[0] is config and had[1] is ground:
+                continue
             if pod.sidecar is not None and not pod.sidecar.leaving:
                 secrets = credentials.secrets(pod.sidecar.proxy, config)
                 snapshot = pod.sidecar.builder.build(ground, config, alike)
@@ -113,6 +119,9 @@ class Desired:
         delivered = Delivered()
         for (pod, _), result in zip(jobs, results, strict=True):
             delivered.add(pod, result)
+            self._given.pop(pod, None)
+            if isinstance(result, Effect) and result is not Effect.UNREAD:
+                self._given[pod] = (config, ground)
         return delivered
 
     def _ground_now(self) -> Ground:

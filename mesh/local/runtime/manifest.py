@@ -20,6 +20,7 @@ TEMPLATES = "inject.istio.io/templates"
 COMMAND = "delinkcious.io/command"
 AFTER = "delinkcious.io/after"
 OPTIONAL = "delinkcious.io/optional"
+PRELOAD = "delinkcious.io/preload"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 PROXY_CONTAINER = "istio-proxy"
 DEFAULT_GRACE_S = 30.0
@@ -78,6 +79,11 @@ class PodManifest:
     def optional(self) -> bool:
         """Whether nobody waits for it: its program may be installed later, and it may fail."""
         return str(self.annotations.get(OPTIONAL)).lower() == "true"
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """The modules that its Python programs import anyway, by which they may be forked."""
+        return tuple(self.annotations.get(PRELOAD, "").replace(",", " ").split())
 
     @property
     def grace_s(self) -> float:

@@ -28,6 +28,7 @@ from mesh.local.runtime.environment import Place
 from mesh.local.runtime.errors import MeshError, Unanswered
 from mesh.local.runtime.kept_keys import KeptKeys
 from mesh.local.runtime.manifest import PodManifest
+from mesh.local.runtime.nursery import Nursery
 from mesh.local.runtime.overrides import Overrides
 from mesh.local.runtime.pod import EGRESS_PORT, Pod, Surroundings
 from mesh.local.runtime.process import Guardian
@@ -174,6 +175,7 @@ class Mesh:
     @contextlib.asynccontextmanager
     async def _surrounded(self) -> AsyncIterator[None]:
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=None)
+        nursery = Nursery(self.state.folder, self.report)
         async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
             self._around = Surroundings(
                 state=self.state.folder,
@@ -186,11 +188,13 @@ class Mesh:
                 report=self.report,
                 driven={DISCOVERY: self.state.discovery},
                 locate=self._options.locate,
+                nursery=nursery,
             )
             try:
                 yield
             finally:
                 await self.controller.stop()
+                await nursery.close()
                 await self.desired.keys.stop()
 
     async def _start_companions(self) -> list[Resource]:

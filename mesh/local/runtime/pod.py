@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,7 @@ from mesh.local.runtime.ca import Authority
 from mesh.local.runtime.container import Container, Definition, Locate, Report
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.manifest import PROXY_CONTAINER, FieldPath, PodManifest
+from mesh.local.runtime.nursery import Nursery
 from mesh.local.runtime.probes import Action, action, attempt, probes
 from mesh.local.runtime.process import Command
 from mesh.local.runtime.sidecar import Sidecar
@@ -36,7 +38,8 @@ Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
 class Surroundings:
     """What every Pod of a mesh shares. `config` gives the resources of this moment.
 
-    `driven` has the folders of the mesh's own volume drivers; `locate` finds a program by its name.
+    `driven` has the folders of the mesh's own volume drivers; `locate` finds a program by its name;
+    `nursery` forks the Python processes that ask for it.
     """
 
     state: Path
@@ -49,6 +52,7 @@ class Surroundings:
     report: Report
     driven: Mapping[str, Path]
     locate: Locate
+    nursery: Nursery
 
 
 class Pod:
@@ -221,6 +225,7 @@ class Pod:
             grace_s=manifest.grace_s,
             pre_stop=action(hook, self.place.host, ports, (*path, "lifecycle", "preStop")) if hook else None,
             locate=around.locate if manifest.optional else None,
+            start=partial(around.nursery.start, preload=manifest.preload),
         )
         return Container(definition, self._changed, self._report)
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from mesh.local.runtime import launch, sweep
 
@@ -27,19 +28,39 @@ class Command:
     log: Path
     state: Path
 
+    def open_log(self) -> int:
+        """A descriptor for its output, which is appended."""
+        self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+class Running(Protocol):
+    """What is needed of a process, whoever is its parent."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    async def wait(self) -> int: ...
+
+    def send_signal(self, number: int) -> None: ...
+
+    def kill(self) -> None: ...
+
 
 class Process:
     """A started process; `wait` must be awaited by whoever started it."""
 
-    def __init__(self, state: Path, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, state: Path, process: Running) -> None:
         self._state = state
         self._process = process
 
     @classmethod
     async def start(cls, command: Command) -> Process:
         """Start it; a program that does not exist shows as exit code 127 and a line in the log."""
-        command.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = command.open_log()
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -57,6 +78,11 @@ class Process:
             )
         finally:
             os.close(descriptor)
+        return await cls.adopt(command, process)
+
+    @classmethod
+    async def adopt(cls, command: Command, process: Running) -> Process:
+        """Keep a process that leads its own session; it is ended when that is not possible."""
         try:
             sweep.record(command.state, process.pid)
         except OSError:  # nobody would know of it

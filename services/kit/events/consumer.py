@@ -22,7 +22,6 @@ import structlog
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.kit.background import background
@@ -32,6 +31,7 @@ from services.kit.events import bus, dead_letters, envelope
 from services.kit.events.bus import Bus
 from services.kit.events.envelope import PARTITIONS, Event, InvalidEvent
 from telemetry.instrumentation import messaging
+from telemetry.recording import Recorder
 from telemetry.traces import TRACEPARENT
 
 # A handler gets the envelope and its data.
@@ -135,10 +135,10 @@ class Consumer:
         name: str,
         subscriptions: tuple[Subscription, ...],
         metrics: ConsumerMetrics,
-        provider: TracerProvider | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.name = name
-        self._provider = provider
+        self._recorder = recorder
         self._bus = broker
         self._metrics = metrics
         self._at_work: set[asyncio.Task[Any]] = set()
@@ -234,7 +234,7 @@ class Consumer:
     def _processing(self, message: Msg, event: Event, attempt: int) -> AbstractContextManager[object]:
         told = self._bus.message(event, len(message.data))
         publication = (message.headers or {}).get(TRACEPARENT, "")
-        return messaging.processing(told, publication, self.name, attempt, self._provider)
+        return messaging.processing(told, publication, self.name, attempt, self._recorder)
 
     async def _give_up(self, message: Msg, attempt: int, error: Exception) -> None:
         """Move it to the dead letters; it stays where it is until they have it."""

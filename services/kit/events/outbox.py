@@ -20,7 +20,6 @@ import msgspec
 import structlog
 from nats.js import JetStreamContext
 from nats.js.api import Header
-from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.kit.background import background
@@ -32,6 +31,7 @@ from services.kit.events.envelope import Event
 from services.kit.resources import Resources
 from services.kit.settings import ServiceSettings
 from telemetry.instrumentation import messaging
+from telemetry.recording import Recorder
 from telemetry.traces import TRACEPARENT, traceparent_of
 
 # `{key}`, `{type}`, `{data}` are SQL expressions; `{source}` is what gives a row for each event.
@@ -83,7 +83,7 @@ async def publish_from(resources: Resources, settings: ServiceSettings, source: 
         return None
     broker = await resources.enter("broker", open_bus(settings.nats_url, source, resources.registry))
     metrics = OutboxMetrics(resources.registry)
-    relay = Relay(resources.database, broker, source, metrics, resources.provider)
+    relay = Relay(resources.database, broker, source, metrics, resources.recorder)
     # Not among what readiness asks: what is saved while the broker is away is published later.
     await resources.enter("relay", relay.running())
     return broker
@@ -98,10 +98,10 @@ class Relay:
         broker: Bus,
         source: str,
         metrics: OutboxMetrics,
-        provider: TracerProvider | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._database = database
-        self._provider = provider
+        self._recorder = recorder
         self._bus = broker
         self._source = f"/delinkcious/{source}"
         self._metrics = metrics
@@ -130,7 +130,7 @@ class Relay:
         """Send an event off; the result is the broker's acknowledgement."""
         body = envelope.encode(event)
         headers = {Header.MSG_ID.value: event.id}
-        span = messaging.publishing(self._bus.message(event, len(body)), self._provider)
+        span = messaging.publishing(self._bus.message(event, len(body)), self._recorder)
         if span is not None:
             headers[TRACEPARENT] = traceparent_of(span)
         try:

@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
-from opentelemetry.sdk.trace import TracerProvider
 
 from services.kit import http
 from services.kit.auth import Principal, Verifier
@@ -33,6 +32,7 @@ from services.kit.grpc.settings import GrpcSettings
 from services.kit.serving.admission import Admission
 from telemetry.instrumentation import rpc
 from telemetry.metrics import RpcMetrics
+from telemetry.recording import Recorder
 
 REFUSED_WITHIN_S = 1.0
 
@@ -56,7 +56,7 @@ class Serving:
     settings: GrpcSettings
     admission: Admission
     metrics: RpcMetrics
-    provider: TracerProvider | None = None
+    recorder: Recorder | None = None
     draining: bool = False
     timers: set[asyncio.Timeout] = field(default_factory=set)
     streams_of: Multiset[int] = field(default_factory=Multiset)
@@ -164,7 +164,7 @@ class Call:
         begun, code = time.perf_counter(), grpc.StatusCode.OK
         sampling = serving.settings.trace_ratio
         with rpc.serving_call(
-            name.path[1:], metadata.get("traceparent", ""), serving.provider, sampling
+            name.path[1:], metadata.get("traceparent", ""), serving.recorder, sampling
         ) as span:
             try:
                 yield

@@ -48,7 +48,7 @@ async def serving(
         timeout_s=settings.queue_timeout_s,
         shed=metrics.shed,
     )
-    shared = Serving(deps, resources.verifier, settings, admission, metrics, resources.provider)
+    shared = Serving(deps, resources.verifier, settings, admission, metrics, resources.recorder)
     most = settings.max_concurrency + settings.max_queue + settings.max_streams + SPARE_CALLS
     server = grpc.aio.server(options=_options(), maximum_concurrent_rpcs=most)
     checks = health.HealthServicer()

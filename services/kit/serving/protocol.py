@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from starlette.types import Receive, Scope, Send
-from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from services.kit.errors import UriTooLong, render
+from services.kit.errors import REFUSED, UriTooLong
 from telemetry.serving import GONE
 
 # Of method, target and version together. The parser's offsets into a target have 16 bits, not more.
@@ -26,23 +24,10 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         line = len(self.parser.get_method()) + len(self.url) + _AROUND_TARGET
-        if line <= MAX_REQUEST_LINE_BYTES:
-            self._begin()
-            return
-        app, self.app = self.app, cast(ASGI3Application, _too_long)
-        self.url = b"/"
-        try:
-            self._begin()
-        finally:
-            self.app = app
-
-    def _begin(self) -> None:
         scope = cast(dict[str, object], self.scope)
+        if line > MAX_REQUEST_LINE_BYTES:
+            self.url = b"/"
+            scope[REFUSED] = UriTooLong(f"a request line has at most {MAX_REQUEST_LINE_BYTES} bytes")
         super().on_headers_complete()
         cycle = self.cycle
         scope[GONE] = lambda: cycle.disconnected
-
-
-async def _too_long(scope: Scope, receive: Receive, send: Send) -> None:
-    problem = UriTooLong(f"a request line has at most {MAX_REQUEST_LINE_BYTES} bytes")
-    await render(problem)(scope, receive, send)

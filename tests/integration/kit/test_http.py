@@ -86,7 +86,7 @@ async def test_a_call_carries_the_trace_the_request_id_and_the_time_left() -> No
 
         parent = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
         scope = {"type": "http", "path": "/", "headers": [(b"traceparent", parent)]}
-        await Tracing(app, provider=None, ratio=0)(scope, _never, _never)
+        await Tracing(app, recorder=None, ratio=0)(scope, _never, _never)
     head = there.heads[0].lower()
     assert f"\r\ntraceparent: {parent.decode()}\r\n" in head
     assert "\r\nx-request-id: r-1\r\n" in head

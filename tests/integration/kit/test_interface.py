@@ -218,11 +218,11 @@ async def test_a_body_that_comes_slowly_takes_nobodys_place(new_settings: NewSet
 async def test_one_callers_slow_writes_leave_connections_for_others(
     new_settings: NewSettings, token_mint: TokenMint
 ) -> None:
-    settings = await new_settings(database_pool_size=2, database_acquire_timeout_s=0.05)
+    settings = await new_settings(database_pool_size=2, database_acquire_timeout_s=0.5)
 
     async def write(key: str) -> int:
         headers = token_mint.headers(1) | {"idempotency-key": key}
-        return (await client.post("/notes", json={"text": "wait"}, headers=headers)).status_code
+        return (await client.post("/notes", json={"text": "wait long"}, headers=headers)).status_code
 
     async with started(create(settings)) as client:
         await client.get("/notes", headers=token_mint.headers(2))

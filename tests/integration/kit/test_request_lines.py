@@ -8,11 +8,14 @@ import socket
 
 import pytest
 import uvicorn
+from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from services.kit.errors import ProblemResponses
 from services.kit.serving.protocol import MAX_REQUEST_LINE_BYTES, Protocol
+from telemetry.metrics import HttpMetrics, Measuring
 
 pytestmark = pytest.mark.anyio
 
@@ -23,9 +26,11 @@ async def length(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse(f"{len(scope['query_string'])} {len(body)}")(scope, receive, send)
 
 
-async def test_a_line_that_is_too_long_is_answered_and_the_connection_goes_on() -> None:
+async def test_a_line_that_is_too_long_is_answered_and_counted_and_the_connection_goes_on() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(length, http=Protocol, lifespan="off", ws="none", loop="none", log_config=None)
+    registry = CollectorRegistry()
+    app = Measuring(ProblemResponses(length), metrics=HttpMetrics(registry))
+    config = uvicorn.Config(app, http=Protocol, lifespan="off", ws="none", loop="none", log_config=None)
     server = uvicorn.Server(config)
     running = asyncio.create_task(server._serve([listener]))
     reader, writer = await asyncio.open_connection(*listener.getsockname())
@@ -46,3 +51,6 @@ async def test_a_line_that_is_too_long_is_answered_and_the_connection_goes_on() 
         writer.close()
         server.should_exit = True
         await running
+    for outcome in ("200", "414"):
+        labels = {"method": "POST", "route": "(none)", "status": outcome}
+        assert registry.get_sample_value("http_server_request_duration_seconds_count", labels) == 2

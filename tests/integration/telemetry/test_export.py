@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -19,8 +18,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from telemetry import export
-from telemetry.export import open_provider
+from telemetry.export import open_recorder
 from telemetry.instrumentation.http import Tracing
+from telemetry.recording import Recorder
 from telemetry.traces import inside
 from tests.collector import collecting, never, status, taken
 
@@ -33,7 +33,7 @@ WITHIN_S = 30.0
 class Traced:
     """An application whose every request is sampled, and what became of its spans."""
 
-    provider: TracerProvider
+    recorder: Recorder
     registry: CollectorRegistry
 
     def count(self, name: str) -> float:
@@ -46,7 +46,7 @@ class Traced:
             with inside("part"):
                 return PlainTextResponse("there")
 
-        traced = Middleware(Tracing, provider=self.provider, ratio=1.0)
+        traced = Middleware(Tracing, recorder=self.recorder, ratio=1.0)
         app = Starlette(routes=[Route("/things", thing)], middleware=[traced])
         for _ in range(number):
             assert await ask(app) == b"there"
@@ -54,7 +54,7 @@ class Traced:
     async def shut_down(self) -> float:
         """End it; how many seconds that took."""
         began = time.monotonic()
-        await asyncio.to_thread(self.provider.shutdown)
+        await asyncio.to_thread(self.recorder.shutdown)
         return time.monotonic() - began
 
 
@@ -76,11 +76,11 @@ async def ask(app: Starlette) -> bytes:
 @asynccontextmanager
 async def tracing(url: str, delay_s: float = 0.05) -> AsyncIterator[Traced]:
     registry = CollectorRegistry()
-    provider = open_provider(url, {"service.name": "sample"}, registry, delay_s)
+    recorder = open_recorder(url, {"service.name": "sample"}, registry, delay_s)
     try:
-        yield Traced(provider, registry)
+        yield Traced(recorder, registry)
     finally:
-        await asyncio.to_thread(provider.shutdown)
+        await asyncio.to_thread(recorder.shutdown)
 
 
 async def until(condition: Callable[[], bool]) -> None:

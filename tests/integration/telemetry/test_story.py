@@ -28,7 +28,7 @@ from telemetry.traces import serving
 from tests.access_tokens import AUDIENCE, ISSUER, TokenMint
 from tests.collector import Collector, collecting
 from tests.conftest import MigratedDatabase, RunningNats, RunningRedis
-from tests.conventions import Recorder, faults
+from tests.conventions import Kept, faults
 from tests.integration.news.owners import TOKEN, Owners, Told, served
 from tests.integration.news.world import make_event
 from tests.integration.web.conftest import ORIGIN, Browser
@@ -229,10 +229,10 @@ async def test_a_save_and_both_followers_timelines_are_one_trace(story: Story, o
 
 async def test_who_reads_news_is_one_trace_over_grpc_and_redis(story: Story, owners: Owners) -> None:
     await followed(story, owners)
-    recorder = Recorder()
-    with serving("page", "", recorder.provider, 1.0, {}):
+    kept = Kept()
+    with serving("page", "", kept.recorder, 1.0, {}):
         await story.news(READERS[0])
-    page, call = recorder.spans()
+    page, call = kept.spans()
     await until(lambda: story.trace(page.trace_id), "the service has told of its part")
     trace = story.trace(page.trace_id)
     assert trace is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 
 import pytest
 
@@ -44,6 +45,24 @@ def test_what_becomes_of_tokens(lab: Lab, signer: Signer) -> None:
     assert ask(signer.bearer(**good, iss="https://other")) == (401, "Jwt issuer is not configured")
     assert ask(signer.bearer(aud="other")) == (403, "Audiences in Jwt are not allowed")
     assert ask({"authorization": "Bearer nonsense"})[0] == 401
+
+
+def test_a_token_that_was_good_is_not_so_for_ever(lab: Lab, signer: Signer) -> None:
+    def status(headers: dict[str, str]) -> int:
+        return lab.get("client", "http://reviews/", headers=headers).status
+
+    lab.apply(_rules(signer))
+    # Envoy forgives clocks that differ by a minute.
+    leaving = signer.bearer(aud="delinkcious", exp=int(time.time()) - 60 + 3)
+    assert [status(leaving), status(leaving)] == [200, 200]
+    deadline = time.monotonic() + 30
+    while status(leaving) == 200:
+        assert time.monotonic() < deadline, "the end of a known token goes unnoticed"
+    assert status(leaving) == 401
+    staying = signer.bearer(aud="delinkcious")
+    assert [status(staying), status(staying)] == [200, 200]
+    lab.apply(_rules(Signer()))
+    assert status(staying) == 401
 
 
 def test_a_token_is_forwarded_only_when_asked(lab: Lab, signer: Signer) -> None:

@@ -23,7 +23,7 @@ async def app(scope, receive, send):
 parent = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 scope = {"type": "http", "path": "/", "headers": [(b"traceparent", parent)]}
 log.debug("never")
-asyncio.run(Tracing(app, provider=None, ratio=0)(scope, None, None))
+asyncio.run(Tracing(app, recorder=None, ratio=0)(scope, None, None))
 logging.getLogger("library").warning("by %s", "another")
 logging.getLogger("httpx").info("chatter")
 """

@@ -96,8 +96,8 @@ async def add_note(deps: Deps, principal: Principal, body: NewNote) -> Created[N
     with constraints({"notes_owner_text_key": TextTaken}):
         row = await deps.database.fetchrow(sql, principal.user_id, body.text)
     assert row is not None
-    if body.text == "wait":
-        await asyncio.sleep(0.2)
+    if body.text in ("wait", "wait long"):
+        await asyncio.sleep(0.2 if body.text == "wait" else 2.0)
     if body.text == "full":
         raise TooManyRequests("later", retry_after_s=3)
     if body.text == "die":
