@@ -50,6 +50,10 @@ bench-scale: $(VENV)/dev ## Compare lists, searches and news at a thousand and a
 zero-downtime: $(VENV)/dev ## Count the requests that fail while things are restarted, changed or killed
 	$(BIN)/python -m tests.downtime
 
+.PHONY: bench-canary
+bench-canary: $(VENV)/dev ## Measure what a rollout's decision promises, in a simulated service (ARGS="--seed 2")
+	$(BIN)/python -m tests.bench.canary $(ARGS)
+
 .PHONY: bench-start
 bench-start: $(VENV)/dev ## Measure how soon a second start is of use, and what everything takes when idle
 	$(BIN)/python -m tests.bench.start

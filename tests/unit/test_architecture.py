@@ -21,8 +21,22 @@ IMPURE = frozenset(
     "aiohttp asyncio asyncpg httpx multiprocessing os shutil signal socket ssl subprocess tempfile "  # noqa: SIM905
     "threading urllib.request uvicorn watchfiles".split()
 )
-# The files of the local mesh that translate or judge; all others around them may touch the machine.
+# The files of the mesh that translate, judge or decide; all others around them may touch the machine.
 PURE = (
+    "mesh.canary.batch",
+    "mesh.canary.decision",
+    "mesh.canary.dispersion",
+    "mesh.canary.engine",
+    "mesh.canary.evidence",
+    "mesh.canary.explain",
+    "mesh.canary.guards",
+    "mesh.canary.ladder",
+    "mesh.canary.model",
+    "mesh.canary.pods",
+    "mesh.canary.promotion",
+    "mesh.canary.references",
+    "mesh.canary.state",
+    "mesh.canary.wealth",
     "mesh.local.translate",
     "mesh.local.schema",
     "mesh.local.model",
@@ -154,6 +168,7 @@ def plant(root: Path, files: dict[str, str]) -> None:
         ("mesh/local/model.py", "import services.kit", "do not know each other"),
         ("services/kit/run.py", "import delinkcious", "nothing imports the command line"),
         ("mesh/local/translate/gateway.py", "import subprocess", "no I/O"),
+        ("mesh/canary/decision.py", "import asyncio", "no I/O"),
         ("mesh/local/translate/gateway.py", "from os import path", "no I/O"),
         ("loadtest/journeys.py", "from services.links.client import LinksClient", "public interface only"),
         ("loadtest/journeys.py", "import delinkcious", "nothing imports the command line"),
