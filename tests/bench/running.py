@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,18 @@ class Installation:
             command, input=text, capture_output=True, text=True, timeout=timeout_s, check=False
         )
 
+    def pods(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.call("mesh", "get", "pods", "-o", "json"))
+        return found
+
     def pod(self, app: str) -> dict[str, Any]:
-        pods = json.loads(self.call("mesh", "get", "pods", "-o", "json"))
-        return next(pod for pod in pods if pod["labels"].get("app") == app)
+        return next(pod for pod in self.pods() if pod["labels"].get("app") == app)
+
+    def trust(self) -> ssl.SSLContext:
+        """Trusts the public address, and speaks HTTP/1.1 there."""
+        trust = ssl.create_default_context(cafile=self.call("ca").strip())
+        trust.set_alpn_protocols(["http/1.1"])
+        return trust
 
 
 @contextmanager
@@ -69,18 +79,33 @@ def installation(*options: str) -> Iterator[Installation]:
             running.call("down")
 
 
+@dataclass(frozen=True)
+class Started:
+    """A process beside the installation, and where it listens."""
+
+    pid: int
+    port: int
+
+
 @contextmanager
-def alone(pod: dict[str, Any], **settings: str) -> Iterator[int]:
-    """The pod's process once more, outside of the mesh, with other settings; yields its port."""
+def alone(pod: dict[str, Any], **settings: str) -> Iterator[Started]:
+    """The pod's process once more, outside of the mesh, with other settings."""
     container = next(part for part in pod["containers"] if part["name"] != "istio-proxy")
     environment = psutil.Process(container["pid"]).environ()
-    environment |= {"HOST": "127.0.0.1", "PORT": "0", "METRICS_PORT": "0", **settings}
-    command = [sys.executable, "-m", "services.links"]
+    with serving("services.links", environment | settings) as started:
+        yield started
+
+
+@contextmanager
+def serving(module: str, environment: Mapping[str, str]) -> Iterator[Started]:
+    """A module that serves as the kit does, on a port that the system chooses."""
+    environment = {**environment, "HOST": "127.0.0.1", "PORT": "0", "METRICS_PORT": "0"}
     # A file, as the mesh gives every pod: a pipe that nobody reads would cost other things.
     with tempfile.NamedTemporaryFile() as log:
+        command = [sys.executable, "-m", module]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.DEVNULL)
         try:
-            yield _port(Path(log.name), process)
+            yield Started(process.pid, _port(Path(log.name), process))
         finally:
             process.terminate()
             process.wait(30)
@@ -95,7 +120,7 @@ def _port(log: Path, process: subprocess.Popen[bytes]) -> int:
             if event.get("event") == "listening" and event.get("port_name") == "http":
                 return int(event["port"])
         time.sleep(0.05)
-    raise SystemExit("the process of links did not start")
+    raise SystemExit(f"the process did not start: {log.read_text()[-2000:]}")
 
 
 def account(url: str, trust: ssl.SSLContext) -> str:
