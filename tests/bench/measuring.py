@@ -13,11 +13,13 @@ import uvloop
 
 from tests.bench import cpu, operations
 from tests.bench.budgets import ratio
+from tests.bench.cpu import Layer
 from tests.bench.load import Target, get
 from tests.bench.operations import Callers, Place
 from tests.bench.rounds import Asked, Idle, Slice, alternate
 from tests.bench.running import Installation, account, alone
 
+CALIBRATION = "calibration"
 REQUESTS = 50
 ROUNDS = 30
 # The relay of events looks every 50 ms, then publishes.
@@ -32,28 +34,26 @@ class Bench:
     """What runs while budgets are measured."""
 
     callers: Callers
-    places: Mapping[str, tuple[Place, tuple[cpu.Layer, ...]]]
-    calibration: Asked
-
-    def asked(self, names: Sequence[str]) -> list[Asked]:
-        """Operations at places (`list/mesh`), and the calibration."""
-        found = [self.calibration]
-        for name in names:
-            operation, _, where = name.partition("/")
-            place, layers = self.places[where]
-            target = operations.target(operation, place, self.callers)
-            settle_s = SETTLES_WITHIN_S if operation == "save" else 0.0
-            found.append(Asked(target, REQUESTS, 1, layers, settle_s))
-        return found
+    places: Mapping[str, tuple[Place, tuple[Layer, ...]]]
+    calibration: tuple[Target, Layer]
 
     def measure(self, names: Sequence[str], within_s: float) -> dict[str, list[Slice]]:
-        """The rounds of each operation at each place, and of the calibration."""
+        """The rounds of operations at places (`list/mesh`), and those of the calibration."""
+        target, base = self.calibration
         layers = {layer.name: layer for _, layers in self.places.values() for layer in layers}
-        idle = Idle([*layers.values(), *self.calibration.layers])
+        every = [Asked(target, [base], requests=REQUESTS), *map(self._asked, names)]
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            asked = self.asked(names)
-            found = runner.run(alternate(asked, rounds=ROUNDS, within_s=within_s, idle=idle))
-        return dict(zip(["calibration", *names], found.values(), strict=True))
+            idle = Idle([*layers.values(), base])
+            found = runner.run(alternate(every, idle, rounds=ROUNDS, within_s=within_s))
+        return dict(zip([CALIBRATION, *names], found.values(), strict=True))
+
+    def _asked(self, name: str) -> Asked:
+        operation, _, where = name.partition("/")
+        place, layers = self.places[where]
+        settle_s = SETTLES_WITHIN_S if operation == "save" else 0.0
+        return Asked(
+            operations.target(operation, place, self.callers), layers, requests=REQUESTS, settle_s=settle_s
+        )
 
 
 @contextmanager
@@ -69,32 +69,34 @@ def bench(running: Installation) -> Iterator[Bench]:
     with alone(running.pod("links"), **OFF) as process, calibration() as calibrating:
         places = {
             "mesh": (operations.edge("mesh", url, trust), meshed),
-            "alone": (operations.process("alone", process.port), (cpu.Layer("alone", (process.pid,)),)),
+            "alone": (operations.process("alone", process.port), (Layer("alone", (process.pid,)),)),
         }
         yield Bench(callers, places, calibrating)
 
 
 @contextmanager
-def calibration() -> Iterator[Asked]:
+def calibration() -> Iterator[tuple[Target, Layer]]:
     """The calibration as something to ask."""
     command = [sys.executable, "-m", "tests.bench.calibration"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             port = int(process.stdout.readline())
-            target = Target("calibration", "127.0.0.1", port, get("/", "calibration"))
-            yield Asked(target, REQUESTS, 1, (cpu.Layer("calibration", (process.pid,)),))
+            yield (
+                Target(CALIBRATION, "127.0.0.1", port, get("/", "links")),
+                Layer(CALIBRATION, (process.pid,)),
+            )
         finally:
             process.terminate()
 
 
 def ratios(found: Mapping[str, Sequence[Slice]]) -> dict[str, float]:
     """By the names of budgets."""
-    base = found["calibration"]
-    base_us = [one.cpu_us["calibration"] for one in base]
+    base = found[CALIBRATION]
+    base_us = [one.cpu_us[CALIBRATION] for one in base]
     made = {}
     for name, slices in found.items():
-        if name == "calibration":
+        if name == CALIBRATION:
             continue
         for layer in slices[0].cpu_us:
             part = "service" if layer == "alone" else layer

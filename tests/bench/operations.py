@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from tests.bench.load import Target, get, post
+from tests.bench.running import Account
 
 LINKS = "/api/v1/links"
 LIST = f"{LINKS}?limit=20"
@@ -20,10 +21,10 @@ NAMES = ("list", "search", "save")
 
 @dataclass(frozen=True)
 class Callers:
-    """Access tokens: who saves is somebody else, or what a list and a search cost would grow as they run."""
+    """Who asks: who saves is somebody else, or what a list and a search cost would grow as they run."""
 
-    reader: str
-    saver: str
+    reader: Account
+    saver: Account
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,10 @@ def target(operation: str, place: Place, callers: Callers) -> Target:
     """The operation as it is asked at a place; a save saves another URL each time."""
     name = f"{operation}, {place.name}"
     if operation == "save":
-        requests = _saves(place.host, callers.saver)
+        requests = _saves(place.host, callers.saver.token)
         return Target(name, *place.address, lambda: next(requests), place.tls)
     path = {"list": LIST, "search": SEARCH}[operation]
-    return Target(name, *place.address, get(path, place.host, _headers(callers.reader)), place.tls)
+    return Target(name, *place.address, get(path, place.host, _headers(callers.reader.token)), place.tls)
 
 
 def _saves(host: str, token: str) -> Iterator[bytes]:

@@ -10,8 +10,10 @@ import asyncio
 import math
 import statistics
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from tests.bench.cpu import Layer, Meter
 from tests.bench.load import Connections, Target
@@ -23,22 +25,6 @@ IDLE_S = 0.2
 ATTEMPTS, PAUSE_S = 5, 1.0
 # A median of fewer is none, however long they take.
 FEWEST_ROUNDS = 8
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A target, and how it is asked in each round: so many requests, or as many as so many seconds take.
-
-    `layers` are those whose CPU is read. `settle_s`: what the requests have set going (the relay of events)
-    belongs to them, and is done after so long.
-    """
-
-    target: Target
-    requests: int | None = None
-    connections: int = 1
-    layers: tuple[Layer, ...] = ()
-    settle_s: float = 0.0
-    seconds: float = SLICE_WITHIN_S
 
 
 @dataclass(frozen=True)
@@ -66,73 +52,91 @@ class Idle:
         await asyncio.sleep(seconds)
         self._seen.append({name: used / seconds for name, used in meter.used_s().items()})
 
-    def share(self, layer: str) -> float:
-        """CPU seconds of each second; 0 for a layer that was not looked at."""
-        return statistics.median(seen.get(layer, 0.0) for seen in self._seen) if self._seen else 0.0
+    def without(self, layer: str, used_s: float, took_s: float) -> float:
+        """What a layer has used in some seconds, less what it uses when nobody asks."""
+        share = statistics.median(seen.get(layer, 0.0) for seen in self._seen) if self._seen else 0.0
+        return max(0.0, used_s - share * took_s)
 
 
-async def ask(asked: Asked, connections: Connections, idle: Idle | None = None) -> Slice:
-    """One slice; one with an answer other than 2xx measured something else, and is repeated.
+class Measured(Protocol):
+    """Something that can be measured for a moment, again and again."""
 
-    The end of the measurement when that goes on.
+    name: str
+
+    async def slice(self, idle: Idle) -> Slice: ...
+
+    def close(self) -> None: ...
+
+
+class Asked:
+    """A target: in each slice so many requests, or as many as so many seconds take.
+
+    `layers` are those whose CPU is read. `settle_s`: what the requests have set going (the relay of events)
+    belongs to them, and is done after so long.
     """
-    for _ in range(ATTEMPTS):
-        measured, statuses = await _slice(asked, connections, idle)
-        if measured is not None:
-            return measured
-        print(f"{asked.target.name} once more: {statuses}", file=sys.stderr)
-        await asyncio.sleep(PAUSE_S)
-    raise SystemExit(f"{asked.target.name}: not every answer was 2xx: {statuses}")
 
+    def __init__(
+        self,
+        target: Target,
+        layers: Sequence[Layer],
+        *,
+        requests: int | None = None,
+        seconds: float = SLICE_WITHIN_S,
+        connections: int = 1,
+        settle_s: float = 0.0,
+    ) -> None:
+        self.name = target.name
+        self.layers = tuple(layers)
+        self._connections = Connections(target, connections)
+        self._requests, self._seconds, self._settle_s = requests, seconds, settle_s
 
-async def _slice(
-    asked: Asked, connections: Connections, idle: Idle | None
-) -> tuple[Slice | None, dict[int, int]]:
-    clock = asyncio.get_running_loop().time
-    meter, begun = Meter(asked.layers), clock()
-    result = await connections.run(seconds=asked.seconds, requests=asked.requests)
-    if asked.settle_s:
-        await asyncio.sleep(asked.settle_s)
-    used, took = meter.used_s(), clock() - begun
-    if not result.all_well:
-        return None, dict(result.statuses)
-    count = len(result.latencies_s)
-    cpu = {
-        name: max(0.0, value - (idle.share(name) if idle else 0.0) * took) * 1e6 / count
-        for name, value in used.items()
-    }
-    times = tuple(1000 * time for time in result.latencies_s)
-    return Slice(cpu, result.rate, times), dict(result.statuses)
+    async def slice(self, idle: Idle) -> Slice:
+        """One slice; one with an answer other than 2xx measured something else, and is repeated.
+
+        The end of the measurement when that goes on.
+        """
+        statuses: Mapping[int, int] = {}
+        for _ in range(ATTEMPTS):
+            meter = Meter(self.layers)
+            begun = time.perf_counter()
+            result = await self._connections.run(seconds=self._seconds, requests=self._requests)
+            if self._settle_s:
+                await asyncio.sleep(self._settle_s)
+            used, took = meter.used_s(), time.perf_counter() - begun
+            statuses = result.statuses
+            if result.all_well:
+                per_request = 1e6 / len(result.latencies_s)
+                cpu = {name: idle.without(name, value, took) * per_request for name, value in used.items()}
+                return Slice(cpu, result.rate, tuple(1000 * each for each in result.latencies_s))
+            print(f"{self.name} once more: {dict(statuses)}", file=sys.stderr)
+            await asyncio.sleep(PAUSE_S)
+        raise SystemExit(f"{self.name}: not every answer was 2xx: {dict(statuses)}")
+
+    def close(self) -> None:
+        self._connections.close()
 
 
 async def alternate(
-    every: Sequence[Asked], *, rounds: int, within_s: float = math.inf, idle: Idle | None = None
+    every: Sequence[Measured], idle: Idle, *, rounds: int, within_s: float = math.inf
 ) -> dict[str, list[Slice]]:
-    """So many rounds, or those that fit into `within_s`, by the target's name.
+    """So many rounds, or those that fit into `within_s`, by name.
 
     Before them is one that warms up and is not kept.
     """
-    opened = [Connections(asked.target, asked.connections) for asked in every]
-    found: dict[str, list[Slice]] = {asked.target.name: [] for asked in every}
-    clock = asyncio.get_running_loop().time
-    stop_at = clock() + within_s
+    found: dict[str, list[Slice]] = {one.name: [] for one in every}
+    stop_at = time.perf_counter() + within_s
     try:
         for number in range(rounds + 1):
-            if number > FEWEST_ROUNDS and clock() > stop_at:
+            if number > FEWEST_ROUNDS and time.perf_counter() > stop_at:
                 break
-            if idle is not None:
-                await idle.look(IDLE_S)
+            await idle.look(IDLE_S)
             # Each comes behind and before each of its neighbours.
-            for asked, connections in sorted(
-                zip(every, opened, strict=True),
-                key=lambda pair: every.index(pair[0]),
-                reverse=number % 2 == 0,
-            ):
-                measured = await ask(asked, connections, idle)
+            for one in every if number % 2 else reversed(every):
+                measured = await one.slice(idle)
                 if number:
-                    found[asked.target.name].append(measured)
+                    found[one.name].append(measured)
             print(f"round {number} of {rounds} done", file=sys.stderr)
     finally:
-        for connections in opened:
-            connections.close()
+        for one in every:
+            one.close()
     return found

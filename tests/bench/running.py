@@ -123,8 +123,25 @@ def _port(log: Path, process: subprocess.Popen[bytes]) -> int:
     raise SystemExit(f"the process did not start: {log.read_text()[-2000:]}")
 
 
-def account(url: str, trust: ssl.SSLContext) -> str:
-    """A new account with some links; returns its access token."""
+@dataclass(frozen=True)
+class Account:
+    """Somebody who is signed in for ten minutes."""
+
+    id: int
+    token: str
+
+
+def await_collector(running: Installation) -> None:
+    """Until spans are taken: a collector that is away would measure something else."""
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while not running.says("url", "jaeger"):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"Jaeger is not ready after {STARTS_WITHIN_S:g} s")
+        time.sleep(0.2)
+
+
+def account(url: str, trust: ssl.SSLContext) -> Account:
+    """A new account with some links."""
     credentials = {"username": f"bench-{secrets.token_hex(4)}", "password": secrets.token_urlsafe(12)}
     with httpx.Client(base_url=url, verify=trust, timeout=30) as client:
         client.post("/api/v1/users", json=credentials).raise_for_status()
@@ -133,7 +150,8 @@ def account(url: str, trust: ssl.SSLContext) -> str:
         for number in range(LINKS):
             link = {"url": f"https://example.org/{number}", "title": f"Page {number}", "tags": ["bench"]}
             client.post("/api/v1/links", json=link).raise_for_status()
-        return str(session["access_token"])
+        user = client.get("/api/v1/users/me").raise_for_status().json()
+        return Account(user["id"], session["access_token"])
 
 
 def measure(every: list[Target], rounds: int, seconds: float, connections: int) -> dict[str, list[Result]]:
