@@ -1,12 +1,11 @@
 """Budgets: what each layer may cost, as a ratio to the calibration; ratios and verdicts, without I/O.
 
-A ratio is of figures of one round, and the median of the rounds' ratios is what is judged. Its name is
-`operation/place/part`: `list/mesh/sidecar` is CPU of the sidecar, `list/alone/time` the time of a request.
+A budget's name is `operation/place/part`: `list/mesh/sidecar` is CPU of the sidecar, `list/alone/time` the
+time of a request to the process alone.
 """
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -48,11 +47,21 @@ class Judged(msgspec.Struct, frozen=True):
         return self.measured / self.budget - 1
 
 
+def low(values: Sequence[float]) -> float:
+    """The value that a tenth lies below. Raises ValueError without values."""
+    if not values:
+        raise ValueError("nothing was measured")
+    return sorted(values)[len(values) // 10]
+
+
 def ratio(measured: Sequence[float], calibration: Sequence[float]) -> float:
-    """The median of the rounds' ratios. Raises ValueError without rounds, or of different ones."""
-    if not measured:
-        raise ValueError("no round was measured")
-    return statistics.median(one / base for one, base in zip(measured, calibration, strict=True))
+    """What is measured to the calibration, each where it was least disturbed.
+
+    Whoever else computes makes times longer, and CPU too: it empties caches, for a large program more than
+    for a small one. Nothing makes either less. So the lowest tenth of many short slices is the same on a
+    busy machine and an idle one, where a median or a mean is not.
+    """
+    return low(measured) / low(calibration)
 
 
 def judge(budgets: Mapping[str, float], measured: Mapping[str, float]) -> list[Judged]:

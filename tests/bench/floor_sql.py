@@ -5,6 +5,7 @@ The statements are those of the service: its store is asked once, by a database 
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -79,20 +80,23 @@ async def statements(database: str, reader: int, saver: int) -> AsyncIterator[di
 class Statement:
     """An operation's statement, as something to measure: CPU of the client apart from the server's."""
 
-    def __init__(self, name: str, ask: Ask, postgres: Layer, *, seconds: float) -> None:
+    def __init__(
+        self, name: str, ask: Ask, postgres: Layer, *, seconds: float = math.inf, requests: float = math.inf
+    ) -> None:
         self.name = name
-        self._ask, self._postgres, self._seconds = ask, postgres, seconds
+        self._ask, self._postgres, self._seconds, self._requests = ask, postgres, seconds, requests
 
     async def slice(self, idle: Idle) -> Slice:
         meter, begun, begun_cpu = Meter([self._postgres]), time.perf_counter(), time.thread_time()
-        count = 0
-        while time.perf_counter() - begun < self._seconds:
+        times_ms: list[float] = []
+        while time.perf_counter() - begun < self._seconds and len(times_ms) < self._requests:
+            asked_at = time.perf_counter()
             await self._ask()
-            count += 1
-        client, took = time.thread_time() - begun_cpu, time.perf_counter() - begun
+            times_ms.append((time.perf_counter() - asked_at) * 1000)
+        client, took, count = time.thread_time() - begun_cpu, time.perf_counter() - begun, len(times_ms)
         server = idle.without(self._postgres.name, meter.used_s()[self._postgres.name], took)
         cpu = {"client": client * 1e6 / count, self._postgres.name: server * 1e6 / count}
-        return Slice(cpu, count / took, ())
+        return Slice(cpu, count / took, tuple(times_ms))
 
     def close(self) -> None:
         """Its connection is the measurement's."""

@@ -11,7 +11,7 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,8 +23,6 @@ SLICE_WITHIN_S = 10.0
 IDLE_S = 0.2
 # A service that was short of processor time says 503, and is well a moment later.
 ATTEMPTS, PAUSE_S = 5, 1.0
-# A median of fewer is none, however long they take.
-FEWEST_ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -35,19 +33,17 @@ class Slice:
     rate: float
     times_ms: tuple[float, ...]
 
-    def quantile_ms(self, share: float) -> float:
-        ordered = sorted(self.times_ms)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
 
 class Idle:
     """CPU of the layers while nobody asks: what they use is taken off, by the time that a slice took."""
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
+    def __init__(self, layers: Iterable[Layer] = ()) -> None:
         self._layers = tuple(layers)
         self._seen: list[dict[str, float]] = []
 
     async def look(self, seconds: float) -> None:
+        if not self._layers:
+            return
         meter = Meter(self._layers)
         await asyncio.sleep(seconds)
         self._seen.append({name: used / seconds for name, used in meter.used_s().items()})
@@ -117,9 +113,9 @@ class Asked:
 
 
 async def alternate(
-    every: Sequence[Measured], idle: Idle, *, rounds: int, within_s: float = math.inf
+    every: Sequence[Measured], idle: Idle, *, rounds: int, fewest: int = 1, within_s: float = math.inf
 ) -> dict[str, list[Slice]]:
-    """So many rounds, or those that fit into `within_s`, by name.
+    """So many rounds, or those that fit into `within_s` (`fewest` in any case), by name.
 
     Before them is one that warms up and is not kept.
     """
@@ -127,7 +123,7 @@ async def alternate(
     stop_at = time.perf_counter() + within_s
     try:
         for number in range(rounds + 1):
-            if number > FEWEST_ROUNDS and time.perf_counter() > stop_at:
+            if number > fewest and time.perf_counter() > stop_at:
                 break
             await idle.look(IDLE_S)
             # Each comes behind and before each of its neighbours.
@@ -135,7 +131,6 @@ async def alternate(
                 measured = await one.slice(idle)
                 if number:
                     found[one.name].append(measured)
-            print(f"round {number} of {rounds} done", file=sys.stderr)
     finally:
         for one in every:
             one.close()

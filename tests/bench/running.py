@@ -22,6 +22,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.cpu import Layer, Meter
 from tests.bench.load import Result, Target, load
 
 LINKS = 60
@@ -124,6 +125,19 @@ def _port(log: Path, process: subprocess.Popen[bytes]) -> int:
 
 
 @dataclass(frozen=True)
+class Round:
+    """A target in one round, and the CPU of the process that answered."""
+
+    result: Result
+    cpu_s: float
+
+    @property
+    def cpu_us(self) -> float:
+        """Microseconds per request."""
+        return self.cpu_s * 1e6 / len(self.result.latencies_s)
+
+
+@dataclass(frozen=True)
 class Account:
     """Somebody who is signed in for ten minutes."""
 
@@ -154,27 +168,33 @@ def account(url: str, trust: ssl.SSLContext) -> Account:
         return Account(user["id"], session["access_token"])
 
 
-def measure(every: list[Target], rounds: int, seconds: float, connections: int) -> dict[str, list[Result]]:
-    results: dict[str, list[Result]] = {target.name: [] for target in every}
+def measure(
+    every: list[Target], rounds: int, seconds: float, connections: int, layers: Mapping[str, Layer]
+) -> dict[str, list[Round]]:
+    """The rounds of each target; `layers` are the processes whose CPU is read, by the target's name."""
+    found: dict[str, list[Round]] = {target.name: [] for target in every}
     for target in every:
         asyncio.run(load(target, connections=connections, seconds=1.0))
     for number in range(rounds):
         for target in every:
+            layer = layers[target.name]
+            meter = Meter([layer])
             result = asyncio.run(load(target, connections=connections, seconds=seconds))
-            if set(result.statuses) != {200}:
-                raise SystemExit(f"{target.name}: not every answer was 200: {dict(result.statuses)}")
-            results[target.name].append(result)
+            if not result.all_well:
+                raise SystemExit(f"{target.name}: not every answer was 2xx: {dict(result.statuses)}")
+            found[target.name].append(Round(result, meter.used_s()[layer.name]))
         print(f"round {number + 1} of {rounds} done", file=sys.stderr)
-    return results
+    return found
 
 
-def summary(results: dict[str, list[Result]], base: str) -> list[dict[str, Any]]:
+def summary(found: Mapping[str, list[Round]], base: str) -> list[dict[str, Any]]:
     rows = []
-    for name, rounds in results.items():
+    for name, rounds in found.items():
         total = Result()
         for one in rounds:
-            total.add(one)
-        ratios = [one.rate / other.rate for one, other in zip(rounds, results[base], strict=True)]
+            total.add(one.result)
+        pairs = zip(rounds, found[base], strict=True)
+        ratios = [one.result.rate / other.result.rate for one, other in pairs]
         rows.append(
             {
                 "what": name,
@@ -182,6 +202,7 @@ def summary(results: dict[str, list[Result]], base: str) -> list[dict[str, Any]]
                 "rate": round(total.rate),
                 "p50_ms": round(total.quantile_ms(0.5), 2),
                 "p99_ms": round(total.quantile_ms(0.99), 2),
+                "cpu_us": round(statistics.median(one.cpu_us for one in rounds)),
                 "ratio": round(statistics.median(ratios), 2),
             }
         )
@@ -189,8 +210,10 @@ def summary(results: dict[str, list[Result]], base: str) -> list[dict[str, Any]]
 
 
 def show(rows: list[dict[str, Any]], title: str, base: str) -> None:
-    """The rows as a table; ratios are to `base`."""
-    table = Table(title, "requests", "requests/s", "p50 ms", "p99 ms", f"ratio to {base}", box=None)
+    """The rows as a table; ratios are to `base`, CPU is the service's process."""
+    headings = (title, "requests", "requests/s", "p50 ms", "p99 ms", "CPU us/request", f"ratio to {base}")
+    table = Table(*headings, box=None)
     for row in rows:
-        table.add_row(*(str(row[key]) for key in ("what", "requests", "rate", "p50_ms", "p99_ms", "ratio")))
+        keys = ("what", "requests", "rate", "p50_ms", "p99_ms", "cpu_us", "ratio")
+        table.add_row(*(str(row[key]) for key in keys))
     Console().print(table)
