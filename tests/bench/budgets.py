@@ -65,9 +65,11 @@ def ratio(measured: Sequence[float], calibration: Sequence[float]) -> float:
 
 
 def judge(budgets: Mapping[str, float], measured: Mapping[str, float]) -> list[Judged]:
-    """Each thing measured against its budget. Raises InvalidBudgets where one has none, or none is left."""
+    """Each thing measured against its budget. Raises InvalidBudgets where either lacks the other."""
     if missing := measured.keys() - budgets.keys():
         raise InvalidBudgets(f"no budget for {', '.join(sorted(missing))}: write the budgets anew")
+    if unused := budgets.keys() - measured.keys():
+        raise InvalidBudgets(f"not measured: {', '.join(sorted(unused))}")
     return [
         Judged(name, budgets[name], value, _verdict(value / budgets[name]))
         for name, value in measured.items()
