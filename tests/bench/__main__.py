@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     chosen = parser.parse_args()
     with installation("--no-tools") as running:
-        url = running.call("url").strip()
+        url = running.url
         trust = running.trust()
         running.call("mesh", "apply", "-f", "-", text=CLIENT)
         token = account(url, trust).token

@@ -102,7 +102,7 @@ async def measure(
 
 
 def run(running: Installation, rounds: int, seconds: float, connections: int) -> dict[str, list[Slice]]:
-    url, trust = running.call("url").strip(), running.trust()
+    url, trust = running.url, running.trust()
     who = Callers(account(url, trust), account(url, trust))
     meshed = [
         layer

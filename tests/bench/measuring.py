@@ -33,6 +33,8 @@ CATALOGUE = "SELECT oid, relname, relkind, relpages, relacl FROM pg_class ORDER 
 TOKEN_CHARACTERS = 400
 # So few that many slices meet nobody else, enough that what happens once in some requests is in each.
 REQUESTS = 20
+# A page of 20 and more.
+LINKS = 24
 ROUNDS, FEWEST_ROUNDS = 100, 10
 BACKENDS = "SELECT pid, client_port FROM pg_stat_activity WHERE client_port > 0"
 # Events would be relayed by this process or by the pod's, whoever is first.
@@ -80,9 +82,9 @@ def bench(running: Installation) -> Iterator[Bench]:
     """
     # Nothing that is there on one machine and not on another.
     for tool in ("jaeger", "prometheus"):
-        running.call("mesh", "scale", f"deployment/{tool}", "--replicas", "0", "-n", "observability")
-    url, trust = running.call("url").strip(), running.trust()
-    callers = Callers(account(url, trust), account(url, trust))
+        running.client.post("/scale", {"namespace": local.OBSERVABILITY, "name": tool, "replicas": 0})
+    url, trust = running.url, running.trust()
+    callers = Callers(account(url, trust, LINKS), account(url, trust, 0))
     layers = cpu.of_installation(running.pods(), running.state, "links")
     proxies = tuple(layer for layer in layers if layer.name in ("gateway", "sidecar"))
     database = local.database_url("links", running.state).reveal()

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from delinkcious import local
+from mesh.local.runtime.client import Client
 from tests.bench.cpu import Layer, Meter
 from tests.bench.load import Result, Target, load
 
@@ -54,8 +57,19 @@ class Installation:
             command, input=text, capture_output=True, text=True, timeout=timeout_s, check=False
         )
 
+    @property
+    def client(self) -> Client:
+        """Asks its mesh, without the second that a command takes."""
+        return Client(local.state(self.state))
+
+    @cached_property
+    def url(self) -> str:
+        """Its public address."""
+        return local.ingress_url(self.state)
+
     def pods(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.call("mesh", "get", "pods", "-o", "json"))
+        """What `mesh get pods -o json` prints."""
+        found: list[dict[str, Any]] = self.client.get("/get/pods")
         return found
 
     def pod(self, app: str) -> dict[str, Any]:
@@ -63,7 +77,7 @@ class Installation:
 
     def trust(self) -> ssl.SSLContext:
         """Trusts the public address, and speaks HTTP/1.1 there."""
-        trust = ssl.create_default_context(cafile=self.call("ca").strip())
+        trust = ssl.create_default_context(cafile=local.authority_file(self.state))
         trust.set_alpn_protocols(["http/1.1"])
         return trust
 
@@ -154,14 +168,14 @@ def await_collector(running: Installation) -> None:
         time.sleep(0.2)
 
 
-def account(url: str, trust: ssl.SSLContext) -> Account:
+def account(url: str, trust: ssl.SSLContext, links: int = LINKS) -> Account:
     """A new account with some links."""
     credentials = {"username": f"bench-{secrets.token_hex(4)}", "password": secrets.token_urlsafe(12)}
     with httpx.Client(base_url=url, verify=trust, timeout=30) as client:
         client.post("/api/v1/users", json=credentials).raise_for_status()
         session = client.post("/api/v1/sessions", json=credentials).raise_for_status().json()
         client.headers["authorization"] = f"Bearer {session['access_token']}"
-        for number in range(LINKS):
+        for number in range(links):
             link = {"url": f"https://example.org/{number}", "title": f"Page {number}", "tags": ["bench"]}
             client.post("/api/v1/links", json=link).raise_for_status()
         user = client.get("/api/v1/users/me").raise_for_status().json()

@@ -34,7 +34,7 @@ def main() -> None:
     )
     with installation() as running:
         await_collector(running)
-        url = running.call("url").strip()
+        url = running.url
         token = account(url, running.trust()).token
         pod = running.pod("links")
         asked = get(PATH, "links", [("authorization", f"Bearer {token}")])
