@@ -12,8 +12,7 @@ import datetime as dt
 import json
 import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -24,7 +23,7 @@ from rich.table import Table
 from tests.bench.budgets import TOLERANCE, InvalidBudgets, Judged, exceeded, judge, parse, render
 from tests.bench.measuring import Bench, bench, ratios
 from tests.bench.operations import NAMES
-from tests.bench.running import Installation, installation
+from tests.bench.running import installation
 
 FILE = Path(__file__).with_name("budgets.yaml")
 # Together with an installation's start and end less than three minutes.
@@ -69,7 +68,7 @@ def main() -> None:
     parser.add_argument("--raw", type=Path, help="write every slice to this file")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     chosen = parser.parse_args()
-    with _installation(chosen.state) as running, bench(running) as made:
+    with installation("--no-tools", state=chosen.state) as running, bench(running) as made:
         found = made.measure(MEASURED, WITHIN_S)
         measured = ratios(found)
         if chosen.raw:
@@ -82,15 +81,6 @@ def main() -> None:
         except (FileNotFoundError, InvalidBudgets) as error:
             sys.exit(f"{FILE.name}: {error}")
     report(judged, chosen.output)
-
-
-@contextmanager
-def _installation(state: Path | None) -> Iterator[Installation]:
-    if state is not None:
-        yield Installation(state)
-        return
-    with installation("--no-tools") as running:
-        yield running
 
 
 def report(judged: Sequence[Judged], output: str) -> None:

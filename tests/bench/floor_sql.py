@@ -94,7 +94,7 @@ class Statement:
             await self._ask()
             times_ms.append((time.perf_counter() - asked_at) * 1000)
         client, took, count = time.thread_time() - begun_cpu, time.perf_counter() - begun, len(times_ms)
-        server = idle.without(self._postgres.name, meter.used_s()[self._postgres.name], took)
+        server = idle.without(self._postgres, meter.used_s()[self._postgres.name], took)
         cpu = {"client": client * 1e6 / count, self._postgres.name: server * 1e6 / count}
         return Slice(cpu, count / took, tuple(times_ms))
 

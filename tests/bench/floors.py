@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvloop
 from rich.console import Console
@@ -92,7 +93,7 @@ async def measure(
     every: list[Asked], database: str, who: Callers, postgres: Layer, rounds: int, seconds: float
 ) -> dict[str, list[Slice]]:
     """The rounds of all of them, and of the statements through asyncpg alone."""
-    idle = Idle({layer.pids: layer for asked in every for layer in asked.layers}.values())
+    idle = Idle(layer for asked in every for layer in asked.layers)
     async with statements(database, who.reader.id, who.saver.id) as asking:
         alone = [
             Statement(f"asyncpg, {name}", ask, postgres, seconds=seconds) for name, ask in asking.items()
@@ -145,12 +146,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each in each round")
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--state", type=Path, help="measure the installation that runs in this folder")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     chosen = parser.parse_args()
     # Spans go where they go in earnest; what has to be compiled is, before anything is measured.
     install = [sys.executable, "-m", "delinkcious", "tools", "install", "jaeger"]
     subprocess.run(install, check=True, timeout=1_800, stdout=sys.stderr)
-    with installation() as running:
+    with installation(state=chosen.state) as running:
         await_collector(running)
         found = run(running, chosen.rounds, chosen.seconds, chosen.connections)
     every, above, reached = hops(found), rows(found), goals(found)

@@ -38,20 +38,22 @@ class Idle:
     """CPU of the layers while nobody asks: what they use is taken off, by the time that a slice took."""
 
     def __init__(self, layers: Iterable[Layer] = ()) -> None:
-        self._layers = tuple(layers)
-        self._seen: list[dict[str, float]] = []
+        self._seen: dict[Layer, list[float]] = {layer: [] for layer in layers}
 
     async def look(self, seconds: float) -> None:
-        if not self._layers:
+        if not self._seen:
             return
-        meter = Meter(self._layers)
+        meters = {layer: Meter([layer]) for layer in self._seen}
+        begun = time.perf_counter()
         await asyncio.sleep(seconds)
-        self._seen.append({name: used / seconds for name, used in meter.used_s().items()})
+        took = time.perf_counter() - begun
+        for layer, meter in meters.items():
+            self._seen[layer].append(meter.used_s()[layer.name] / took)
 
-    def without(self, layer: str, used_s: float, took_s: float) -> float:
+    def without(self, layer: Layer, used_s: float, took_s: float) -> float:
         """What a layer has used in some seconds, less what it uses when nobody asks."""
-        share = statistics.median(seen.get(layer, 0.0) for seen in self._seen) if self._seen else 0.0
-        return max(0.0, used_s - share * took_s)
+        seen = self._seen.get(layer)
+        return max(0.0, used_s - statistics.median(seen) * took_s) if seen else used_s
 
 
 class Measured(Protocol):
@@ -102,7 +104,10 @@ class Asked:
             statuses = result.statuses
             if result.all_well:
                 per_request = 1e6 / len(result.latencies_s)
-                cpu = {name: idle.without(name, value, took) * per_request for name, value in used.items()}
+                cpu = {
+                    layer.name: idle.without(layer, used[layer.name], took) * per_request
+                    for layer in self.layers
+                }
                 return Slice(cpu, result.rate, tuple(1000 * each for each in result.latencies_s))
             print(f"{self.name} once more: {dict(statuses)}", file=sys.stderr)
             await asyncio.sleep(PAUSE_S)

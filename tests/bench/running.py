@@ -83,8 +83,11 @@ class Installation:
 
 
 @contextmanager
-def installation(*options: str) -> Iterator[Installation]:
-    """One that is up, started with these options, until the block is left."""
+def installation(*options: str, state: Path | None = None) -> Iterator[Installation]:
+    """One that is up, started with these options, until the block is left; or that of `state`, as it is."""
+    if state is not None:
+        yield Installation(state)
+        return
     with tempfile.TemporaryDirectory() as folder:
         running = Installation(Path(folder) / "state")
         try:
