@@ -64,23 +64,34 @@ def machine() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-check", description=__doc__)
     parser.add_argument("--write", action="store_true", help="make what is measured the budgets")
+    parser.add_argument(
+        "--only", action="append", choices=MEASURED, help="measure this alone; may be repeated"
+    )
     parser.add_argument("--state", type=Path, help="measure the installation that runs in this folder")
     parser.add_argument("--raw", type=Path, help="write every slice to this file")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     chosen = parser.parse_args()
+    names = chosen.only or MEASURED
+    budgets = {} if chosen.write else read(names)
     with installation("--no-tools", state=chosen.state) as running, bench(running) as made:
-        found = made.measure(MEASURED, WITHIN_S)
+        found = made.measure(names, WITHIN_S)
         measured = ratios(found)
         if chosen.raw:
             chosen.raw.write_bytes(msgspec.json.encode(found))
         if chosen.write:
             FILE.write_bytes(render(measured, machine=machine(), date=f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"))
             return
-        try:
-            judged = checked(made, parse(FILE.read_bytes()).flat(), measured)
-        except (FileNotFoundError, InvalidBudgets) as error:
-            sys.exit(f"{FILE.name}: {error}")
+        judged = checked(made, budgets, measured)
     report(judged, chosen.output)
+
+
+def read(names: Sequence[str]) -> dict[str, float]:
+    """The committed budgets of these operations at these places; the end of the process without them."""
+    try:
+        every = parse(FILE.read_bytes()).flat()
+    except (FileNotFoundError, InvalidBudgets) as error:
+        sys.exit(f"{FILE.name}: {error}")
+    return {name: budget for name, budget in every.items() if name.rpartition("/")[0] in names}
 
 
 def report(judged: Sequence[Judged], output: str) -> None:
