@@ -48,18 +48,18 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 def low(values: Sequence[float]) -> float:
-    """The value that a tenth lies below. Raises ValueError without values."""
+    """The value that a twentieth lies below. Raises ValueError without values."""
     if not values:
         raise ValueError("nothing was measured")
-    return sorted(values)[len(values) // 10]
+    return sorted(values)[len(values) // 20]
 
 
 def ratio(measured: Sequence[float], calibration: Sequence[float]) -> float:
     """What is measured to the calibration, each where it was least disturbed.
 
     Whoever else computes makes times longer, and CPU too: it empties caches, for a large program more than
-    for a small one. Nothing makes either less. So the lowest tenth of many short slices is the same on a
-    busy machine and an idle one, where a median or a mean is not.
+    for a small one. Nothing makes either less. So the lowest twentieth of many short slices differs
+    little between a busy machine and an idle one, where medians and means do.
     """
     return low(measured) / low(calibration)
 
