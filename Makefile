@@ -42,6 +42,14 @@ bench: $(VENV)/dev ## Measure each layer against the bare process, in one run
 bench-telemetry: $(VENV)/dev ## Measure what traces, metrics and logs cost, in one run
 	$(BIN)/python -m tests.bench.telemetry
 
+.PHONY: bench-floors
+bench-floors: $(VENV)/dev ## Measure the floor of each hop alone against the whole, and the goals
+	$(BIN)/python -m tests.bench.floors
+
+.PHONY: bench-check
+bench-check: $(VENV)/dev ## Fail when a layer costs 15 % more than its budget
+	$(BIN)/python -m tests.bench.check
+
 .PHONY: bench-scale
 bench-scale: $(VENV)/dev ## Compare lists, searches and news at a thousand and at a million links
 	$(BIN)/python -m tests.bench.scale

@@ -13,6 +13,7 @@ import os
 import ssl
 from urllib.parse import urlsplit
 
+from tests.bench.cpu import Layer, of_installation
 from tests.bench.load import Target, get
 from tests.bench.running import Installation, account, alone, installation, measure, show, summary
 
@@ -72,15 +73,19 @@ def main() -> None:
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     chosen = parser.parse_args()
     with installation("--no-tools") as running:
-        url = running.call("url").strip()
-        trust = ssl.create_default_context(cafile=running.call("ca").strip())
-        trust.set_alpn_protocols(["http/1.1"])
+        url = running.url
+        trust = running.trust()
         running.call("mesh", "apply", "-f", "-", text=CLIENT)
-        token = account(url, trust)
+        token = account(url, trust).token
         pod = running.pod("links")
+        meshed = of_installation(running.pods(), running.state, "links")
+        [service] = [layer for layer in meshed if layer.name == "service"]
         with alone(pod) as first, alone(pod, OTEL_SDK_DISABLED="true") as second:
-            every = targets(running, token, url, trust, (first, second))
-            rows = summary(measure(every, chosen.rounds, chosen.seconds, chosen.connections), every[1].name)
+            every = targets(running, token, url, trust, (first.port, second.port))
+            processes = [Layer("service", (first.pid,)), Layer("service", (second.pid,)), service, service]
+            layers = dict(zip((target.name for target in every), processes, strict=True))
+            found = measure(every, chosen.rounds, chosen.seconds, chosen.connections, layers)
+            rows = summary(found, every[1].name)
     if chosen.output == "json":
         print(json.dumps(rows, indent=2))
         return

@@ -12,16 +12,22 @@ from dataclasses import dataclass, field
 
 import httptools
 
+# A request that is not answered so long after the end of its round never is.
+ANSWERED_WITHIN_S = 30.0
+
 
 @dataclass(frozen=True)
 class Target:
-    """What to ask: `request` is the whole request as bytes, sent again and again to host:port."""
+    """What to ask of host:port: a whole request as bytes, the same again and again or made anew each time."""
 
     name: str
     host: str
     port: int
-    request: bytes
+    request: bytes | Callable[[], bytes]
     tls: ssl.SSLContext | None = None
+
+    def next_request(self) -> bytes:
+        return self.request if isinstance(self.request, bytes) else self.request()
 
 
 @dataclass
@@ -36,6 +42,11 @@ class Result:
     def rate(self) -> float:
         return len(self.latencies_s) / self.elapsed_s if self.elapsed_s else 0.0
 
+    @property
+    def all_well(self) -> bool:
+        """Whether there were answers, and every one was 2xx."""
+        return bool(self.statuses) and all(200 <= status < 300 for status in self.statuses)
+
     def quantile_ms(self, share: float) -> float:
         ordered = sorted(self.latencies_s)
         return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)] * 1000 if ordered else 0.0
@@ -47,21 +58,34 @@ class Result:
 
 
 class Connection(asyncio.Protocol):
-    """Sends the request, reads the answer whole, and goes on until `more` says no."""
+    """Sends a request, reads the answer whole, and goes on until `more` says no."""
 
-    def __init__(self, request: bytes, result: Result, more: Callable[[], bool]) -> None:
-        self.request, self.result, self.more = request, result, more
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.done: asyncio.Future[None] | None = None
+
+    async def go(self, result: Result, more: Callable[[], bool]) -> None:
+        """One request at least; ends early when the other side closes the connection."""
+        self.result, self.more = result, more
+        self.done = asyncio.get_running_loop().create_future()
+        self._send()
+        await self.done
+
+    @property
+    def is_open(self) -> bool:
+        return not self.transport.is_closing()
+
+    def close(self) -> None:
+        self.transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.send()
+        # uvloop's are no asyncio.Transport by descent.
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
 
-    def send(self) -> None:
+    def _send(self) -> None:
         self.parser = httptools.HttpResponseParser(self)
         self.sent_at = time.perf_counter()
-        self.transport.write(self.request)
+        self.transport.write(self.target.next_request())
 
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)
@@ -69,14 +93,67 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self.result.latencies_s.append(time.perf_counter() - self.sent_at)
         self.result.statuses[self.parser.get_status_code()] += 1
-        if self.more() and self.parser.should_keep_alive():
-            asyncio.get_running_loop().call_soon(self.send)
-        else:
+        if not self.parser.should_keep_alive():
             self.transport.close()
+        elif self.more():
+            asyncio.get_running_loop().call_soon(self._send)
+        else:
+            self._finish()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self.done.done():
+        self._finish()
+
+    def _finish(self) -> None:
+        if self.done is not None and not self.done.done():
             self.done.set_result(None)
+
+
+class Connections:
+    """`count` connections to a target that stay open from one round to the next."""
+
+    def __init__(self, target: Target, count: int) -> None:
+        self.target = target
+        self._open: list[Connection | None] = [None] * count
+
+    async def run(self, *, seconds: float, requests: int | None = None) -> Result:
+        """Load the target for `seconds`, or until `requests` were sent; a lost connection is opened anew."""
+        result = Result()
+        for number in range(len(self._open)):
+            await self._connection(number)
+        started = time.perf_counter()
+        stop_at = started + seconds
+        left = requests if requests is not None else 10**12
+
+        def more() -> bool:
+            nonlocal left
+            left -= 1
+            return left >= 0 and time.perf_counter() < stop_at
+
+        async def one(number: int) -> None:
+            while more():
+                connection = await self._connection(number)
+                await asyncio.wait_for(connection.go(result, more), seconds + ANSWERED_WITHIN_S)
+
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(len(self._open)):
+                tasks.create_task(one(number))
+        result.elapsed_s = time.perf_counter() - started
+        return result
+
+    def close(self) -> None:
+        for connection in self._open:
+            if connection is not None:
+                connection.close()
+
+    async def _connection(self, number: int) -> Connection:
+        connection = self._open[number]
+        if connection is None or not connection.is_open:
+            target = self.target
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: Connection(target), target.host, target.port, ssl=target.tls
+            )
+            self._open[number] = connection
+        return connection
 
 
 def get(path: str, host: str, headers: Sequence[tuple[str, str]] = ()) -> bytes:
@@ -85,27 +162,17 @@ def get(path: str, host: str, headers: Sequence[tuple[str, str]] = ()) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
+def post(path: str, host: str, headers: Sequence[tuple[str, str]], body: bytes) -> bytes:
+    """A POST request with a JSON body as bytes."""
+    lines = [f"POST {path} HTTP/1.1", f"host: {host}", *(f"{name}: {value}" for name, value in headers)]
+    lines += ["content-type: application/json", f"content-length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
 async def load(target: Target, *, connections: int, seconds: float, requests: int | None = None) -> Result:
-    """Load `target` for `seconds`, or until `requests` were sent; a lost connection is opened anew."""
-    result = Result()
-    started = time.perf_counter()
-    stop_at = started + seconds
-    left = [requests if requests is not None else 10**12]
-
-    def more() -> bool:
-        left[0] -= 1
-        return left[0] >= 0 and time.perf_counter() < stop_at
-
-    async def one() -> None:
-        loop = asyncio.get_running_loop()
-        while more():
-            _, connection = await loop.create_connection(
-                lambda: Connection(target.request, result, more), target.host, target.port, ssl=target.tls
-            )
-            await asyncio.wait_for(connection.done, seconds + 30)
-
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(connections):
-            tasks.create_task(one())
-    result.elapsed_s = time.perf_counter() - started
-    return result
+    """Load `target` over connections of this round alone."""
+    every = Connections(target, connections)
+    try:
+        return await every.run(seconds=seconds, requests=requests)
+    finally:
+        every.close()

@@ -88,9 +88,8 @@ class Side:
 
 
 def side(running: Installation, shape: Shape) -> Side:
-    url = running.call("url").strip()
-    trust = ssl.create_default_context(cafile=running.call("ca").strip())
-    trust.set_alpn_protocols(["http/1.1"])
+    url = running.url
+    trust = running.trust()
     return Side(url, trust, reader(url, trust, shape))
 
 

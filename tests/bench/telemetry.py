@@ -9,27 +9,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import ssl
 import subprocess
 import sys
-import time
 
 from tests.bench.__main__ import PATH
+from tests.bench.cpu import Layer
 from tests.bench.load import Target, get
-from tests.bench.running import Installation, account, alone, installation, measure, show, summary
+from tests.bench.running import account, alone, await_collector, installation, measure, show, summary
 
-READY_WITHIN_S = 60.0
 # The share of requests/s that has to be left.
 GOALS = {"1 %": 0.90, "100 %": 0.70}
-
-
-def _await_collector(running: Installation) -> None:
-    """Until spans are taken: a collector that is away would measure something else."""
-    deadline = time.monotonic() + READY_WITHIN_S
-    while not running.says("url", "jaeger"):
-        if time.monotonic() > deadline:
-            raise SystemExit(f"Jaeger is not ready after {READY_WITHIN_S:g} s")
-        time.sleep(0.2)
 
 
 def main() -> None:
@@ -44,9 +33,9 @@ def main() -> None:
         [sys.executable, "-m", "delinkcious", "tools", "install", "jaeger"], check=True, timeout=1_800
     )
     with installation() as running:
-        _await_collector(running)
-        url = running.call("url").strip()
-        token = account(url, ssl.create_default_context(cafile=running.call("ca").strip()))
+        await_collector(running)
+        url = running.url
+        token = account(url, running.trust()).token
         pod = running.pod("links")
         asked = get(PATH, "links", [("authorization", f"Bearer {token}")])
         with (
@@ -54,9 +43,11 @@ def main() -> None:
             alone(pod, TRACE_RATIO="0.01") as some,
             alone(pod, TRACE_RATIO="1") as every,
         ):
-            ports = {"off": off, "1 %": some, "100 %": every}
-            targets = [Target(name, "127.0.0.1", port, asked) for name, port in ports.items()]
-            rows = summary(measure(targets, chosen.rounds, chosen.seconds, chosen.connections), "off")
+            processes = {"off": off, "1 %": some, "100 %": every}
+            targets = [Target(name, "127.0.0.1", one.port, asked) for name, one in processes.items()]
+            layers = {name: Layer("service", (one.pid,)) for name, one in processes.items()}
+            found = measure(targets, chosen.rounds, chosen.seconds, chosen.connections, layers)
+            rows = summary(found, "off")
     missed = [row["what"] for row in rows if row["ratio"] < GOALS.get(row["what"], 0)]
     if chosen.output == "json":
         print(json.dumps(rows, indent=2))
