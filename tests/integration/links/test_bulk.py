@@ -68,7 +68,7 @@ async def test_writers_of_one_owner_wait_for_each_other_and_never_deadlock(as_us
     ids = await save(anna, 6, tags=["a", "b"])
     rounds = [
         request
-        for number in range(6)
+        for number in range(4)
         for request in (
             run(anna, *({"op": "set", "ids": [link_id], "private": number % 2 == 0} for link_id in ids)),
             run(
