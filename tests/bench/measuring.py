@@ -58,6 +58,8 @@ class Bench:
     async def _alternate(self, names: Sequence[str], within_s: float) -> dict[str, list[Slice]]:
         connection = await asyncpg.connect(self.database)
         try:
+            # By what is there now: else the plan would change in the middle, when the server looks by itself.
+            await connection.execute("VACUUM ANALYZE links")
             backend = Layer("postgres", (connection.get_server_pid(),))
             statement = Statement(STATEMENT, lambda: connection.fetch(CATALOGUE), backend, requests=REQUESTS)
             bases = [Asked(target, layers, requests=REQUESTS) for target, layers in self.bases.values()]
