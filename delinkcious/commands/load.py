@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from delinkcious.load.report import Run
 
 NEEDED = ("locust", "pygal")
-HOW_TO_GET = "`delinkcious load` needs locust and pygal: .venv/bin/pip install -e '.[load]' brings them"
+HOW_TO_GET = "`delinkcious load` needs locust and pygal: `make .venv/dev` brings them"
 
 
 @click.group()

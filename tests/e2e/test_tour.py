@@ -47,7 +47,8 @@ def test_every_block_of_the_tour_works_and_shows_what_it_promises(checkout: Path
     environment = {**os.environ, "XDG_CONFIG_HOME": str(checkout.parent / "config"), "COLUMNS": "160"}
     environment.pop("CURL_CA_BUNDLE", None)
     # The environment is this run's own, whatever is newer than it.
-    script = "set -euo pipefail\nmake --assume-old=.venv/runtime up\n" + "".join(
+    made = 'make() { command make --assume-old=.venv/runtime --assume-old=.venv/dev "$@"; }'
+    script = f"set -euo pipefail\n{made}\nmake up\n" + "".join(
         f"echo '### {n}'\n{b}" for n, b in enumerate(blocks)
     )
     done = subprocess.run(

@@ -65,7 +65,7 @@ def test_what_is_not_installed_is_told_with_how_to_get_it(monkeypatch: pytest.Mo
     monkeypatch.setattr(command, "NEEDED", ("no_such_module_at_all",))
     found = told(verb, HERE)
     assert found.exit_code == 1
-    assert "pip install -e '.[load]'" in found.output
+    assert "make .venv/dev" in found.output
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200)])
