@@ -62,6 +62,10 @@ zero-downtime: $(VENV)/dev ## Count the requests that fail while things are rest
 bench-canary: $(VENV)/dev ## Measure what a rollout's decision promises, in a simulated service (ARGS="--seed 2")
 	$(BIN)/python -m tests.bench.canary $(ARGS)
 
+.PHONY: bench-capacity
+bench-capacity: $(VENV)/dev ## Measure the capacity curve that the README shows
+	$(BIN)/python -m tests.bench.capacity
+
 .PHONY: bench-start
 bench-start: $(VENV)/dev ## Measure how soon a second start is of use, and what everything takes when idle
 	$(BIN)/python -m tests.bench.start
