@@ -67,7 +67,8 @@ def over_time(run: Run) -> list[str]:
 def processes(run: Run) -> str:
     """Whose CPU time it was."""
     most = [usage for usage in run.processes if usage.cpu_s][:PROCESSES]
-    chart = pygal.HorizontalBar(**_options("CPU, percent of one core"), show_legend=False)
+    options = {**_options("CPU, percent of one core"), "show_minor_x_labels": True}
+    chart = pygal.HorizontalBar(**options, show_legend=False)
     chart.x_labels = [usage.name for usage in reversed(most)]
     chart.add("CPU", [round(usage.cpu_share * 100, 1) for usage in reversed(most)])
     return _svg(chart) if most else ""
