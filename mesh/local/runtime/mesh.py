@@ -25,7 +25,7 @@ from mesh.local.runtime.control import Control
 from mesh.local.runtime.controller import PATIENCE_S, Controller
 from mesh.local.runtime.desired import Desired
 from mesh.local.runtime.environment import Place
-from mesh.local.runtime.errors import MeshError, Unanswered
+from mesh.local.runtime.errors import MeshError, NotWritten, Unanswered
 from mesh.local.runtime.kept_keys import KeptKeys
 from mesh.local.runtime.manifest import PodManifest
 from mesh.local.runtime.nursery import Nursery
@@ -38,6 +38,7 @@ from mesh.local.runtime.watch import Watch
 from mesh.local.schema.kubernetes.volume import DISCOVERY
 
 RETRY_S = 0.5
+FOLDER_PERIOD_S = 1.0
 Report = Callable[[str], None]
 T = TypeVar("T")
 
@@ -151,6 +152,7 @@ class Mesh:
                 tasks.create_task(control.run()),
                 tasks.create_task(self._watch()),
                 tasks.create_task(self._start_last()),
+                tasks.create_task(self._end_without_folder()),
             ]
             self.desired.keys.want(first.config)
             self.controller.want(first.config, self.overrides.entries)
@@ -233,6 +235,13 @@ class Mesh:
     async def _end(self) -> None:
         await asyncio.gather(*(companion.stop() for companion in self.companions))
 
+    async def _end_without_folder(self) -> None:
+        """A mesh whose folder was deleted can no longer be asked to end, and another may take its place."""
+        while self.state.still_held:  # noqa: ASYNC110 - the file system tells nobody
+            await asyncio.sleep(FOLDER_PERIOD_S)
+        self.report(f"{self.state.folder} was deleted: the mesh that ran in it ends")
+        self.stop()
+
     async def _watch(self) -> None:
         if not self._options.watch or not self.sources:
             return
@@ -308,7 +317,11 @@ class Mesh:
         """Let whoever scrapes know which processes run."""
         found = discovery.targets(self.controller.pods.values())
         if found != self._discovered:
-            write_atomically(self.state.discovery / discovery.FILE, found)
+            try:
+                write_atomically(self.state.discovery / discovery.FILE, found)
+            except NotWritten as error:
+                self.report(f"who scrapes is not told which processes run: {error}")
+                return
             self._discovered = found
 
     def _delivered(self) -> None:

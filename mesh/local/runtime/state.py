@@ -73,7 +73,16 @@ class State:
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
+            self._held_inode = os.fstat(file.fileno()).st_ino
             yield
+
+    @property
+    def still_held(self) -> bool:
+        """Whether the folder that is held is the one that has its path now: somebody may have deleted it."""
+        try:
+            return self._lock.stat().st_ino == self._held_inode
+        except FileNotFoundError:
+            return False
 
     def busy(self) -> MeshBusy:
         """What to say to a second start."""

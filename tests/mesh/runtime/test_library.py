@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from joserfc.jwk import ECKey
 
@@ -61,6 +63,15 @@ def egress(mesh: Mesh, workload: str) -> str:
     assert pod.sidecar is not None
     host, port = pod.sidecar.proxy.egress
     return f"http://{host}:{port}"
+
+
+async def test_a_mesh_whose_folder_is_deleted_ends(tmp_path: Path, manifests: Manifests) -> None:
+    async with running(tmp_path, manifests.pair()) as mesh:
+        running_now = [container.pid for pod in mesh.controller.pods.values() for container in pod.containers]
+        pids = [pid for pid in running_now if pid is not None]
+        assert len(pids) >= 2
+        shutil.rmtree(mesh.state.folder)
+        await until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
 
 
 async def test_certificates_are_renewed_in_place_without_a_failed_request(
