@@ -79,7 +79,7 @@ def curve(found: Capacity) -> list[str]:
     goodput = _xy("answered well in time, a second", "offered, a second")
     goodput.add("goodput", [(point.offered, point.goodput) for point in found.points])
     most = max(point.offered for point in found.points)
-    goodput.add("all of it", [(0, 0), (most, most)], show_dots=False, stroke_style={"dasharray": "4, 6"})
+    goodput.add("if all were", [(0, 0), (most, most)], show_dots=False, stroke_style={"dasharray": "4, 6"})
     latencies: dict[str, Points] = {
         "p99": [(point.offered, point.p99_ms) for point in found.points],
         "p50": [(point.offered, point.p50_ms) for point in found.points],

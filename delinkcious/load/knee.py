@@ -16,6 +16,8 @@ import msgspec
 BEND = 0.1
 # Past the knee goodput may fall to this share of its most before it counts as a collapse.
 HELD = 0.8
+# A sender that is later than this measures itself.
+SENDER_LATE_MS = 250.0
 # Offered load whose share is answered well and in time is kept up with.
 KEPT_UP = 0.95
 
@@ -34,10 +36,17 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """`knee` is None when none was reached; `held`: the share of the most goodput left at the most load."""
+    """What a curve says.
+
+    `knee` is None when none was reached. `flawless` is the most load of which nothing failed, None when
+    something always did. `least` is the step past the most goodput with the least of it, and `held` its share
+    of the most; without such a step all of it. Steps of a sender that was late itself are not judged.
+    """
 
     knee: Point | None
     most: Point
+    flawless: Point | None
+    least: Point | None
     held: float
     collapsed: bool
 
@@ -46,9 +55,31 @@ def judge(points: Sequence[Point]) -> Verdict:
     """What a curve says; at least one point, in any order."""
     ordered = sorted(points, key=lambda point: point.offered)
     most = max(ordered, key=lambda point: point.goodput)
-    last = ordered[-1]
-    held = last.goodput / most.goodput if most.goodput else 0.0
-    return Verdict(knee(ordered), most, round(held, 3), held < HELD)
+    flawless = [point for point in ordered if not point.failed]
+    past = [p for p in ordered if p.offered > most.offered and p.late_ms <= SENDER_LATE_MS]
+    least = min(past, key=lambda point: point.goodput, default=None)
+    held = 1.0 if least is None else least.goodput / most.goodput if most.goodput else 0.0
+    best = flawless[-1] if flawless else None
+    return Verdict(knee(ordered), most, best, least, round(held, 3), held < HELD)
+
+
+def told(verdict: Verdict) -> list[str]:
+    """What a curve says, in sentences."""
+    bend, flawless, least = verdict.knee, verdict.flawless, verdict.least
+    found = [
+        "No knee was reached."
+        if bend is None
+        else f"The knee: {bend.offered:.0f} a second offered, {bend.goodput:.0f} answered well in time."
+    ]
+    if flawless is not None:
+        found.append(f"Up to {flawless.offered:.0f} a second nothing failed.")
+    if least is not None:
+        after = "collapses" if verdict.collapsed else "does not collapse"
+        found.append(
+            f"Past the most throughput {after}: at worst {verdict.held:.0%} of it are left"
+            f" ({least.offered:.0f} a second offered)."
+        )
+    return found
 
 
 def knee(ordered: Sequence[Point]) -> Point | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jinja2
 from markupsafe import Markup
 
-from delinkcious.load import charts
+from delinkcious.load import charts, knee
 from delinkcious.load.capacity import Capacity
 from delinkcious.load.report import Run
 
@@ -27,7 +27,12 @@ def of_run(run: Run) -> str:
 def of_capacity(found: Capacity) -> str:
     """The page of a capacity curve."""
     drawn = [Markup(svg) for svg in charts.curve(found)] if found.points else []  # noqa: S704
-    return _TEMPLATES.get_template("capacity.html").render(found=found, charts=drawn)
+    return _TEMPLATES.get_template("capacity.html").render(
+        found=found,
+        charts=drawn,
+        told=knee.told(found.verdict) if found.verdict else [],
+        late_ms=knee.SENDER_LATE_MS,
+    )
 
 
 def _ms(value: float | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from delinkcious.load import knee
 from delinkcious.load.capacity import Capacity
 from delinkcious.load.comparing import Comparison
 from delinkcious.load.live import steps
@@ -48,21 +49,15 @@ def print_capacity(found: Capacity, files: Sequence[Path]) -> None:
     if verdict is None:
         _line("No step was done.")
     else:
-        knee = verdict.knee
-        if knee is None:
-            _line("\nNo knee was reached.")
-        else:
-            _line(
-                f"\nThe knee: {knee.offered:.0f} a second offered, {knee.goodput:.0f} answered well in time."
-            )
-        after = "collapses" if verdict.collapsed else "does not collapse"
-        _line(f"Past it throughput {after}: {verdict.held:.0%} of the most are left at the most load.")
+        _line("")
+        for sentence in knee.told(verdict):
+            _line(sentence)
     _where(files)
 
 
 def print_comparison(found: Comparison) -> None:
     """A line for each figure, what is beyond noise marked."""
-    table = Table("request", "figure", "before", "after", "ratio", "99 % between", "", box=None)
+    table = Table("request", "figure", "before", "after", "ratio of blocks", "99 % between", "", box=None)
     for each in found.differences:
         bounds = "" if each.low is None or each.high is None else f"{each.low:.2f} and {each.high:.2f}"
         verdict = ("worse" if each.worse else "better") if each.beyond_noise else "within noise"

@@ -6,9 +6,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
-from delinkcious.load.knee import Point, judge, knee, next_rate, refined
+from delinkcious.load.knee import Point, judge, knee, next_rate, refined, told
 
 RATES = [20.0 * 1.5**step for step in range(11)]
 
@@ -78,6 +79,22 @@ def test_a_collapse_is_told_from_a_plateau() -> None:
     assert fallen.collapsed
     assert fallen.held < 0.1
     assert fallen.most.offered == 300
+
+
+def test_a_step_whose_sender_was_late_is_not_judged() -> None:
+    points = curve(flat, [100.0, 200, 300, 400, 500, 600])
+    starved = msgspec.structs.replace(points[-2], goodput=20.0, late_ms=600.0)
+    found = judge([*points[:-2], starved, points[-1]])
+    assert not found.collapsed
+    assert judge([*points[:-2], msgspec.structs.replace(starved, late_ms=0.0), points[-1]]).collapsed
+
+
+def test_a_verdict_is_told_in_sentences() -> None:
+    said = told(judge(curve(collapsing, [100.0, 200, 300, 400, 500, 600])))
+    assert "The knee: 300 a second offered" in said[0]
+    assert "Past the most throughput collapses: at worst" in said[-1]
+    assert "(600 a second offered)" in said[-1]
+    assert told(judge(curve(lambda rate: rate)))[0] == "No knee was reached."
 
 
 def test_the_order_of_the_steps_does_not_matter() -> None:

@@ -102,8 +102,8 @@ def test_a_run_in_which_nothing_was_answered_is_told() -> None:
 
 def test_the_knee_and_what_is_past_it_are_said() -> None:
     text = page.of_capacity(a_curve())
-    assert "The knee is at 300 requests a second" in text
-    assert "Throughput does not collapse" in text
+    assert "The knee: 300 a second offered" in text
+    assert "throughput does not collapse" in text
 
 
 def test_a_curve_without_a_step_is_a_page_too() -> None:
