@@ -148,7 +148,13 @@ class Exporting:
         began = time.monotonic()
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1), trust_env=True) as session:
             while self._queue and (not self._stopped or time.monotonic() - began < LAST_EXPORT_S):
-                await self._send(session, self._take(EXPORT_BATCH))
+                batch = self._take(EXPORT_BATCH)
+                try:
+                    await self._send(session, batch)
+                except Exception as error:
+                    # The boundary of the thread: whatever one batch is about, the next one is sent.
+                    self._note(error)
+                    self.dropped.inc(len(batch))
 
     async def _send(self, session: aiohttp.ClientSession, batch: list[Recording]) -> None:
         body = encode(batch, self._resource)
@@ -158,7 +164,7 @@ class Exporting:
                 async with asyncio.timeout(EXPORT_TIMEOUT_S) as self._timer:
                     if self._stopped:
                         self._hurry()
-                    lost = await self._post(session, body)
+                    lost = min(max(await self._post(session, body), 0), len(batch))
             except (NotTaken, aiohttp.ClientError, OSError, TimeoutError) as error:
                 self._note(error)
                 if self._stopped or (isinstance(error, NotTaken) and error.final):

@@ -84,4 +84,6 @@ def _value(value: object) -> dict[str, Any]:
         return {"doubleValue": value}
     if isinstance(value, list | tuple):
         return {"arrayValue": {"values": [_value(each) for each in value]}}
-    return {"stringValue": str(value)[:MAX_ATTRIBUTE_CHARACTERS]}
+    # A lone surrogate, as in the name of a file, is no text that could be sent.
+    text = str(value)[:MAX_ATTRIBUTE_CHARACTERS].encode(errors="replace").decode()
+    return {"stringValue": text}

@@ -19,6 +19,7 @@ import runpy
 import select
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,10 @@ PIECE_BYTES = 65_536
 ARGUMENTS, ENVIRONMENT = slice(45, 47), slice(47, 49)
 # The name of a variable that makes room for the environments of children, and how much.
 ROOM, ROOM_BYTES = "DELINKCIOUS_ROOM", 32_768
+
+# Times of files are as coarse as the kernel's clock tick.
+COARSE_NS = 20_000_000
+NEVER = (-1, -1)
 
 _libc = ctypes.CDLL(None)
 
@@ -83,13 +88,16 @@ class Forkserver:
     def _import(self, modules: Sequence[str]) -> None:
         if all(module in sys.modules for module in modules):
             return
+        began = time.time_ns()
         for module in modules:
             # Whoever runs it will say what is wrong with it.
             with contextlib.suppress(Exception):
                 importlib.import_module(module)
         for imported in list(sys.modules.values()):
             if path := getattr(imported, "__file__", None):
-                self._seen.setdefault(path, _look(path))
+                looked = _look(path)
+                # What was written meanwhile may have been read before: it counts as changed.
+                self._seen.setdefault(path, looked if looked[0] < began - COARSE_NS else NEVER)
         # What they have printed is nothing that a child has to say.
         sys.stdout.flush()
         gc.collect()

@@ -26,8 +26,13 @@ from mesh.local.runtime.process import Command, Process
 # A parent imports a second's worth of modules, on a busy machine some more.
 ANSWERS_WITHIN_S = 60.0
 ENDS_WITHIN_S = 5.0
+# A parent tells of a child's end within milliseconds, or it hangs.
+TOLD_WITHIN_S = 3.0
 # Variables that an interpreter, its libraries or its loader read when they start, and never again.
-READ_AT_START = ("PYTHON", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_", "LC_", "LANG", "TZ")
+READ_AT_START = (
+    *("PYTHON", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_", "LC_", "LANG", "TZ", "TMPDIR"),
+    *("GRPC_", "AIOHTTP_", "OTEL_PYTHON_", "PROMETHEUS_"),
+)
 
 Key = tuple[Path, tuple[tuple[str, str], ...]]
 
@@ -159,7 +164,12 @@ class _Parent:
         )
         if process.stdin is None or process.stdout is None:
             raise Lost("it was started without its pipes")
-        sweep.record(state, process.pid)
+        try:
+            sweep.record(state, process.pid)
+        except OSError:  # nobody would know of it
+            process.kill()
+            await process.wait()
+            raise
         return cls(process, process.stdin, process.stdout, state)
 
     @property
@@ -212,6 +222,7 @@ class _Parent:
                 self._leave_when_done()
                 continue
             child = self._children[said["forked"]] = Forked(said["forked"])
+            self._watch(child)
             answer.set_result(child)
         # Its death is that of all its children: the kernel has seen to it.
         self._retired = True
@@ -221,6 +232,26 @@ class _Parent:
             child.end(-signal.SIGKILL)
         await self._process.wait()
         sweep.forget(self._state, self._process.pid)
+
+    def _watch(self, child: Forked) -> None:
+        """A parent that does not tell of a child's end hangs: it ends, and with it its children."""
+        try:
+            descriptor = os.pidfd_open(child.pid)
+        except OSError:  # it has ended already
+            return
+        loop = asyncio.get_running_loop()
+
+        def ended() -> None:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+            loop.call_later(TOLD_WITHIN_S, self._kill_unless_told, child)
+
+        loop.add_reader(descriptor, ended)
+
+    def _kill_unless_told(self, child: Forked) -> None:
+        if child.returncode is None and self._process.returncode is None:
+            self._retired = True
+            self._process.kill()
 
     def _leave_when_done(self) -> None:
         """A parent that gets no more children ends with the last of them."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -181,6 +182,29 @@ async def test_what_a_collector_will_never_take_is_sent_once() -> None:
         await traced.requests(1)
         await until(lambda: traced.count("dropped") == 2)
         assert collector.asked == 1
+
+
+@pytest.mark.parametrize("refused", [b'"5"', b"-3", b"99999999999999999999999"])
+async def test_an_odd_number_of_refused_spans_ends_nothing(refused: bytes) -> None:
+    odd = status(200, b'{"partialSuccess": {"rejectedSpans": ' + refused + b"}}")
+    async with collecting(odd) as collector, tracing(collector.url) as traced:
+        await traced.requests(1)
+        await until(lambda: traced.count("dropped") + traced.count("exported") == 2)
+        collector.answer = taken
+        await traced.requests(1)
+        await until(lambda: traced.count("dropped") + traced.count("exported") == 4)
+        assert traced.count("exported") >= 2
+
+
+async def test_an_attribute_that_cannot_be_sent_costs_one_batch_at_most() -> None:
+    async with collecting(taken) as collector, tracing(collector.url) as traced:
+        for value in ("a\udce9b", 10**5_000):
+            span = traced.recorder.begin("odd", None, SpanKind.INTERNAL, {"x": value})
+            span.end()
+        await until(lambda: traced.count("exported") + traced.count("dropped") == 2)
+        await traced.requests(1)
+        await until(lambda: traced.count("exported") >= 2)
+        assert traced.count("exported") + traced.count("dropped") == 4
 
 
 async def test_spans_that_a_collector_refuses_are_counted() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mesh.local.runtime import sweep
+from mesh.local.runtime import nursery, sweep
 from mesh.local.runtime.nursery import Nursery
 from mesh.local.runtime.process import Command, Process
 from mesh.local.runtime.state import State
@@ -30,6 +30,12 @@ print(json.dumps({
 }), flush=True)
 """
 THREADED = "import threading, time; threading.Thread(target=time.sleep, args=(99,), daemon=True).start()"
+SLOW = """
+import early, os, time
+open("reading", "w").close()
+while not os.path.exists("go"):
+    time.sleep(0.01)
+"""
 WAITING = "\nimport signal\nsignal.pause()\n"
 
 
@@ -144,6 +150,37 @@ async def test_a_file_that_has_changed_is_run_as_it_is_now(folder: Folder) -> No
     # What runs from before goes on, and its end is noticed.
     assert lasting.running
     assert await lasting.stop(5.0) == -signal.SIGTERM
+
+
+async def test_a_file_that_changes_while_it_is_imported_is_not_kept_as_it_was(folder: Folder) -> None:
+    folder.write("early", "VALUE = 'before'")
+    folder.write("slow", SLOW)
+    folder.write("using", "import early\nprint(early.VALUE, flush=True)")
+    first = asyncio.create_task(folder.start("python", "-m", "using", preload=("slow",)))
+    async with asyncio.timeout(PATIENCE_S):
+        while not (folder.path / "reading").exists():  # noqa: ASYNC110 - another process's work
+            await asyncio.sleep(0.01)
+    folder.write("early", "VALUE = 'and after'")
+    (folder.path / "go").touch()
+    await (await first).wait()
+    await (await folder.start("python", "-m", "using", preload=("slow",))).wait()
+    assert folder.said() == "and after\n"
+
+
+async def test_a_parent_that_hangs_is_given_up_when_a_child_ends(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nursery, "TOLD_WITHIN_S", 0.1)
+    process = await folder.start("python", "-m", "waiting")
+    parent = (await folder.told())["parent"]
+    assert isinstance(parent, int)
+    os.kill(parent, signal.SIGSTOP)
+    os.kill(process.pid, signal.SIGKILL)
+    async with asyncio.timeout(PATIENCE_S):
+        assert await process.wait() == -signal.SIGKILL
+    again = await folder.start("python", "-m", "waiting")
+    assert (await folder.told())["parent"] != parent
+    assert await again.stop(5.0) == -signal.SIGTERM
 
 
 async def test_chance_is_not_the_same_in_all(folder: Folder) -> None:
