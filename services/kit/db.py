@@ -87,7 +87,13 @@ class Database:
             return await connection.execute(sql, *arguments)
 
     async def ping(self) -> None:
-        await self.fetchval("SELECT 1")
+        """Raise Unavailable while no statement can be run now: a server that restarts is not waited for."""
+        connection = await self._acquire(patient=False)
+        try:
+            with _translated(connection):
+                await connection.fetchval("SELECT 1")
+        finally:
+            await self.pool.release(connection)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -114,10 +120,10 @@ class Database:
             finally:
                 _open.reset(token)
 
-    async def _acquire(self) -> Connection:
+    async def _acquire(self, *, patient: bool = True) -> Connection:
         begun = perf_counter()
         try:
-            return await self._connected(begun + self._acquire_timeout_s)
+            return await self._connected(begun + self._acquire_timeout_s, patient=patient)
         except TimeoutError as error:
             self._metrics.timeouts.inc()
             raise Unavailable("all database connections are busy", retry_after_s=1) from error
@@ -126,8 +132,8 @@ class Database:
         finally:
             self._metrics.wait.observe(perf_counter() - begun)
 
-    async def _connected(self, deadline: float) -> Connection:
-        """A connection; a server that restarts meanwhile is waited for as one of them that is busy."""
+    async def _connected(self, deadline: float, *, patient: bool) -> Connection:
+        """A connection; `patient`: a server that restarts is waited for as one of them that is busy."""
         while True:
             try:
                 connection: Connection = await self.pool.acquire(timeout=max(0.0, deadline - perf_counter()))
@@ -135,7 +141,7 @@ class Database:
             except TimeoutError:
                 raise
             except (OSError, *_LOST):
-                if perf_counter() + RECONNECT_AFTER_S >= deadline:
+                if not patient or perf_counter() + RECONNECT_AFTER_S >= deadline:
                     raise
             await asyncio.sleep(RECONNECT_AFTER_S)
 
