@@ -11,7 +11,6 @@ import asyncio
 import json
 import os
 import secrets
-import ssl
 import subprocess
 import sys
 import time
@@ -75,9 +74,8 @@ def started(running: Installation) -> dict[str, float]:
 
 def _edge(running: Installation) -> httpx.Client:
     """Whose requests may be sampled because they say so."""
-    trust = ssl.create_default_context(cafile=running.call("ca").strip())
-    transport = httpx.HTTPTransport(verify=trust, local_address=tracing.OPERATOR)
-    return httpx.Client(base_url=running.call("url").strip(), transport=transport, timeout=30)
+    transport = httpx.HTTPTransport(verify=running.trust(), local_address=tracing.OPERATOR)
+    return httpx.Client(base_url=running.url, transport=transport, timeout=30)
 
 
 async def _traced(running: Installation, edge: httpx.Client) -> None:
@@ -113,7 +111,7 @@ def memory_mb(state: Path) -> Counter[str]:
 
 def _await_everything(running: Installation) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
-    while not all(pod["ready"] for pod in json.loads(running.call("mesh", "get", "pods", "-o", "json"))):
+    while not all(pod["ready"] for pod in running.pods()):
         if time.monotonic() > deadline:
             raise SystemExit(f"not everything is ready after {READY_WITHIN_S:g} s")
         time.sleep(0.5)

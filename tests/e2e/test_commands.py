@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.e2e.installation import Account, Installation, eventually, from_pod, pid_of
@@ -31,6 +32,14 @@ def test_status_names_the_pods_and_the_address(installation: Installation) -> No
         assert pod["name"] in told
     assert installation.url in told
     assert "Next:" not in told
+
+
+def test_the_services_share_one_parent_that_has_imported_them(installation: Installation) -> None:
+    services = {"links", "link-checker", "news", "social-graph", "users", "web"}
+    pods = [pod for pod in installation.pods() if pod["labels"].get("app") in services]
+    assert {pod["labels"]["app"] for pod in pods} == services
+    parents = {psutil.Process(pid_of(pod, pod["labels"]["app"])).ppid() for pod in pods}
+    assert len(parents) == 1
 
 
 def test_url_and_certificate_are_all_that_a_client_needs(

@@ -142,6 +142,8 @@ def _become(request: dict[str, Any], parent: int) -> None:
     os.chdir(request["cwd"])
     os.environ.clear()  # noqa: TID251 - becomes that of the process
     os.environ.update(request["env"])  # noqa: TID251
+    if (remembered := sys.modules.get("tempfile")) is not None:
+        vars(remembered)["tempdir"] = None  # it is TMPDIR's, which every Pod has of its own
     _show_as(request["title"], request["env"])
 
 

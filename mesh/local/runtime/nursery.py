@@ -20,18 +20,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mesh.local.runtime import forkserver, launch, sweep
-from mesh.local.runtime.process import Command, Process
+from mesh.local.runtime import forkserver, sweep
+from mesh.local.runtime.process import Command, Process, ending_with_us, remember
 
 # A parent imports a second's worth of modules, on a busy machine some more.
 ANSWERS_WITHIN_S = 60.0
 ENDS_WITHIN_S = 5.0
 # A parent tells of a child's end within milliseconds, or it hangs.
 TOLD_WITHIN_S = 3.0
-# Variables that an interpreter, its libraries or its loader read when they start, and never again.
+# Variables that an interpreter, its libraries or its loader read when they start, and never again. Those that
+# differ from Pod to Pod must not be among them, or each would have a parent of its own.
 READ_AT_START = (
-    *("PYTHON", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_", "LC_", "LANG", "TZ", "TMPDIR"),
-    *("GRPC_", "AIOHTTP_", "OTEL_PYTHON_", "PROMETHEUS_"),
+    *("PYTHON", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_", "LC_", "LANG", "TZ"),
+    *("AIOHTTP_", "OTEL_PYTHON_", "PROMETHEUS_"),
 )
 
 Key = tuple[Path, tuple[tuple[str, str], ...]]
@@ -149,13 +150,7 @@ class _Parent:
         folder, variables = key
         env = {**dict(variables), sweep.MARK: str(state)}
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-S",
-            launch.__file__,
-            str(os.getpid()),
-            sys.executable,
-            *("-m", forkserver.__name__),
+            *ending_with_us(sys.executable, "-m", forkserver.__name__),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             cwd=folder,
@@ -164,12 +159,7 @@ class _Parent:
         )
         if process.stdin is None or process.stdout is None:
             raise Lost("it was started without its pipes")
-        try:
-            sweep.record(state, process.pid)
-        except OSError:  # nobody would know of it
-            process.kill()
-            await process.wait()
-            raise
+        await remember(state, process)
         return cls(process, process.stdin, process.stdout, state)
 
     @property

@@ -50,6 +50,21 @@ class Running(Protocol):
     def kill(self) -> None: ...
 
 
+def ending_with_us(*argv: str) -> tuple[str, ...]:
+    """The command line of a program that dies with this supervisor."""
+    return (sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), *argv)
+
+
+async def remember(state: Path, process: Running) -> None:
+    """Let a later sweep find a process that leads its own session; raises OSError, and ends it."""
+    try:
+        sweep.record(state, process.pid)
+    except OSError:  # nobody would know of it
+        process.kill()
+        await process.wait()
+        raise
+
+
 class Process:
     """A started process; `wait` must be awaited by whoever started it."""
 
@@ -63,12 +78,7 @@ class Process:
         descriptor = command.open_log()
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                "-S",
-                launch.__file__,
-                str(os.getpid()),
-                *command.argv,
+                *ending_with_us(*command.argv),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=descriptor,
@@ -83,12 +93,7 @@ class Process:
     @classmethod
     async def adopt(cls, command: Command, process: Running) -> Process:
         """Keep a process that leads its own session; it is ended when that is not possible."""
-        try:
-            sweep.record(command.state, process.pid)
-        except OSError:  # nobody would know of it
-            process.kill()
-            await process.wait()
-            raise
+        await remember(command.state, process)
         return cls(command.state, process)
 
     @property

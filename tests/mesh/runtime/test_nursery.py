@@ -183,6 +183,21 @@ async def test_a_parent_that_hangs_is_given_up_when_a_child_ends(
     assert await again.stop(5.0) == -signal.SIGTERM
 
 
+async def test_pods_with_folders_of_their_own_have_one_parent(folder: Folder) -> None:
+    folder.write("folders", "import tempfile; tempfile.gettempdir()")
+    folder.write("telling", TELLING + "import tempfile\nprint(tempfile.gettempdir(), flush=True)")
+    parents = set()
+    for name in ("one", "other"):
+        own = folder.path / name
+        own.mkdir()
+        process = await folder.start("python", "-m", "telling", preload=("folders",), TMPDIR=str(own))
+        await process.wait()
+        told, temporary = folder.said().splitlines()
+        parents.add(json.loads(told)["parent"])
+        assert temporary == str(own)
+    assert len(parents) == 1
+
+
 async def test_chance_is_not_the_same_in_all(folder: Folder) -> None:
     drawn = set()
     for _ in range(3):
