@@ -7,7 +7,7 @@ from typing import Protocol
 
 from mesh.canary.model import ArmSample
 
-# Istio's flags of requests that no pod has answered: upstream failures, no route, retries used up, client gone.
+# Flags of requests that no pod has answered: upstream failures, no route, retries used up, client gone.
 ERROR_FLAGS = ("UF", "UH", "UC", "NR", "URX", "DC")
 
 
