@@ -25,8 +25,11 @@ def update(plan: Plan, state: State, batch: Batch) -> None:
     _split(state, batch)
 
 
-def _log_cusum(log_g: Array, n: Array, k: Array, slo: float) -> Array:
-    """G <- max(G, 1) mean_m exp(-n slo (m - 1) + k log m): an e-detector (Shin, Ramdas and Rinaldo 2022)."""
+def log_cusum(log_g: Array, n: Array, k: Array, slo: float) -> Array:
+    """One scrape of n requests, k of them failed.
+
+    G <- max(G, 1) mean_m exp(-n slo (m - 1) + k log m): an e-detector (Shin, Ramdas and Rinaldo 2022).
+    """
     log_e = -n[:, None] * slo * (MULTIPLES - 1) + k[:, None] * np.log(MULTIPLES)
     return np.maximum(log_g, 0.0) + log_mean_exp(log_e)
 
@@ -34,7 +37,7 @@ def _log_cusum(log_g: Array, n: Array, k: Array, slo: float) -> Array:
 def _stable(plan: Plan, state: State, batch: Batch) -> None:
     slo = plan.settings.slo_error_rate
     n, k = batch.requests[:, STABLE], batch.errors[:, STABLE]
-    state.log_slo = _log_cusum(state.log_slo, n / plan.phi, k / plan.phi, slo)
+    state.log_slo = log_cusum(state.log_slo, n / plan.phi, k / plan.phi, slo)
     above, judged = k > slo * n, n > 0
     state.breach = np.where(above, state.breach + 1, np.where(judged, 0, state.breach))
     state.calm = np.where(above, 0, state.calm + judged)
@@ -46,7 +49,7 @@ def _canary_alone(plan: Plan, state: State, batch: Batch) -> None:
     slo = plan.settings.slo_error_rate
     n, k = batch.requests[:, CANARY], batch.errors[:, CANARY]
     alone = (batch.requests[:, STABLE] == 0) & (n > 0)
-    log_g = _log_cusum(state.log_canary_slo, n / plan.phi, k / plan.phi, slo)
+    log_g = log_cusum(state.log_canary_slo, n / plan.phi, k / plan.phi, slo)
     state.log_canary_slo = np.where(alone, log_g, state.log_canary_slo)
     breach = np.where(k > slo * n, state.canary_breach + 1, 0)
     state.canary_breach = np.where(alone, breach, state.canary_breach)

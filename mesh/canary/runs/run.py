@@ -1,0 +1,195 @@
+"""Where a run is: its events folded, one after the other (pure). The same events, the same state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mesh.canary import guards
+from mesh.canary.decision import Decider
+from mesh.canary.evidence import Array
+from mesh.canary.model import ArmSample, Decision, PodSample
+from mesh.canary.pods import culprit
+from mesh.canary.runs.journal import (
+    Began,
+    Commanded,
+    Ended,
+    Entered,
+    Event,
+    Gated,
+    Learned,
+    Overwritten,
+    Replaced,
+    Scaled,
+    Scraped,
+    Stage,
+    Verb,
+    Verdict,
+    Written,
+)
+from mesh.canary.runs.rollout import Spec
+from mesh.canary.runs.traffic import Traffic
+
+OVERWRITTEN = "the weights were overwritten twice"
+# A weight that somebody else has changed is set again once; the second time a person has to say who is right.
+REASSERTED = 1
+
+
+class NotARun(ValueError):
+    """Events that are no run: the first does not begin one, or one comes that cannot follow."""
+
+
+@dataclass
+class Bake:
+    """The canary alone, when it has all of the traffic: a CUSUM against the objective."""
+
+    log_g: Array = field(default_factory=lambda: np.zeros(1))
+    breach: int = 0
+
+    def take(self, arm: ArmSample, slo: float) -> None:
+        n, k = np.array([float(arm.requests)]), np.array([float(arm.errors)])
+        self.log_g = guards.log_cusum(self.log_g, n, k, slo)
+        self.breach = self.breach + 1 if arm.errors > slo * arm.requests else 0
+
+    @property
+    def fails(self) -> bool:
+        return bool(self.log_g[0] >= np.log(guards.ALARM)) and self.breach >= guards.BREACH_SCRAPES
+
+
+@dataclass
+class Run:
+    """`traffic` is what the controller has put in force, at `written_at`; None before its first write.
+
+    `overwritten` counts what others have changed, `gates` what each has last said about the next move,
+    `approved` those that a person has opened for it, `pods` the step's sums by canary pod, `totals` those of
+    the whole run (stable, canary), `ordered` a person's last word that no stage has followed yet.
+    """
+
+    began: Began
+    stage: Stage = "preparing"
+    entered_at: float = 0.0
+    why: str = ""
+    scaled: dict[str, int] = field(default_factory=dict)
+    scaled_at: float | None = None
+    decider: Decider | None = None
+    decision: Decision | None = None
+    failed: str = ""
+    traffic: Traffic | None = None
+    written_at: float = 0.0
+    overwritten: int = 0
+    paused: str = ""
+    commands: int = 0
+    ordered: tuple[Verb, str] | None = None
+    gates: dict[str, Gated] = field(default_factory=dict)
+    approved: frozenset[str] = frozenset()
+    replaced: str = ""
+    pods: dict[str, PodSample] = field(default_factory=dict)
+    totals: tuple[PodSample, PodSample] = (PodSample(0, 0), PodSample(0, 0))
+    bake: Bake = field(default_factory=Bake)
+    verdict: Verdict | None = None
+    reason: str = ""
+    last_at: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        return self.stage == "ended"
+
+    @property
+    def spec(self) -> Spec:
+        return self.began.rollout.spec
+
+    @property
+    def percent(self) -> int:
+        """The canary's share in force."""
+        return self.traffic.percent if self.traffic is not None else 0
+
+    @property
+    def culprit(self) -> str | None:
+        """The canary pod to replace before the version is blamed."""
+        return None if self.replaced else culprit(self.pods)
+
+    def take(self, event: Event) -> None:
+        """Let the event have happened. Raises NotARun."""
+        self.last_at = event.at
+        match event:
+            case Began():
+                raise NotARun("a second beginning")
+            case Entered():
+                self.stage, self.entered_at, self.why = event.stage, event.at, event.why
+                self.verdict = event.verdict or self.verdict
+                self.ordered = None
+                if event.stage in ("promoting", "retreating"):
+                    self.paused = ""
+            case Learned():
+                self.decider = Decider(self.spec.settings(event.expected_rps), event.history)
+                self.decision = self.decider.decision
+            case Scraped():
+                self._scraped(event)
+            case Written():
+                self.traffic, self.written_at = Traffic(event.percent, event.header), event.at
+                self.gates, self.approved, self.pods = {}, frozenset(), {}
+            case Overwritten():
+                self.overwritten += 1
+                if self.overwritten > REASSERTED:
+                    self.paused = OVERWRITTEN
+            case Scaled():
+                self.scaled[event.deployment] = event.replicas
+                self.scaled_at = event.at
+            case Replaced():
+                self.replaced, self.pods = event.pod, {}
+            case Gated():
+                self.gates[event.gate] = event
+            case Commanded():
+                self._commanded(event)
+            case Ended():
+                self.stage, self.verdict, self.reason = "ended", event.verdict, event.reason
+
+    def _scraped(self, event: Scraped) -> None:
+        self.failed = event.failed
+        observation = event.observation
+        if observation is not None:
+            for name, pod in observation.canary.pods.items():
+                self.pods[name] = _sum(self.pods.get(name, PodSample(0, 0)), pod)
+            arms = (observation.stable, observation.canary)
+            stable, canary = (
+                _sum(total, PodSample(arm.requests, arm.errors))
+                for total, arm in zip(self.totals, arms, strict=True)
+            )
+            self.totals = (stable, canary)
+        if self.stage == "promoting":  # decided already: only the canary itself is judged
+            if observation is not None:
+                self.bake.take(observation.canary, self.spec.slo.error_rate)
+        elif self.decider is None:
+            raise NotARun("a scrape is judged before anything was learned")
+        else:
+            self.decision = self.decider.observe(observation)
+
+    def _commanded(self, event: Commanded) -> None:
+        self.commands = event.number
+        match event.verb:
+            case "pause":
+                self.paused = f"paused by {event.by}"
+            case "resume":
+                self.paused, self.overwritten = "", 0
+            case "approve":
+                self.approved |= {event.gate}
+            case "abort" | "promote":
+                self.ordered = (event.verb, event.by)
+
+
+def fold(events: Iterable[Event]) -> Run:
+    """The run that these events are. Raises NotARun."""
+    each = iter(events)
+    first = next(each, None)
+    if not isinstance(first, Began):
+        raise NotARun("the first event does not begin a run")
+    run = Run(first, entered_at=first.at, last_at=first.at)
+    for event in each:
+        run.take(event)
+    return run
+
+
+def _sum(one: PodSample, other: PodSample) -> PodSample:
+    return PodSample(one.requests + other.requests, one.errors + other.errors)
