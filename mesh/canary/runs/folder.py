@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from mesh.canary.runs.journal import Began, DamagedJournal, Ended, Event, Journal, Verb, events
+from mesh.canary.runs.journal import Began, DamagedJournal, Ended, Journal, Verb, last
 
 JOURNAL, COMMANDS, LOCK = ".jsonl", ".commands.jsonl", ".lock"
 _RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
@@ -125,18 +125,20 @@ class Folder:
             yield
 
 
+def name_of(journal: Path) -> str:
+    """The run whose journal that is."""
+    return journal.name.removesuffix(JOURNAL)
+
+
 def _commands(journal: Path) -> Path:
-    return journal.with_name(journal.name.removesuffix(JOURNAL) + COMMANDS)
+    return journal.with_name(name_of(journal) + COMMANDS)
 
 
 def _is_ended(journal: Path) -> bool:
     try:
-        last: Event | None = None
-        for last in events(journal):
-            pass
+        return isinstance(last(journal), Ended)
     except DamagedJournal:
         return False
-    return isinstance(last, Ended)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ Verdict = Literal["promoted", "rolled_back", "inconclusive", "aborted"]
 Verb = Literal["approve", "pause", "resume", "abort", "promote"]
 
 MAX_LINE_BYTES = 32 * 2**20
+TAIL_BYTES = 4096
 
 
 class DamagedJournal(ValueError):
@@ -177,6 +178,25 @@ def events(path: Path) -> Iterator[Event]:
             yield _decoder.decode(line)
         except (msgspec.MsgspecError, ValueError) as error:
             raise DamagedJournal(f"{path}:{number}: no event of a rollout: {error}") from error
+
+
+def last(path: Path) -> Event | None:
+    """The newest event, without reading the others. Raises DamagedJournal, OSError."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        span = TAIL_BYTES
+        while True:
+            file.seek(max(0, size - span))
+            lines = file.read(min(span, size)).split(b"\n")[:-1]
+            if len(lines) > 1 or (lines and span >= size):
+                break
+            if span >= size:
+                return None
+            span *= 8
+    try:
+        return _decoder.decode(lines[-1])
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise DamagedJournal(f"{path}: its last line is no event of a rollout: {error}") from error
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:
