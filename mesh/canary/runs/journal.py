@@ -194,9 +194,10 @@ def last(path: Path) -> Event | None:
                 return None
             span *= 8
     try:
-        return _decoder.decode(lines[-1])
+        event: Event = _decoder.decode(lines[-1])
     except (msgspec.MsgspecError, ValueError) as error:
         raise DamagedJournal(f"{path}: its last line is no event of a rollout: {error}") from error
+    return event
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:
