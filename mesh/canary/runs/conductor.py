@@ -9,34 +9,21 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 from mesh.canary.decision import Observation
 from mesh.canary.model import ArmSample
-from mesh.canary.platform import Away, Conflict, Platform, Pod
-from mesh.canary.runs import traffic as routes
-from mesh.canary.runs.folder import Said
-from mesh.canary.runs.gates import Answer
+from mesh.canary.platform import Away, Pod
+from mesh.canary.runs.hands import Around, Hands
 from mesh.canary.runs.journal import (
     Commanded,
-    Ended,
-    Entered,
-    Event,
-    Gated,
     Learned,
-    Overwritten,
     Replaced,
-    Scaled,
     Scraped,
     Stage,
-    Verdict,
-    Written,
 )
-from mesh.canary.runs.rollout import Gate, Moment, Query, Webhook
-from mesh.canary.runs.run import OVERWRITTEN, Run
-from mesh.canary.runs.traffic import NotASplit, Traffic
-from mesh.canary.signals import NoEvidence, Scrape, Source
+from mesh.canary.runs.run import Run
+from mesh.canary.runs.traffic import Traffic
+from mesh.canary.signals import NoEvidence, Scrape
 
 # Between looks at pods and gates; evidence has its own pace.
 LOOK_S = 1.0
@@ -44,26 +31,6 @@ LOOK_S = 1.0
 WARM_SCRAPES = 3
 # Without traffic before the run there is nothing to compare with: so long it is waited for.
 TRAFFIC_WITHIN_S = 3600.0
-INSISTENCE = 5
-ASK_EVERY_S = 5.0
-
-
-class Asks(Protocol):
-    """Whoever asks a gate."""
-
-    async def ask(self, gate: Gate, run: Run, moment: Moment) -> Answer: ...
-
-
-@dataclass(frozen=True)
-class Around:
-    """What a run is driven with. `clock` gives Unix seconds, `heard` the commands behind the first so many."""
-
-    platform: Platform
-    source: Source
-    gates: Asks
-    clock: Callable[[], float]
-    record: Callable[[Event], None]
-    heard: Callable[[int], list[tuple[int, Said]]]
 
 
 class Conductor:
@@ -72,9 +39,9 @@ class Conductor:
     def __init__(self, run: Run, around: Around) -> None:
         self.run = run
         self._around = around
+        self._hands = Hands(run, around)
         self._warm: list[Scrape] = []
-        self._heard_at: float | None = None
-        self._asked_at: dict[str, float] = {}
+        self._due_at = -math.inf
         self._stages: dict[Stage, Callable[[], Awaitable[None]]] = {
             "preparing": self._prepare,
             "warming": self._warm_up,
@@ -95,42 +62,44 @@ class Conductor:
 
     def _listen(self) -> None:
         for number, said in self._around.heard(self.run.commands):
-            self._happen(Commanded(at=self._now(), number=number, verb=said.verb, by=said.by, gate=said.gate))
+            now = self._hands.now()
+            self._hands.happen(Commanded(at=now, number=number, verb=said.verb, by=said.by, gate=said.gate))
         if self.run.ordered is None or self.run.stage in ("retreating", "ended"):
             return
         verb, by = self.run.ordered
         if verb == "abort":
-            self._leave("aborted", f"aborted by {by}")
+            self._hands.leave("aborted", f"aborted by {by}")
         elif self.run.stage != "promoting":
-            self._enter("promoting", f"promoted by {by}, not by proof")
+            self._hands.enter("promoting", f"promoted by {by}, not by proof")
 
     # The stages, in their order.
 
     async def _prepare(self) -> None:
         """The canary's pods, ready; nothing is sent to them."""
-        if not await self._gates_open("start"):
+        if not await self._hands.gates_open("start"):
             return
         run = self.run
         if run.spec.dry_run:
-            return self._enter("warming", "a dry run: nothing is created and no weight is written")
+            return self._hands.enter("warming", "a dry run: nothing is created and no weight is written")
         if run.scaled_at is None and run.began.deployment is not None:
             await self._around.platform.apply_deployment(run.began.deployment)
-        pods = await self._canary_pods(run.spec.pods.least)
+        pods = await self._hands.canary_pods(run.spec.pods.least)
         if all(pod.ready for pod in pods) and len(pods) >= run.spec.pods.least:
-            return self._enter("warming", f"{len(pods)} canary pods are ready")
+            return self._hands.enter("warming", f"{len(pods)} canary pods are ready")
         self._give_up_unready(pods)
 
     async def _warm_up(self) -> None:
         """Let new pods settle, and learn what stable is like."""
-        run, now = self.run, self._now()
+        run, now = self.run, self._hands.now()
         pods: list[Pod] = []
         if not run.spec.dry_run:
-            pods = await self._canary_pods(run.spec.pods.least)
+            pods = await self._hands.canary_pods(run.spec.pods.least)
             if not all(pod.ready for pod in pods) or len(pods) < run.spec.pods.least:
                 return self._give_up_unready(pods)
-        with contextlib.suppress(NoEvidence):
-            if (scrape := await self._around.source.scrape()) is not None:
-                self._warm.append(scrape)
+        if self._is_due():
+            with contextlib.suppress(NoEvidence):
+                if (scrape := await self._around.source.scrape()) is not None:
+                    self._warm.append(scrape)
         since = max((pod.ready_at or now for pod in pods), default=run.entered_at)
         if now - since < run.spec.analysis.warm_up_s or len(self._warm) < WARM_SCRAPES:
             return
@@ -138,13 +107,13 @@ class Conductor:
         rps = sum(scrape.stable.requests for scrape in self._warm) / max(spent, 1e-9)
         if not rps and not run.spec.analysis.expected_rps:
             if now - run.entered_at > TRAFFIC_WITHIN_S:
-                self._leave("inconclusive", f"no request came within {TRAFFIC_WITHIN_S:.0f} s")
+                self._hands.leave("inconclusive", f"no request came within {TRAFFIC_WITHIN_S:.0f} s")
             return
         expected = run.spec.analysis.expected_rps or rps
         history = await self._history()
-        self._happen(Learned(at=now, history=tuple(history), expected_rps=expected))
+        self._hands.happen(Learned(at=now, history=tuple(history), expected_rps=expected))
         first: Stage = "trying" if run.spec.header is not None else "stepping"
-        self._enter(first, f"learned from {len(history)} scrapes, {expected:.3g} requests/s")
+        self._hands.enter(first, f"learned from {len(history)} scrapes, {expected:.3g} requests/s")
 
     async def _history(self) -> list[ArmSample]:
         analysis = self.run.spec.analysis
@@ -153,14 +122,14 @@ class Conductor:
 
     async def _try(self) -> None:
         """Only requests with the header go to the canary; it can be rolled back, and nothing is proven."""
-        if not await self._put(Traffic(0, header=True)):
+        if not await self._hands.put(Traffic(0, header=True)):
             return
         await self._judge(proves=False)
         header = self.run.spec.header
-        if self.run.stage == "trying" and (
-            header is None or self._now() - self.run.written_at >= header.for_s
-        ):
-            self._enter("stepping", f"requests with {header.name if header else 'the header'} were served")
+        if self.run.stage != "trying" or header is None:
+            return
+        if self._hands.now() - self.run.written_at >= header.for_s:
+            self._hands.enter("stepping", f"requests with {header.name} were served")
 
     async def _step(self) -> None:
         """Evidence, a decision, and the weight that follows from it."""
@@ -171,43 +140,46 @@ class Conductor:
         await self._replace_culprit()
         wanted = round(decision.weight * 100)
         if wanted > self.run.percent:
-            if self.run.paused or (self.run.percent and not await self._gates_open("step")):
+            if self.run.paused or (self.run.percent and not await self._hands.gates_open("step")):
                 return
-            pods = [] if self.run.spec.dry_run else await self._canary_pods(self._needed(wanted))
+            pods = [] if self.run.spec.dry_run else await self._hands.canary_pods(self._hands.needed(wanted))
             if len([pod for pod in pods if pod.ready]) < len(pods):
                 return
-        await self._put(Traffic(wanted))
+        await self._hands.put(Traffic(wanted))
 
     async def _may_prove(self) -> bool:
         """Proof of the last step promotes, so it does not count before a person and the gates let it."""
         if self.run.decider is None or not self.run.decider.at_last_step:
             return True
-        return not self.run.paused and await self._gates_open("promotion")
+        return not self.run.paused and await self._hands.gates_open("promotion")
 
     async def _judge(self, *, proves: bool) -> None:
         """One scrape into the decision; leaves the stage when that is the end."""
-        scrape, failed = None, ""
+        if not self._is_due():
+            return
+        scrape, failed = None, "the counters have not been read again"
         try:
             scrape = await self._around.source.scrape()
         except NoEvidence as error:
             failed = str(error)
         if scrape is not None and scrape.until <= self.run.scraped_at:
             scrape, failed = None, "the counters' clock went back"
-        now, every = self._now(), self.run.spec.analysis.scrape_interval_s
-        self._heard_at = now if self._heard_at is None else self._heard_at
         if scrape is None:
-            # Nothing new is no failure before a scrape is late.
-            if now - self._heard_at < (every if failed else 2 * every):
-                return
-            self._scraped(None, failed or "the counters have not been read again")
-            self._heard_at = now
+            self._scraped(None, failed)
             return
-        self._heard_at = now
         try:
             ours = await self._is_ours()
         except Away:  # what was measured counts all the same
             ours = False
         self._scraped(self._observation(scrape, proves=proves and ours), "")
+
+    def _is_due(self) -> bool:
+        """Whether it is time for a scrape; late ones do not pile up."""
+        now, every = self._hands.now(), self.run.spec.analysis.scrape_interval_s
+        if now < self._due_at:
+            return False
+        self._due_at = max(self._due_at + every, now + every / 2)
+        return True
 
     def _scraped(self, observation: Observation | None, failed: str) -> None:
         decider = self.run.decider
@@ -218,15 +190,16 @@ class Conductor:
         else:
             # The event holds what the decision will be once it is folded: a copy decides first.
             decision = type(decider).loads(decider.dumps()).observe(observation)
-        self._happen(Scraped(at=self._now(), observation=observation, failed=failed, decision=decision))
+        now = self._hands.now()
+        self._hands.happen(Scraped(at=now, observation=observation, failed=failed, decision=decision))
         if self.run.stage == "promoting":
             return
         if decision.phase == "promoted":
-            self._enter("promoting", decision.reason)
+            self._hands.enter("promoting", decision.reason)
         elif decision.phase == "rolled_back":
-            self._leave("rolled_back", decision.reason)
+            self._hands.leave("rolled_back", decision.reason)
         elif decision.phase == "inconclusive" and decision.weight == 0:
-            self._leave("inconclusive", decision.reason)
+            self._hands.leave("inconclusive", decision.reason)
 
     def _observation(self, scrape: Scrape, *, proves: bool) -> Observation:
         """`whole_step` only where the weight was in force from the oldest counter on, and proof may count."""
@@ -242,153 +215,52 @@ class Conductor:
         """All traffic, while stable's pods stay; they go when the canary has stood alone for a while."""
         run = self.run
         if run.spec.dry_run:
-            return self._end("promoted", run.why)
+            return self._hands.end("promoted", run.why)
         if run.decider is not None and run.traffic is not None:
             await self._judge(proves=False)
         if run.bake.fails:
-            return self._leave("rolled_back", "the canary alone misses the objective")
-        pods = await self._canary_pods(run.began.replicas)
+            return self._hands.leave("rolled_back", "the canary alone misses the objective")
+        pods = await self._hands.canary_pods(run.began.replicas)
         if any(not pod.ready for pod in pods) and run.percent < 100:
             return self._give_up_unready(pods)
-        if not await self._put(Traffic(100), insist=True):
+        if not await self._hands.put(Traffic(100), insist=True):
             return
-        if self._now() - run.written_at < run.spec.timeouts.drain_s or not await self._gates_open("end"):
+        alone_s = self._hands.now() - run.written_at
+        if alone_s < run.spec.timeouts.drain_s or not await self._hands.gates_open("end"):
             return
-        await self._scale(run.began.stable, 0)
-        self._end("promoted", run.why)
+        await self._hands.scale(run.began.stable, 0)
+        self._hands.end("promoted", run.why)
 
     async def _retreat(self) -> None:
         """No traffic, then time for what is under way, then no pods."""
         run = self.run
         if not run.spec.dry_run:
-            if not await self._put(Traffic(0), insist=True):
+            if not await self._hands.put(Traffic(0), insist=True):
                 return
             # Before anything was learned nothing was sent that is under way.
-            if run.decider is not None and self._now() - run.written_at < run.spec.timeouts.drain_s:
+            if run.decider is not None and self._hands.now() - run.written_at < run.spec.timeouts.drain_s:
                 return
-            await self._scale(run.began.canary, 0)
-        self._end(run.verdict or "aborted", run.why)
-
-    # Pods.
-
-    def _needed(self, percent: float) -> int:
-        pods = self.run.spec.pods
-        return min(pods.most, max(pods.least, math.ceil(self.run.began.replicas * percent / 100)))
-
-    async def _canary_pods(self, wanted: int) -> list[Pod]:
-        """The canary's pods, once so many were asked for; one that is missing counts as not ready."""
-        run = self.run
-        await self._scale(run.began.canary, wanted, least=True)
-        labels = {"app": run.spec.service, "version": run.began.canary}
-        pods = await self._around.platform.pods(labels)
-        missing = wanted - len(pods)
-        return [*pods, *(Pod(f"missing-{number}", False, None, 0) for number in range(missing))]
-
-    async def _scale(self, subset: str, replicas: int, *, least: bool = False) -> None:
-        deployment = self.run.spec.deployment(subset)
-        asked = self.run.scaled.get(deployment)
-        if asked == replicas or (least and asked is not None and asked >= replicas):
-            return
-        await self._around.platform.scale(deployment, replicas)
-        self._happen(Scaled(at=self._now(), deployment=deployment, replicas=replicas))
+            await self._hands.scale(run.began.canary, 0)
+        self._hands.end(run.verdict or "aborted", run.why)
 
     def _give_up_unready(self, pods: list[Pod]) -> None:
         run = self.run
         since = max(run.entered_at, run.scaled_at or 0.0)
-        if self._now() - since <= run.spec.timeouts.ready_s:
+        if self._hands.now() - since <= run.spec.timeouts.ready_s:
             return
         trouble = next((pod.trouble for pod in pods if not pod.ready and pod.trouble), "")
         ready = sum(pod.ready for pod in pods)
         sentence = f"{ready} of {len(pods)} canary pods are ready after {run.spec.timeouts.ready_s:g} s"
-        self._leave("rolled_back", f"{sentence}: {trouble}" if trouble else sentence)
+        self._hands.leave("rolled_back", f"{sentence}: {trouble}" if trouble else sentence)
 
     async def _replace_culprit(self) -> None:
         """A policy, not a test: a bad node is no bad version."""
         name = self.run.culprit
         if name is not None and not self.run.spec.dry_run:
             errors = self.run.pods[name].errors
-            self._happen(Replaced(at=self._now(), pod=name, errors=errors))
+            self._hands.happen(Replaced(at=self._hands.now(), pod=name, errors=errors))
             await self._around.platform.replace_pod(name)
-
-    # Weights.
 
     async def _is_ours(self) -> bool:
         """Whether the weights are still those that were written; tells once who else has been there."""
-        return self.run.traffic is not None and await self._put(self.run.traffic)
-
-    async def _put(self, wanted: Traffic, *, insist: bool = False) -> bool:
-        """Whether that is in force now. A foreign change is set right once; `insist` always does."""
-        run, platform = self.run, self._around.platform
-        for _ in range(INSISTENCE if insist else 1):
-            stored = await platform.virtual_service(run.spec.routes)
-            stable, canary = run.began.stable, run.began.canary
-            try:
-                found = routes.read(stored.body, stable, canary)
-            except NotASplit:
-                found = None
-            if found is not None and found != run.traffic and (found == wanted or run.spec.dry_run):
-                self._written(found, stored.version)  # written, and cut off before it was noted
-            if found == wanted or run.spec.dry_run:
-                return found == wanted
-            if run.traffic is not None and found != run.traffic:
-                if run.paused != OVERWRITTEN:
-                    self._happen(Overwritten(at=self._now(), percent=found.percent if found else None))
-                if run.paused == OVERWRITTEN and not insist:
-                    return False
-            if found is None:
-                if not insist:
-                    return False
-                raise NotASplit(f"VirtualService {run.spec.routes} is no split of two subsets any more")
-            try:
-                body = routes.write(stored.body, stable, canary, wanted, run.spec.header)
-                written = await platform.write_virtual_service(body, stored.version)
-            except Conflict:
-                continue
-            self._written(wanted, written.version)
-            return True
-        return False
-
-    def _written(self, traffic: Traffic, version: str) -> None:
-        now = self._now()
-        self._happen(Written(at=now, percent=traffic.percent, header=traffic.header, version=version))
-
-    # Gates.
-
-    async def _gates_open(self, moment: Moment) -> bool:
-        """Whether all gates of the moment are open; each change of mind is noted."""
-        answers = [await self._gate_open(gate, moment) for gate in self.run.spec.gates if gate.at == moment]
-        return all(answers)
-
-    async def _gate_open(self, gate: Gate, moment: Moment) -> bool:
-        known, now = self.run.gates.get(gate.name), self._now()
-        if known is not None and isinstance(gate, Webhook | Query):
-            # A web hook has its say once a move; both are not asked again at every look.
-            if known.open and isinstance(gate, Webhook):
-                return True
-            if now - self._asked_at.get(gate.name, 0.0) < ASK_EVERY_S:
-                return known.open
-        self._asked_at[gate.name] = now
-        answer = await self._around.gates.ask(gate, self.run, moment)
-        if known is None or known.open != answer.open:
-            why = "" if answer.open else answer.why
-            self._happen(Gated(at=self._now(), gate=gate.name, open=answer.open, why=why))
-        return answer.open
-
-    # What everything above is made of.
-
-    def _now(self) -> float:
-        return self._around.clock()
-
-    def _happen(self, event: Event) -> None:
-        """Write it down, then let it be so."""
-        self._around.record(event)
-        self.run.take(event)
-
-    def _enter(self, stage: Stage, why: str) -> None:
-        self._happen(Entered(at=self._now(), stage=stage, why=why))
-
-    def _leave(self, verdict: Verdict, why: str) -> None:
-        self._happen(Entered(at=self._now(), stage="retreating", why=why, verdict=verdict))
-
-    def _end(self, verdict: Verdict, reason: str) -> None:
-        self._happen(Ended(at=self._now(), verdict=verdict, reason=reason))
+        return self.run.traffic is not None and await self._hands.put(self.run.traffic)
