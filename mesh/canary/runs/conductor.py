@@ -81,7 +81,7 @@ class Conductor:
         run = self.run
         if run.spec.dry_run:
             return self._hands.enter("warming", "a dry run: nothing is created and no weight is written")
-        if run.scaled_at is None and run.began.deployment is not None:
+        if run.scaled_at is None:
             await self._around.platform.apply_deployment(run.began.deployment)
         pods = await self._hands.canary_pods(run.spec.pods.least)
         if all(pod.ready for pod in pods) and len(pods) >= run.spec.pods.least:
@@ -228,7 +228,7 @@ class Conductor:
         alone_s = self._hands.now() - run.written_at
         if alone_s < run.spec.timeouts.drain_s or not await self._hands.gates_open("end"):
             return
-        await self._hands.scale(run.began.stable, 0)
+        await self._hands.scale(run.began.base, 0)
         self._hands.end("promoted", run.why)
 
     async def _retreat(self) -> None:
@@ -240,7 +240,7 @@ class Conductor:
             # Before anything was learned nothing was sent that is under way.
             if run.decider is not None and self._hands.now() - run.written_at < run.spec.timeouts.drain_s:
                 return
-            await self._hands.scale(run.began.canary, 0)
+            await self._hands.scale(run.began.name, 0)
         self._hands.end(run.verdict or "aborted", run.why)
 
     def _give_up_unready(self, pods: list[Pod]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mesh.canary.platform import Conflict, Platform, Pod
+from mesh.canary.platform import Conflict, Platform, PlatformError, Pod
 from mesh.canary.runs import traffic as routes
 from mesh.canary.runs.folder import Said
 from mesh.canary.runs.gates import Answer
@@ -24,6 +24,7 @@ from mesh.canary.runs.journal import (
 )
 from mesh.canary.runs.rollout import Gate, Moment, Query, Webhook
 from mesh.canary.runs.run import OVERWRITTEN, Run
+from mesh.canary.runs.starting import labels
 from mesh.canary.runs.traffic import NotASplit, Traffic
 from mesh.canary.signals import Source
 
@@ -83,14 +84,15 @@ class Hands:
     async def canary_pods(self, wanted: int) -> list[Pod]:
         """The canary's pods, once so many were asked for; one that is missing counts as not ready."""
         run = self.run
-        await self.scale(run.began.canary, wanted, least=True)
-        labels = {"app": run.spec.service, "version": run.began.canary}
-        pods = await self.around.platform.pods(labels)
+        name = run.began.name
+        await self.scale(name, wanted, least=True)
+        pods = await self.around.platform.pods(labels(run.spec.service, run.began.canary))
+        if others := {pod.deployment for pod in pods} - {name}:
+            raise PlatformError(f"{', '.join(others)} has pods in subset {run.began.canary}: scale it to 0")
         missing = wanted - len(pods)
-        return [*pods, *(Pod(f"missing-{number}", False, None, 0) for number in range(missing))]
+        return [*pods, *(Pod(f"missing-{number}", name, False, None, 0) for number in range(missing))]
 
-    async def scale(self, subset: str, replicas: int, *, least: bool = False) -> None:
-        deployment = self.run.spec.deployment(subset)
+    async def scale(self, deployment: str, replicas: int, *, least: bool = False) -> None:
         asked = self.run.scaled.get(deployment)
         if asked == replicas or (least and asked is not None and asked >= replicas):
             return

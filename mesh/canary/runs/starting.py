@@ -17,6 +17,7 @@ from mesh.canary.runs.rollout import Rollout
 
 Json = dict[str, Any]
 ENV = "env."
+MANAGED_BY, MANAGER = "app.kubernetes.io/managed-by", "delinkcious-canary"
 # What a server adds to an object; none of it belongs to another one.
 _SERVERS = ("resourceVersion", "uid", "creationTimestamp", "generation", "managedFields", "selfLink")
 
@@ -50,22 +51,21 @@ async def begin(
         stable, canary = traffic.roles(stored.body, spec.subsets.stable, spec.subsets.canary)
     except traffic.NotASplit as error:
         raise NotStarted(str(error)) from error
-    old, new = spec.deployment(stable), spec.deployment(canary)
-    base = await platform.deployment(old)
-    if base is None:
-        raise NotStarted(f"Deployment {old} does not exist, but has all of the traffic")
-    serving = [pod for pod in await platform.pods({"app": spec.service, "version": stable}) if pod.ready]
+    base = await _serving(platform, spec.service, stable)
+    serving = [pod for pod in await platform.pods(labels(spec.service, stable)) if pod.ready]
     if not serving:
-        raise NotStarted(f"no pod of {old} is ready: there is nothing to compare with")
-    there = await platform.deployment(new)
-    if changes:
-        made = track(base.body, spec.service, canary, spec.pods.least, changes)
-    elif there is not None:
-        made = there.body
-    else:
-        raise NotStarted(f"there is no {new}: say what to change (--set, --image, --command)")
-    if (digest := revision(made)) == revision(base.body):
-        raise NotStarted(f"{new} would be the same as {old}: say what to change (--set, --image, --command)")
+        raise NotStarted(f"no pod of {_name(base)} is ready: there is nothing to compare with")
+    name = spec.deployment(canary)
+    for pod in await platform.pods(labels(spec.service, canary)):
+        if pod.deployment != name:
+            raise NotStarted(
+                f"{pod.deployment} has pods in subset {canary}: scale it to 0 before a run begins"
+            )
+    made = track(base, name, spec.service, canary, spec.pods.least, changes)
+    if (digest := revision(made)) == revision(base):
+        raise NotStarted(
+            "the canary would be the same as stable: say what to change (--set, --image, --command)"
+        )
     return Began(
         at=at,
         run=run,
@@ -75,19 +75,40 @@ async def begin(
         canary=canary,
         replicas=len(serving),
         revision=digest,
-        changed=differences(base.body, made),
-        deployment=made if changes else None,
+        base=_name(base),
+        deployment=made,
+        changed=differences(base, made),
     )
 
 
-def track(base: Json, service: str, subset: str, replicas: int, changes: Changes) -> Json:
+def labels(service: str, subset: str) -> dict[str, str]:
+    """Those of a subset's pods."""
+    return {"app": service, "version": subset}
+
+
+async def _serving(platform: Platform, service: str, subset: str) -> Json:
+    """The one Deployment that the subset's pods belong to."""
+    pods = {pod.deployment for pod in await platform.pods(labels(service, subset))}
+    found = [stored.body for stored in await platform.deployments(labels(service, subset))]
+    serving = [body for body in found if _name(body) in pods]
+    if len(serving) != 1:
+        what = "no Deployment has" if not serving else f"{' and '.join(map(_name, serving))} both have"
+        raise NotStarted(f"{what} pods with app={service} and version={subset}, where all of the traffic is")
+    return serving[0]
+
+
+def _name(body: Json) -> str:
+    return str(body["metadata"]["name"])
+
+
+def track(base: Json, name: str, service: str, subset: str, replicas: int, changes: Changes) -> Json:
     """Stable's Deployment as the canary's: another name and version, and the changes. Raises NotStarted."""
     made = copy.deepcopy(base)
     made.pop("status", None)
     metadata = made["metadata"]
-    for name in _SERVERS:
-        metadata.pop(name, None)
-    metadata["name"] = f"{service}-{subset}"
+    for field in _SERVERS:
+        metadata.pop(field, None)
+    metadata["name"] = name
     template = made["spec"]["template"]
     for labels in (
         metadata.setdefault("labels", {}),
@@ -95,6 +116,7 @@ def track(base: Json, service: str, subset: str, replicas: int, changes: Changes
         template["metadata"]["labels"],
     ):
         labels["version"] = subset
+        labels[MANAGED_BY] = MANAGER
     made["spec"]["replicas"] = replicas
     container = _container(template, service)
     if changes.image is not None:
@@ -110,7 +132,8 @@ def track(base: Json, service: str, subset: str, replicas: int, changes: Changes
 def revision(deployment: Json) -> str:
     """What its pods are made of, without what names the track."""
     template = copy.deepcopy(deployment["spec"]["template"])
-    template["metadata"].get("labels", {}).pop("version", None)
+    for name in ("version", MANAGED_BY):
+        template["metadata"].get("labels", {}).pop(name, None)
     return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:12]
 
 
