@@ -65,7 +65,7 @@ class Controller:
                     await asyncio.sleep(LOOK_S)
 
     async def _drive(self, path: Path) -> None:
-        """Until it has ended. A turn that fails is begun anew from the journal: other runs go on meanwhile."""
+        """Until it has ended. A turn that fails is begun anew from the journal; other runs go on."""
         name = name_of(path)
         while True:
             try:
