@@ -96,10 +96,9 @@ class Conductor:
             pods = await self._hands.canary_pods(run.spec.pods.least)
             if not all(pod.ready for pod in pods) or len(pods) < run.spec.pods.least:
                 return self._give_up_unready(pods)
-        if self._is_due():
-            with contextlib.suppress(NoEvidence):
-                if (scrape := await self._around.source.scrape()) is not None:
-                    self._warm.append(scrape)
+        with contextlib.suppress(NoEvidence):
+            if (scrape := await self._scrape()) is not None:
+                self._warm.append(scrape)
         since = max((pod.ready_at or now for pod in pods), default=run.entered_at)
         if now - since < run.spec.analysis.warm_up_s or len(self._warm) < WARM_SCRAPES:
             return
@@ -155,17 +154,12 @@ class Conductor:
 
     async def _judge(self, *, proves: bool) -> None:
         """One scrape into the decision; leaves the stage when that is the end."""
-        if not self._is_due():
-            return
-        scrape, failed = None, "the counters have not been read again"
         try:
-            scrape = await self._around.source.scrape()
+            scrape = await self._scrape()
         except NoEvidence as error:
-            failed = str(error)
-        if scrape is not None and scrape.until <= self.run.scraped_at:
-            scrape, failed = None, "the counters' clock went back"
+            self._scraped(None, str(error))
+            return
         if scrape is None:
-            self._scraped(None, failed)
             return
         try:
             ours = await self._is_ours()
@@ -173,13 +167,26 @@ class Conductor:
             ours = False
         self._scraped(self._observation(scrape, proves=proves and ours), "")
 
-    def _is_due(self) -> bool:
-        """Whether it is time for a scrape; late ones do not pile up."""
+    async def _scrape(self) -> Scrape | None:
+        """The next one when it is time, None while it is not. Raises NoEvidence once an interval."""
         now, every = self._hands.now(), self.run.spec.analysis.scrape_interval_s
         if now < self._due_at:
-            return False
-        self._due_at = max(self._due_at + every, now + every / 2)
-        return True
+            return None
+        following = max(self._due_at + every, now + every / 2)  # late ones do not pile up
+        try:
+            scrape = await self._around.source.scrape()
+        except NoEvidence:
+            self._due_at = following
+            raise
+        if scrape is None and (math.isinf(self._due_at) or now - self._due_at <= every):
+            self._due_at = now if math.isinf(self._due_at) else self._due_at
+            return None
+        self._due_at = following
+        if scrape is None:
+            raise NoEvidence("the counters have not been read again")
+        if scrape.until <= self.run.scraped_at:
+            raise NoEvidence("the clock of the counters went back")
+        return scrape
 
     def _scraped(self, observation: Observation | None, failed: str) -> None:
         decider = self.run.decider
