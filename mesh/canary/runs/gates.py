@@ -51,7 +51,7 @@ class Gates:
             case Manual():
                 return Answer(gate.name in run.approved, f"waits for delinkcious canary approve {gate.name}")
             case Window():
-                return _within(gate, self._now())
+                return within(gate, self._now())
             case Webhook():
                 return await self._hook(gate, run, moment)
             case Query():
@@ -112,7 +112,8 @@ def judge_zones(gates: tuple[Gate, ...]) -> None:
                 ) from None
 
 
-def _within(gate: Window, now: datetime) -> Answer:
+def within(gate: Window, now: datetime) -> Answer:
+    """Whether a time lies in the window."""
     here = now.astimezone(ZoneInfo(gate.time_zone))
     day, time = f"{here:%a}", f"{here:%H:%M}"
     if gate.from_ <= gate.until:
