@@ -36,6 +36,12 @@ class Target(msgspec.Struct, forbid_unknown_fields=True):
     replicas: int | None = None
 
 
+class Process(msgspec.Struct, forbid_unknown_fields=True):
+    """A process beside the Pods."""
+
+    name: str
+
+
 class Keys(msgspec.Struct, forbid_unknown_fields=True):
     """Objects by kind, namespace and name; how long to wait for them, where that is asked for."""
 

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
 
-from mesh.local.runtime import asked, explaining, held, rolling, rotating, versions, views
+from mesh.local.runtime import asked, explaining, held, on_demand, rolling, rotating, versions, views
 from mesh.local.runtime.answers import answering
 from mesh.local.runtime.applied import Key
 from mesh.local.runtime.errors import MeshError, NotFound, NotReady
@@ -74,6 +74,7 @@ class Control:
                 Route("/rollout", answering(self._rollout), methods=post),
                 Route("/scale", answering(self._scale), methods=post),
                 Route("/restart", answering(self._restart), methods=post),
+                Route("/start", answering(self._start), methods=post),
                 Route("/rotate", answering(self._rotate), methods=post),
                 Route("/stop", answering(self._stop), methods=post),
             ]
@@ -189,6 +190,10 @@ class Control:
         mesh.controller.want(mesh.desired.config, mesh.overrides.entries)
         key = ("Deployment", target.namespace, target.name)
         return {"ms": 1000 * await rolling.rolled_out(mesh, [key], asked.ROLLED_OUT_WITHIN_S)}
+
+    async def _start(self, request: Request) -> Any:
+        wanted = await asked.read(request, asked.Process)
+        return {"started": on_demand.named(self._mesh.companions, wanted.name).ask()}
 
     async def _rotate(self, _: Request) -> Any:
         began = time.monotonic()
