@@ -74,6 +74,7 @@ class Control:
                 Route("/rollout", answering(self._rollout), methods=post),
                 Route("/scale", answering(self._scale), methods=post),
                 Route("/restart", answering(self._restart), methods=post),
+                Route("/evict", answering(self._evict), methods=post),
                 Route("/start", answering(self._start), methods=post),
                 Route("/rotate", answering(self._rotate), methods=post),
                 Route("/stop", answering(self._stop), methods=post),
@@ -185,11 +186,18 @@ class Control:
         return await self._rolled_out(target)
 
     async def _rolled_out(self, target: asked.Target) -> Any:
-        """Make the next moves, and wait until the Deployment is as it should be."""
+        """Make the next moves, and wait, where that is wanted, until the Deployment is as it should be."""
         mesh = self._mesh
         mesh.controller.want(mesh.desired.config, mesh.overrides.entries)
         key = ("Deployment", target.namespace, target.name)
+        if not target.wait:
+            return {"rollingOut": rolling.shown(mesh, rolling.unfinished(mesh, [key]))}
         return {"ms": 1000 * await rolling.rolled_out(mesh, [key], asked.ROLLED_OUT_WITHIN_S)}
+
+    async def _evict(self, request: Request) -> Any:
+        pod = await asked.read(request, asked.Pod)
+        self._mesh.controller.replace(f"{pod.namespace}/{pod.name}")
+        return {}
 
     async def _start(self, request: Request) -> Any:
         wanted = await asked.read(request, asked.Process)

@@ -309,6 +309,8 @@ class Mesh:
         self._noticing = False
         self.desired.dirty.set()
         self.controller.reconcile()
+        for pod in self.controller.pods.values():
+            pod.note()
         ready = {key for key, pod in self.controller.pods.items() if pod.ready}
         for key in sorted(ready - self._ready):
             pod = self.controller.pods[key]
