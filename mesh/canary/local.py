@@ -121,7 +121,8 @@ class LocalPlatform:
             ):
                 status, text = answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Away(f"the mesh in {self._state.folder} does not answer: {error or 'too slow'}") from error
+            why = str(error) or "too slow"
+            raise Away(f"the mesh in {self._state.folder} does not answer: {why}") from error
         try:
             if status == 200:
                 return msgspec.json.decode(text, type=shape)
