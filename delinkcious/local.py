@@ -36,6 +36,7 @@ WITH_REDIS = ("news",)
 MONITOR = "monitoring"  # who may look at the numbers of the stores, and at nothing else
 MANIFESTS = Path("helm") / "local.yaml"
 POLICY = Path("mesh") / "istio"
+SPLITS = Path("mesh") / "splits"
 GATEWAY = "ingressgateway"
 OBSERVABILITY = "observability"
 LOOKING = {"jaeger": "traces", "prometheus": "metrics"}  # what people open
@@ -75,7 +76,7 @@ def make_mesh(checkout: Path, folder: Path, report: Callable[[str], None]) -> Me
 
     processes = [_database(secrets, own_secrets), _broker(secrets), _redis(secrets)]
     processes.append(console.companion(checkout, folder))
-    sources = [checkout / MANIFESTS, checkout / POLICY]
+    sources = [checkout / MANIFESTS, checkout / POLICY, checkout / SPLITS]
     options = Options(locate=finding.locate)
     made.append(Mesh(folder, sources, processes=processes, report=report, options=options))
     return made[0]
