@@ -19,10 +19,6 @@ DONE_WITHIN_S = 60.0  # a sidecar that hangs is replaced first, and another chan
 DOCUMENT = "rollout"  # what the mesh calls the file of what is written here
 
 
-class _Absent(PlatformError):
-    """Nothing has that name."""
-
-
 class _Finding(msgspec.Struct):
     file: str
 
@@ -50,6 +46,7 @@ class _Container(msgspec.Struct):
 
 class _Pod(msgspec.Struct, rename="camel"):
     name: str
+    workload: str
     labels: dict[str, str]
     phase: str
     failure: str
@@ -74,12 +71,11 @@ class LocalPlatform:
         [written] = (await self._apply(_versioned(body, version))).written
         return _stored(written)
 
-    async def deployment(self, name: str) -> Stored | None:
-        """With the number of pods that it was scaled to."""
-        try:
-            return await self._stored("Deployment", name)
-        except _Absent:
-            return None
+    async def deployments(self, labels: Mapping[str, str]) -> list[Stored]:
+        """With the number of pods that each was scaled to."""
+        which = {"kind": "Deployment", "namespace": self._namespace}
+        found = [_stored(each) for each in await self._ask("GET", "/objects", list[_Object], **which)]
+        return [each for each in found if labels.items() <= _pod_labels(each.body).items()]
 
     async def apply_deployment(self, body: Json) -> None:
         await self._apply(_versioned(body, None))
@@ -91,7 +87,7 @@ class LocalPlatform:
     async def pods(self, labels: Mapping[str, str]) -> list[Pod]:
         found = await self._ask("GET", "/get/pods", list[_Pod], namespace=self._namespace)
         return [
-            Pod(each.name, each.ready, each.ready_since, each.restarts, _trouble(each))
+            Pod(each.name, each.workload, each.ready, each.ready_since, each.restarts, _trouble(each))
             for each in found
             if labels.items() <= each.labels.items() and each.phase != "Terminating"
         ]
@@ -111,7 +107,7 @@ class LocalPlatform:
     async def _ask(
         self, method: str, path: str, shape: type[T], body: Json | None = None, /, **query: str
     ) -> T:
-        """Raises Away, Conflict, _Absent, PlatformError."""
+        """Raises Away, Conflict, PlatformError."""
         timeout = aiohttp.ClientTimeout(total=SHOWN_WITHIN_S if method == "GET" else DONE_WITHIN_S)
         connector = aiohttp.UnixConnector(str(self._state.socket))
         try:
@@ -137,12 +133,16 @@ def _error(failure: _Failure) -> PlatformError:
         return Away(failure.error)
     if failure.findings and all(found.file != DOCUMENT for found in failure.findings):
         return Away(f"the mesh takes nothing until its files are mended: {failure.error}")
-    kinds = {"Conflict": Conflict, "NotFound": _Absent}
-    return kinds.get(failure.reason, PlatformError)(failure.error)
+    return Conflict(failure.error) if failure.reason == "Conflict" else PlatformError(failure.error)
 
 
 def _stored(found: _Object) -> Stored:
     return Stored(_versioned(found.object, None), found.resource_version)
+
+
+def _pod_labels(deployment: Json) -> Mapping[str, str]:
+    labels: Mapping[str, str] = deployment["spec"]["template"]["metadata"].get("labels") or {}
+    return labels
 
 
 def _versioned(body: Json, version: str | None) -> Json:

@@ -65,6 +65,7 @@ class Control:
                 Route("/status", answering(self._status), methods=get),
                 Route("/get/{what}", answering(self._get), methods=get),
                 Route("/object", answering(self._object), methods=get),
+                Route("/objects", answering(self._objects), methods=get),
                 Route("/topology", answering(self._topology), methods=get),
                 Route("/origins", answering(self._origins), methods=get),
                 Route("/explain", answering(self._explain), methods=post),
@@ -122,6 +123,11 @@ class Control:
         self._demand_up()
         kind, namespace, name = (request.query_params.get(part, "") for part in ("kind", "namespace", "name"))
         return versions.found(self._mesh, (kind, namespace, name))
+
+    async def _objects(self, request: Request) -> Any:
+        self._demand_up()
+        kind, namespace = (request.query_params.get(part, "") for part in ("kind", "namespace"))
+        return versions.every(self._mesh, kind, namespace)
 
     async def _topology(self, _: Request) -> Any:
         self._demand_up()

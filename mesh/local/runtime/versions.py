@@ -45,6 +45,13 @@ def found(mesh: Mesh, key: Key) -> Json:
     return told(resource)
 
 
+def every(mesh: Mesh, kind: str, namespace: str) -> list[Json]:
+    """All objects of a kind in a namespace, each as `told`."""
+    config, entries = mesh.desired.config, mesh.overrides.entries
+    keys = [resource.key for resource in config.of(kind) if resource.namespace == namespace]
+    return [told(each) for key in keys if (each := in_force(config, entries, key)) is not None]
+
+
 def parted(spoken: Iterable[Resource]) -> tuple[list[Resource], dict[Key, str]]:
     """The objects without versions, and the version that is to be in force of each that names one."""
     objects = list(spoken)

@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 
 from mesh.canary.local import LocalPlatform
-from mesh.canary.platform import Away, Conflict, Json, PlatformError, Pod
+from mesh.canary.platform import Away, Conflict, Json, PlatformError, Pod, Stored
 from mesh.local.runtime.state import State
 from tests.mesh.runtime.conftest import PATIENCE_S, Running
 from tests.mesh.runtime.manifests import Manifests
@@ -38,6 +38,12 @@ async def ready(platform: LocalPlatform, labels: dict[str, str], count: int) -> 
         return pods if len(pods) == count and all(pod.ready for pod in pods) else None
 
     return await eventually(look) if count else []
+
+
+async def one(platform: LocalPlatform, name: str) -> Stored | None:
+    """The Deployment of that name."""
+    found = [each for each in await platform.deployments({}) if each.body["metadata"]["name"] == name]
+    return found[0] if found else None
 
 
 def weighted(body: Json, first: int) -> Json:
@@ -89,9 +95,9 @@ async def test_while_the_watched_files_are_wrong_another_try_may_help(
 
 
 async def test_a_second_track_is_a_copy_that_is_scaled(platform: LocalPlatform, mesh: Running) -> None:
-    stable = await platform.deployment("reviews-v1")
+    stable = await one(platform, "reviews-v1")
     assert stable is not None
-    assert await platform.deployment("reviews-v2") is None
+    assert await one(platform, "reviews-v2") is None
     copied = _second(stable.body)
     await platform.apply_deployment(copied)
     [first] = await ready(platform, V2, 1)
@@ -105,7 +111,7 @@ async def test_a_second_track_is_a_copy_that_is_scaled(platform: LocalPlatform, 
     assert len(starting) == 1, f"there after {answered_s:.3f} s already"
     assert starting[0].ready_at is None
     assert {pod.name for pod in await ready(platform, V2, 2)} >= {first.name}
-    scaled = await platform.deployment("reviews-v2")
+    scaled = await one(platform, "reviews-v2")
     assert scaled is not None and scaled.body["spec"]["replicas"] == 2
 
     read = await platform.virtual_service("reviews")
@@ -150,7 +156,7 @@ async def test_a_pod_is_replaced_by_another_without_a_lost_request(
 
 
 async def test_a_pod_that_does_not_come_says_why(platform: LocalPlatform) -> None:
-    stable = await platform.deployment("reviews-v1")
+    stable = await one(platform, "reviews-v1")
     assert stable is not None
     broken = _second(stable.body)
     broken["spec"]["template"]["spec"]["containers"][0]["command"] = ["sh", "-c", "exit 7"]
