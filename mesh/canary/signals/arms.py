@@ -120,14 +120,12 @@ class Counted:
         return Scrape(since, until, stable, canary)
 
     def _sample(self, version: str, arm: Arm) -> ArmSample:
-        """Durations are counted some seconds after their requests: what is too many now belongs to the last
-        requests, and is said with the next."""
-        new = arm.slow()
-        late = self._owed.get(version) or (0,) * len(new)
-        sample = arm.sample(late)
-        self._owed[version] = tuple(
-            min(count, count + owed - said) for count, owed, said in zip(new, late, sample.slow, strict=True)
-        )
+        """Envoy counts durations up to five seconds after their requests: where those are more than the
+        requests of this scrape, the rest is said with the next ones."""
+        owed = self._owed.get(version, ())
+        sample = arm.sample(owed)
+        due = zip_longest(arm.slow(), owed, fillvalue=0)
+        self._owed[version] = tuple(sum(both) - said for both, said in zip(due, sample.slow, strict=True))
         return sample
 
 

@@ -30,6 +30,9 @@ class _Answer(msgspec.Struct):
     error: str = ""
 
 
+# Two are late by chance.
+MISSED = 3
+
 _decoder = msgspec.json.Decoder(_Answer)
 
 
@@ -53,9 +56,10 @@ def key(labels: Mapping[str, str]) -> str:
 
 @dataclass
 class Scraped:
-    """How a target was scraped: the moments at which it answered, and whether it did at the last one."""
+    """How a target was scraped: when, `at` which moments it answered, and whether it did at the last one."""
 
     labels: Mapping[str, str]
+    tried: list[float] = field(default_factory=list)
     at: list[float] = field(default_factory=list)
     last: float = -math.inf
     answers: bool = False
@@ -63,20 +67,25 @@ class Scraped:
 
 
 def scraped(up: Iterable[Found]) -> dict[str, Scraped]:
-    """By its key, from samples of `up`; of a pod that two jobs scrape, the first job by name counts."""
-    made: dict[str, Scraped] = {}
-    for found in sorted(
-        up, key=lambda found: (found.metric.get("job", ""), found.metric.get("instance", ""))
-    ):
+    """By its key, from samples of `up`: where its latest address is scraped by a job, one that gets answers.
+
+    A pod that several jobs scrape counts the same for each; the first by name is as good as any.
+    """
+    by_job: dict[tuple[str, str], Scraped] = {}
+    for found in up:
         own = Scraped(found.metric)
         for at, value in found.values:
+            own.tried.append(at)
             own.last, own.answers = at, float(value) == 1.0
             if own.answers:
                 own.at.append(at)
-        other = made.get(key(found.metric))
-        # A pod's address may have changed: then the older of two of one job is no longer scraped.
-        if other is None or (other.labels.get("job") == found.metric.get("job") and own.last > other.last):
-            made[key(found.metric)] = own
+        name, job = key(found.metric), found.metric.get("job", "")
+        if (name, job) not in by_job or own.last > by_job[name, job].last:
+            by_job[name, job] = own
+    made: dict[str, Scraped] = {}
+    for (name, _), own in sorted(by_job.items(), key=lambda item: item[0]):
+        if name not in made or (own.answers and not made[name].answers):
+            made[name] = own
     return made
 
 
@@ -85,12 +94,11 @@ def fill(targets: Mapping[str, Scraped], counters: Iterable[Found]) -> None:
     for target in targets.values():
         target.values = {at: {} for at in target.at}
     for found in counters:
-        target_of = targets.get(key(found.metric))
-        if target_of is None or any(
-            found.metric.get(name) != target_of.labels.get(name) for name in ("job", "instance")
-        ):
-            continue
         labels = dict(found.metric)
+        target_of = targets.get(key(labels))
+        address = {name: labels.pop(name, None) for name in ("job", "instance")}
+        if target_of is None or any(target_of.labels.get(name) != value for name, value in address.items()):
+            continue
         series = (labels.pop("__name__", ""), frozenset(labels.items()))
         for at, text in found.values:
             if at in target_of.values and math.isfinite(value := float(text)):
@@ -108,22 +116,19 @@ def readings(target: Target, found: Scraped) -> list[Reading]:
     return [Reading(target, at, found.values[at]) for at in found.at]
 
 
-def passed_over(memory: Memory, targets: Mapping[str, Scraped]) -> set[str]:
-    """Those that are not scraped any more: another was scraped twice since they were last."""
-    twice = any(_new(memory, name, found) > 1 for name, found in targets.items() if name in memory)
+def passed_over(targets: Mapping[str, Scraped]) -> set[str]:
+    """Those that are not scraped any more: another was scraped `MISSED` times since they were."""
     return {
-        name for name, found in targets.items() if twice and name in memory and found.last <= memory[name].at
+        name
+        for name, found in targets.items()
+        if any(sum(at > found.last for at in other.tried) >= MISSED for other in targets.values())
     }
 
 
 def settled(memory: Memory, targets: Mapping[str, Scraped]) -> bool:
     """Whether all that answer were read again."""
-    return all(_new(memory, name, found) > 0 for name, found in targets.items() if found.answers)
-
-
-def _new(memory: Memory, name: str, found: Scraped) -> int:
-    since = memory[name].at if name in memory else -math.inf
-    return sum(at > since for at in found.at)
+    last = {name: memory[name].at if name in memory else -math.inf for name in targets}
+    return all(found.at[-1] > last[name] for name, found in targets.items() if found.answers)
 
 
 def quoted(text: str) -> str:

@@ -35,6 +35,7 @@ class Slots:
         self._measured = measured
         self._scrape_s = scrape_s
         self._memory: dict[str, Reading] = {}
+        self._origin = 0.0
         self._first: dict[str, float] = {}
         self._slots: defaultdict[int, _Slot] = defaultdict(_Slot)
         self._of_interest: set[str] = set()
@@ -42,6 +43,8 @@ class Slots:
     def add(self, readings: Iterable[Reading]) -> None:
         """Readings that are not older than those before."""
         every = list(readings)
+        if not self._first:
+            self._origin = min((reading.at for reading in every), default=0.0)
         for reading in every:
             self._first.setdefault(reading.target.key, reading.at)
             if calls(reading.values, self._measured) or reading.target.version == self._measured.stable:
@@ -73,4 +76,6 @@ class Slots:
 
     def _number(self, key: str, at: float) -> int:
         first = self._first[key]
-        return math.floor(first / self._scrape_s) + math.floor((at - first) / self._scrape_s + 0.5)
+        return math.floor((first - self._origin) / self._scrape_s) + math.floor(
+            (at - first) / self._scrape_s + 0.5
+        )

@@ -137,7 +137,7 @@ class PrometheusSource:
             if (name in memory and calls(memory[name].values, measured))
             or any(calls(values, measured) for values in one.values.values())
         }
-        passed = matrix.passed_over(memory, targets)
+        passed = matrix.passed_over(targets)
         groups = {f"pods of {measured.app} {measured.stable}": stable}
         groups[f"pods of {measured.app} {measured.canary}"] = canary
         groups[f"proxies that call {measured.service}"] = callers
