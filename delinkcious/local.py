@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from delinkcious import console, edge
+from delinkcious import console, edge, rollouts
 from delinkcious.secrets import LocalSecrets, Manifest, addresses, secret
 from delinkcious.stores.nats import OPERATOR, Nats
 from delinkcious.stores.postgres import ADMIN, Postgres
@@ -75,7 +75,7 @@ def make_mesh(checkout: Path, folder: Path, report: Callable[[str], None]) -> Me
         return _yaml([*secrets.manifests(), _public_certificate(folder, hosts), _monitoring(secrets, rooms)])
 
     processes = [_database(secrets, own_secrets), _broker(secrets), _redis(secrets)]
-    processes.append(console.companion(checkout, folder))
+    processes += [console.companion(checkout, folder), rollouts.companion(folder)]
     sources = [checkout / MANIFESTS, checkout / POLICY, checkout / SPLITS]
     options = Options(locate=finding.locate)
     made.append(Mesh(folder, sources, processes=processes, report=report, options=options))

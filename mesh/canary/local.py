@@ -44,8 +44,13 @@ class _Container(msgspec.Struct):
     ready: bool
 
 
-class _Pod(msgspec.Struct, rename="camel"):
+class Running(msgspec.Struct, rename="camel"):
+    """A pod as the mesh shows it; `admin` is host:port of its Envoy, None without one."""
+
     name: str
+    namespace: str
+    ip: str
+    admin: str | None
     workload: str
     labels: dict[str, str]
     phase: str
@@ -85,12 +90,17 @@ class LocalPlatform:
         await self._ask("POST", "/scale", Json, target)
 
     async def pods(self, labels: Mapping[str, str]) -> list[Pod]:
-        found = await self._ask("GET", "/get/pods", list[_Pod], namespace=self._namespace)
+        found = await self.running(namespace=self._namespace)
         return [
             Pod(each.name, each.workload, each.ready, each.ready_since, each.restarts, _trouble(each))
             for each in found
-            if labels.items() <= each.labels.items() and each.phase != "Terminating"
+            if labels.items() <= each.labels.items()
         ]
+
+    async def running(self, **which: str) -> list[Running]:
+        """Every pod that is not ending, of one `namespace` or of all."""
+        found = await self._ask("GET", "/get/pods", list[Running], **which)
+        return [each for each in found if each.phase != "Terminating"]
 
     async def replace_pod(self, name: str) -> None:
         """It ends once the other is ready, if it is ready itself; else at once."""
@@ -153,6 +163,6 @@ def _versioned(body: Json, version: str | None) -> Json:
     return {**body, "metadata": metadata}
 
 
-def _trouble(pod: _Pod) -> str:
+def _trouble(pod: Running) -> str:
     reasons = [f"{each.name}: {each.reason}" for each in pod.containers if each.reason and not each.ready]
     return "; ".join([*([pod.failure] if pod.failure else []), *reasons])

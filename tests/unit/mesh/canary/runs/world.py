@@ -185,6 +185,9 @@ class World:
         self.pending = [self._nothing(), self._nothing()]
         return None if since is None else Scrape(since, self.now, stable, canary)
 
+    async def bounds_ms(self) -> tuple[float, ...]:
+        return EDGES_MS
+
     async def history(self, span_s: float, scrape_s: float) -> list[ArmSample]:
         self.called()
         return [self._draw("v1", self.rps * scrape_s, 0.0, 3) for _ in range(720)]
