@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,12 +97,6 @@ def prometheus(tmp_path: Path, free_port: Callable[[], int], pods: dict[str, Exp
     running.start()
     yield running
     running.end()
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as made:
-        yield made
 
 
 async def until(look: Callable[[], Awaitable[Scrape | None]], what: str) -> Scrape:
