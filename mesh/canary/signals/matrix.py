@@ -117,11 +117,16 @@ def readings(target: Target, found: Scraped) -> list[Reading]:
 
 
 def passed_over(targets: Mapping[str, Scraped]) -> set[str]:
-    """Those that are not scraped any more: another was scraped `MISSED` times since they were."""
+    """Those that are not scraped any more: another of the same job was, `MISSED` times, since they were."""
+    lately: dict[str, float] = {}
+    for found in targets.values():
+        if len(found.tried) >= MISSED:
+            job = found.labels.get("job", "")
+            lately[job] = max(lately.get(job, -math.inf), found.tried[-MISSED])
     return {
         name
         for name, found in targets.items()
-        if any(sum(at > found.last for at in other.tried) >= MISSED for other in targets.values())
+        if found.last < lately.get(found.labels.get("job", ""), -math.inf)
     }
 
 

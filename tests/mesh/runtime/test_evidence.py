@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import aiohttp
+import httpx
 import pytest
 
 from mesh.canary.model import ArmSample, PodSample
 from mesh.canary.signals import EnvoySource, Measured, NoEvidence, Proxy, Scrape, missing_edges
+from mesh.canary.signals.envoy import Targets
 from tests.mesh.runtime.conftest import Running, until
 from tests.mesh.runtime.manifests import Manifests
 from tests.mesh.runtime.test_telemetry import METRICS
@@ -54,7 +56,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield made
 
 
-def proxies(mesh: Running) -> Callable[[], object]:
+def proxies(mesh: Running) -> Targets:
     async def ask() -> Sequence[Proxy]:
         pods = await asyncio.to_thread(mesh.client.get, "/get/pods")
         return [
@@ -97,7 +99,7 @@ async def test_two_versions_are_told_apart_and_counted_to_the_request(
     new_mesh: NewMesh, manifests: Manifests, session: aiohttp.ClientSession
 ) -> None:
     mesh = new_mesh(manifests.versions() + METRICS)
-    source = EnvoySource(proxies(mesh), MEASURED, session, time.time())  # type: ignore[arg-type]
+    source = EnvoySource(proxies(mesh), MEASURED, session, time.time())
     assert await source.scrape() is None
     assert await source.bounds_ms() == ()
     versions: Counter[str] = Counter()
@@ -139,7 +141,7 @@ async def test_a_pod_that_cannot_be_reached_has_failed_what_it_was_sent(
     new_mesh: NewMesh, manifests: Manifests, session: aiohttp.ClientSession
 ) -> None:
     mesh = new_mesh(manifests.versions() + METRICS + FAULT)
-    source = EnvoySource(proxies(mesh), MEASURED, session, time.time())  # type: ignore[arg-type]
+    source = EnvoySource(proxies(mesh), MEASURED, session, time.time())
     assert await source.scrape() is None
     assert mesh.get("http://reviews/aborted").status_code == 503
     assert mesh.get("http://reviews/").status_code == 200
@@ -149,7 +151,7 @@ async def test_a_pod_that_cannot_be_reached_has_failed_what_it_was_sent(
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     try:
-        with mesh.from_pod("client") as client, pytest.raises(Exception, match="timed out"):
+        with mesh.from_pod("client") as client, pytest.raises(httpx.ReadTimeout):
             client.get("http://reviews/lost", timeout=0.5)
         found = await collected(source, lambda all_: all_.canary.requests >= 1)
         assert (found.canary.requests, found.canary.errors) == (1, 1), "the client has left"
@@ -161,7 +163,7 @@ async def test_a_silent_proxy_is_no_evidence_and_nothing_is_lost(
     new_mesh: NewMesh, manifests: Manifests, session: aiohttp.ClientSession
 ) -> None:
     mesh = new_mesh(manifests.versions() + METRICS)
-    source = EnvoySource(proxies(mesh), MEASURED, session, time.time())  # type: ignore[arg-type]
+    source = EnvoySource(proxies(mesh), MEASURED, session, time.time())
     assert await source.scrape() is None
     pid = mesh.pid("reviews-v2", "istio-proxy")
     assert pid is not None
@@ -183,7 +185,7 @@ async def test_a_pod_that_comes_during_the_run_counts_from_its_first_request(
     new_mesh: NewMesh, manifests: Manifests, session: aiohttp.ClientSession
 ) -> None:
     mesh = new_mesh(manifests.versions() + METRICS)
-    source = EnvoySource(proxies(mesh), MEASURED, session, time.time())  # type: ignore[arg-type]
+    source = EnvoySource(proxies(mesh), MEASURED, session, time.time())
     assert await source.scrape() is None
     mesh.command("scale", "deployment/reviews-v2", "--replicas", "2")
     pods = until(
@@ -198,3 +200,32 @@ async def test_a_pod_that_comes_during_the_run_counts_from_its_first_request(
     assert {name: pod.requests for name, pod in found.canary.pods.items()} == {
         pod["name"]: seen[pod["name"]] for pod in pods
     }
+
+
+async def test_a_listener_that_is_replaced_forgets_and_nothing_is_lost_or_counted_twice(
+    new_mesh: NewMesh, manifests: Manifests, session: aiohttp.ClientSession
+) -> None:
+    mesh = new_mesh(manifests.pair() + METRICS)
+    source = EnvoySource(proxies(mesh), MEASURED, session, time.time())
+    assert await source.scrape() is None
+    pod = mesh.pod("reviews")
+    with mesh.from_pod("client") as client:
+        for _ in range(10):
+            client.get("http://reviews/")
+        found = await collected(source, lambda all_: all_.stable.requests >= 10)
+        mesh.apply(manifests.denial("/secret"))
+        until(lambda: _forgotten(pod["admin"]))
+        found = added(found, await collected(source, lambda _: True))
+        for _ in range(12):  # more than were forgotten
+            client.get("http://reviews/")
+        found = await collected(source, lambda all_: all_.stable.requests >= 22, found)
+    assert found.stable.requests == 22
+    assert found.stable.pods == {pod["name"]: PodSample(22, 0)}
+
+
+def _forgotten(admin: str) -> bool:
+    """Whether a pod's sidecar counts no request any more."""
+    text = httpx.get(
+        f"http://{admin}/stats/prometheus", params={"filter": "^istio.requests_total", "usedonly": ""}
+    ).text
+    return "istio_requests_total{" not in text

@@ -7,9 +7,10 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pytest
 from delinkcious.tools.catalogue import PROMETHEUS
 from mesh.canary.model import ArmSample, PodSample
 from mesh.canary.signals import Measured, NoEvidence, PrometheusSource, Scrape, missing_edges, past
+from mesh.canary.signals import prometheus as prometheus_source
 from tests.integration.mesh.canary.exporter import Exporter
 from tests.tools import MADE_WITHIN_S, needed
 
@@ -97,12 +99,6 @@ def prometheus(tmp_path: Path, free_port: Callable[[], int], pods: dict[str, Exp
     running.start()
     yield running
     running.end()
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as made:
-        yield made
 
 
 async def until(look: Callable[[], Awaitable[Scrape | None]], what: str) -> Scrape:
@@ -282,6 +278,18 @@ async def test_who_is_no_prometheus_gives_no_evidence(
     pods["web"].broken, pods["web"].padding = False, 17 << 20
     with pytest.raises(NoEvidence, match="more than 16 MiB"):
         await source(pods["web"].address).scrape()
+
+
+async def test_who_hangs_gives_no_evidence(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prometheus_source, "WITHIN_S", 0.2)
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        url = "http://{}:{}".format(*deaf.getsockname())
+        with pytest.raises(NoEvidence, match=r"Prometheus did not answer within 0\.2 s"):
+            await PrometheusSource(url, MEASURED, session, time.time()).scrape()
 
 
 async def test_another_path_of_prometheus_is_none(

@@ -59,9 +59,9 @@ def test_all_that_answer_are_waited_for() -> None:
 
 def test_who_is_not_scraped_any_more_is_passed_over() -> None:
     other = up("sidecars", {1: 1, 2: 1, 3: 1, 4: 1, 5: 1}, pod="web-1")
-    assert passed_over(scraped([other, up("sidecars", {1: 1, 2: 0}), up("x", {1: 1, 3: 1}, pod="late")])) == {
-        KEY
-    }
+    ended, late = up("sidecars", {1: 1, 2: 0}), up("sidecars", {1: 1, 3: 1}, pod="late")
+    slower = up("slow", {1: 1}, pod="slow")
+    assert passed_over(scraped([other, ended, late, slower])) == {KEY}
 
 
 @pytest.mark.parametrize(
