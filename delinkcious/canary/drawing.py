@@ -1,0 +1,154 @@
+"""One run on a terminal of any width (pure): shares, both versions, the evidence, what it waits for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from rich.console import Group
+from rich.text import Text
+
+from delinkcious.canary.listing import STYLES
+from delinkcious.terminal import shown
+from mesh.canary.engine import HOLD_WEALTH
+from mesh.canary.model import PodSample
+from mesh.canary.views import words
+from mesh.canary.views.story import Story
+from mesh.canary.views.waiting import eta_s, silence, waiting
+
+# The plot of the evidence: from a hundredth to a thousand, two lines for each ten times as much.
+LOWEST, HIGHEST, ROWS_A_DECADE = -1, 3, 2
+AXIS, NAMES = 7, 14
+NAMED_COLUMNS = 60
+EVENTS = 6
+LEAST_COLUMNS = 20
+
+
+def screen(told: Story, now: float, width: int) -> Group:
+    """What there is to see at the moment `now` of a run, in so many columns."""
+    width = max(LEAST_COLUMNS, width)
+    parts = [
+        _head(told, now),
+        _state(told, now),
+        Text(),
+        *_traffic(told, width),
+        Text(),
+        *_arms(told),
+        Text(),
+        *_evidence(told, width),
+        Text(),
+        *_events(told),
+    ]
+    return Group(*parts)
+
+
+def _head(told: Story, now: float) -> Text:
+    until = told.last_at if told.ended else max(now, told.last_at)
+    eta = eta_s(told, now)
+    left = f" · about {words.took(eta)} more" if eta is not None else ""
+    return Text.assemble(
+        (f"{told.service} {told.canary}", "bold"),
+        f" beside {told.stable} · {words.took(until - told.began.at)}{left} · {shown(told.name)}",
+    )
+
+
+def _state(told: Story, now: float) -> Text:
+    if told.ended and told.verdict is not None:
+        verdict = words.VERDICTS[told.verdict]
+        return Text.assemble(
+            (verdict, f"bold {STYLES[words.TONES[told.verdict]]}"), shown(f": {told.reason}")
+        )
+    if quiet := silence(told, now):
+        return Text(shown(quiet), "red")
+    waits = waiting(told, now)
+    style = "yellow" if told.paused or told.closed or told.failed else ""
+    return Text.assemble(
+        (words.STAGES[told.stage], "bold"), (shown(f"\nwaits for {'; '.join(waits)}") if waits else "", style)
+    )
+
+
+def _traffic(told: Story, width: int) -> Iterator[Text]:
+    room = max(8, width - 24)
+    filled = round(room * told.percent / 100) or int(told.percent > 0)
+    header = " + header" if told.traffic is not None and told.traffic.header else ""
+    yield Text.assemble(
+        "share     ", ("█" * filled, "cyan"), ("░" * (room - filled), "dim"), f" {told.percent} %{header}"
+    )
+    steps = [*told.ladder.steps, 100.0]
+    made = Text("steps     ")
+    for number, step in enumerate(steps):
+        style = "bold reverse" if step == told.percent else "" if step < told.percent else "dim"
+        made.append(" > " if number else "", "dim")
+        made.append(f"{step:g}", style)
+    yield made
+
+
+def _arms(told: Story) -> Iterator[Text]:
+    step = told.shares[-1] if told.shares else None
+    stable, canary = told.totals
+    for name, whole, now in (
+        (told.stable, stable, step.stable if step else PodSample(0, 0)),
+        (told.canary, canary, step.canary if step else PodSample(0, 0)),
+    ):
+        errors = words.counted(whole.errors, "error")
+        style = "red" if whole.errors and name == told.canary else ""
+        yield Text.assemble(
+            (f"{name[:9]:<10}", "bold"),
+            f"{words.counted(whole.requests, 'request')}, ",
+            (f"{errors} ({words.rate(whole)})", style),
+            (f"; this step {words.count(now.errors)} of {words.count(now.requests)}", "dim"),
+        )
+
+
+def _evidence(told: Story, width: int) -> Iterator[Text]:
+    points = [point for point in told.points if point.decided]
+    now = points[-1].wealth if points else 1.0
+    style = "red" if now >= told.rollback_at else "yellow" if now >= HOLD_WEALTH else "green"
+    yield Text.assemble(
+        "evidence  ",
+        (words.wealth(now), style),
+        f" against {told.canary}: held at {HOLD_WEALTH:g}, rolled back at {words.wealth(told.rollback_at)}",
+    )
+    names = NAMES if width >= NAMED_COLUMNS else 0
+    yield from _plot([point.wealth for point in points], told.rollback_at, width - AXIS - names, bool(names))
+    if points:
+        yield Text(f"excess    {words.excess(points[-1].excess)}")
+        yield Text(f"to prove  no more than {words.points(points[-1].margin)} before the next step")
+
+
+def _plot(values: Sequence[float], rollback_at: float, columns: int, named: bool) -> Iterator[Text]:
+    """Dots at the logarithms of the values, lines where the weight is held and where it is rolled back."""
+    columns = max(4, columns)
+    seen = binned(values, columns)
+    heights = [_row(value) for value in seen]
+    lines = {_row(HOLD_WEALTH): ("held", "yellow"), _row(rollback_at): ("rolled back", "red")}
+    for row in range(_row(10.0**HIGHEST), _row(10.0**LOWEST) - 1, -1):
+        name, style = lines.get(row, ("", "dim"))
+        label = f"{10 ** (row / ROWS_A_DECADE):g}" if row % ROWS_A_DECADE == 0 else ""
+        made = Text(f"{label:>{AXIS - 2}} ", "dim")
+        made.append("┤" if label else "│", "dim")
+        for column in range(columns):
+            if column < len(heights) and heights[column] == row:
+                made.append("●", "bold")
+            else:
+                made.append("╌" if name else " ", style)
+        made.append(f" {name}" if named and name else "", style)
+        yield made
+
+
+def binned(values: Sequence[float], columns: int) -> list[float]:
+    """At most so many values, the highest of each group."""
+    size = max(1, math.ceil(len(values) / columns))
+    return [max(values[start : start + size]) for start in range(0, len(values), size)]
+
+
+def _row(value: float) -> int:
+    exponent = math.log10(value) if value > 0 else LOWEST
+    return round(ROWS_A_DECADE * min(max(exponent, LOWEST), HIGHEST))
+
+
+def _events(told: Story) -> Iterator[Text]:
+    last = list(islice(reversed(told.notes), EVENTS))
+    for note in reversed(last):
+        yield Text.assemble((f"{words.clock(note.at)}  ", "dim"), (shown(note.text), STYLES[note.tone]))
