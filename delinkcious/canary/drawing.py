@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 
 from rich.console import Group
 from rich.text import Text
@@ -63,9 +63,8 @@ def _state(told: Story, now: float) -> Text:
         return Text(shown(quiet), "red")
     waits = waiting(told, now)
     style = "yellow" if told.paused or told.closed or told.failed else ""
-    return Text.assemble(
-        (words.STAGES[told.stage], "bold"), (shown(f"\nwaits for {'; '.join(waits)}") if waits else "", style)
-    )
+    made = Text(words.STAGES[told.stage], "bold")
+    return Text.assemble(made, "\nwaits for " if waits else "", (shown("; ".join(waits)), style))
 
 
 def _traffic(told: Story, width: int) -> Iterator[Text]:
@@ -93,11 +92,12 @@ def _arms(told: Story) -> Iterator[Text]:
     ):
         errors = words.counted(whole.errors, "error")
         style = "red" if whole.errors and name == told.canary else ""
+        here = f"; this step {words.count(now.errors)} of {words.count(now.requests)}"
         yield Text.assemble(
             (f"{name[:9]:<10}", "bold"),
             f"{words.counted(whole.requests, 'request')}, ",
             (f"{errors} ({words.rate(whole)})", style),
-            (f"; this step {words.count(now.errors)} of {words.count(now.requests)}", "dim"),
+            ("" if told.ended else here, "dim"),
         )
 
 
@@ -114,7 +114,10 @@ def _evidence(told: Story, width: int) -> Iterator[Text]:
     yield from _plot([point.wealth for point in points], told.rollback_at, width - AXIS - names, bool(names))
     if points:
         yield Text(f"excess    {words.excess(points[-1].excess)}")
-        yield Text(f"to prove  no more than {words.points(points[-1].margin)} before the next step")
+    if told.margin is not None and not told.ended:
+        last = told.ladder.steps[-1:] == (told.percent,)
+        then = "before it is promoted" if last else "before the next step"
+        yield Text(f"to prove  not {words.points(told.margin)} or more, {then}")
 
 
 def _plot(values: Sequence[float], rollback_at: float, columns: int, named: bool) -> Iterator[Text]:
@@ -124,15 +127,16 @@ def _plot(values: Sequence[float], rollback_at: float, columns: int, named: bool
     heights = [_row(value) for value in seen]
     lines = {_row(HOLD_WEALTH): ("held", "yellow"), _row(rollback_at): ("rolled back", "red")}
     for row in range(_row(10.0**HIGHEST), _row(10.0**LOWEST) - 1, -1):
-        name, style = lines.get(row, ("", "dim"))
-        label = f"{10 ** (row / ROWS_A_DECADE):g}" if row % ROWS_A_DECADE == 0 else ""
-        made = Text(f"{label:>{AXIS - 2}} ", "dim")
-        made.append("┤" if label else "│", "dim")
-        for column in range(columns):
-            if column < len(heights) and heights[column] == row:
-                made.append("●", "bold")
-            else:
-                made.append("╌" if name else " ", style)
+        name, style = lines.get(row, ("", ""))
+        label = f"{10 ** (row // ROWS_A_DECADE):g}" if row % ROWS_A_DECADE == 0 else ""
+        made = Text.assemble((f"{label:>{AXIS - 2}} {'┤' if label else '│'}", "dim"))
+        cells = ["●" if height == row else " " for height in heights]
+        cells += [" "] * (columns - len(cells))
+        for cell, group in groupby(cells):
+            length = len(list(group))
+            made.append(
+                cell * length if cell != " " or not name else "╌" * length, "" if cell != " " else style
+            )
         made.append(f" {name}" if named and name else "", style)
         yield made
 

@@ -143,8 +143,8 @@ def _evidence(told: Story) -> str:
     said = (
         f"The evidence against {new} begins at 1 and grows with errors, slow requests and bad pods that "
         f"{old} does not have; at {words.wealth(told.rollback_at)} the rollout is rolled back. A version "
-        f"that is as good as {old} ever gets there in at most {words.percent(alpha)} of rollouts, however often "
-        f"one looks. It {'ended' if told.ended else 'stands'} at {words.wealth(last.wealth)}"
+        f"that is as good as {old} ever gets there in at most {words.percent(alpha)} of rollouts, however "
+        f"often one looks. It {'ended' if told.ended else 'stands'} at {words.wealth(last.wealth)}"
     )
     said += f", after {words.wealth(told.peak)} at the highest." if told.peak > max(1, last.wealth) else "."
     low, high = last.excess

@@ -183,6 +183,12 @@ class Story(Run):
         return 1 / self.spec.analysis.alpha_rollback
 
     @property
+    def margin(self) -> float | None:
+        """The excess of the canary's error rate that the share in force rules out before the next."""
+        margins = dict(zip(self.ladder.steps, self.ladder.margins, strict=False))
+        return margins.get(float(self.percent))
+
+    @property
     def closed(self) -> list[Span]:
         """The gates that hold now."""
         return [span for span in self.held if span.until is None]

@@ -30,7 +30,7 @@ def waiting(told: Story, now: float) -> list[str]:
 
 def eta_s(told: Story, now: float) -> float | None:
     """Seconds until a canary that is as good as stable is promoted, None where it is not on its way."""
-    if told.ended or told.paused or told.closed or told.decision is None or told.stage != "stepping":
+    if told.decision is None or told.stage != "stepping" or told.paused or told.closed or silence(told, now):
         return None
     eta = told.decision.eta_s
     at = told.points[-1].at if told.points else told.last_at
@@ -60,7 +60,7 @@ def _stage(told: Story, now: float) -> list[str]:
         case "trying" if told.spec.header is not None:
             name, left = told.spec.header.name, told.spec.header.for_s - since
             return [f"requests with the header {name}, {words.took(left)} more"]
-        case "stepping" if told.decision is not None:
+        case "stepping" if told.decision is not None and not told.paused:
             return [_decision(told, told.decision, now)]
         case "promoting":
             return [f"{told.canary} to stay well with all requests (for {words.took(since)})"]
