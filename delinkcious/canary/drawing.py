@@ -17,16 +17,16 @@ from mesh.canary.views import words
 from mesh.canary.views.story import Story
 from mesh.canary.views.waiting import eta_s, silence, waiting
 
-# The plot of the evidence: from a hundredth to a thousand, two lines for each ten times as much.
-LOWEST, HIGHEST, ROWS_A_DECADE = -1, 3, 2
+# The plot of the evidence: from a hundredth to a thousand, two lines for each ten times as much, one where there is little room.
+LOWEST, HIGHEST = -1, 3
 AXIS, NAMES = 7, 14
 NAMED_COLUMNS = 60
-EVENTS = 6
-LEAST_COLUMNS = 20
+EVENTS, LEAST_EVENTS = 6, 2
+LEAST_COLUMNS, TALL_LINES = 20, 32
 
 
-def screen(told: Story, now: float, width: int) -> Group:
-    """What there is to see at the moment `now` of a run, in so many columns."""
+def screen(told: Story, now: float, width: int, height: int = TALL_LINES) -> Group:
+    """What there is to see at the moment `now` of a run, in so many columns and about so many lines."""
     width = max(LEAST_COLUMNS, width)
     parts = [
         _head(told, now),
@@ -36,11 +36,10 @@ def screen(told: Story, now: float, width: int) -> Group:
         Text(),
         *_arms(told),
         Text(),
-        *_evidence(told, width),
+        *_evidence(told, width, density=2 if height >= TALL_LINES else 1),
         Text(),
-        *_events(told),
     ]
-    return Group(*parts)
+    return Group(*parts, *_events(told, min(EVENTS, max(LEAST_EVENTS, height - len(parts) - 3))))
 
 
 def _head(told: Story, now: float) -> Text:
@@ -101,7 +100,7 @@ def _arms(told: Story) -> Iterator[Text]:
         )
 
 
-def _evidence(told: Story, width: int) -> Iterator[Text]:
+def _evidence(told: Story, width: int, density: int) -> Iterator[Text]:
     points = [point for point in told.points if point.decided]
     now = points[-1].wealth if points else 1.0
     style = "red" if now >= told.rollback_at else "yellow" if now >= HOLD_WEALTH else "green"
@@ -111,7 +110,8 @@ def _evidence(told: Story, width: int) -> Iterator[Text]:
         f" against {told.canary}: held at {HOLD_WEALTH:g}, rolled back at {words.wealth(told.rollback_at)}",
     )
     names = NAMES if width >= NAMED_COLUMNS else 0
-    yield from _plot([point.wealth for point in points], told.rollback_at, width - AXIS - names, bool(names))
+    values, columns = [point.wealth for point in points], width - AXIS - names
+    yield from _plot(values, told.rollback_at, columns, density, named=bool(names))
     if points:
         yield Text(f"excess    {words.excess(points[-1].excess)}")
     if told.margin is not None and not told.ended:
@@ -120,18 +120,22 @@ def _evidence(told: Story, width: int) -> Iterator[Text]:
         yield Text(f"to prove  not {words.points(told.margin)} or more, {then}")
 
 
-def _plot(values: Sequence[float], rollback_at: float, columns: int, named: bool) -> Iterator[Text]:
+def _plot(
+    values: Sequence[float], rollback_at: float, columns: int, density: int, *, named: bool
+) -> Iterator[Text]:
     """Dots at the logarithms of the values, lines where the weight is held and where it is rolled back."""
     columns = max(4, columns)
     seen = binned(values, columns)
-    heights = [_row(value) for value in seen]
-    lines = {_row(HOLD_WEALTH): ("held", "yellow"), _row(rollback_at): ("rolled back", "red")}
-    for row in range(_row(10.0**HIGHEST), _row(10.0**LOWEST) - 1, -1):
+    heights = [_row(seen[column * len(seen) // columns], density) for column in range(columns) if seen]
+    lines = {
+        _row(HOLD_WEALTH, density): ("held", "yellow"),
+        _row(rollback_at, density): ("rolled back", "red"),
+    }
+    for row in range(density * HIGHEST, density * LOWEST - 1, -1):
         name, style = lines.get(row, ("", ""))
-        label = f"{10 ** (row // ROWS_A_DECADE):g}" if row % ROWS_A_DECADE == 0 else ""
+        label = f"{10 ** (row // density):g}" if row % density == 0 else ""
         made = Text.assemble((f"{label:>{AXIS - 2}} {'┤' if label else '│'}", "dim"))
-        cells = ["●" if height == row else " " for height in heights]
-        cells += [" "] * (columns - len(cells))
+        cells = ["●" if height == row else " " for height in heights] or [" "] * columns
         for cell, group in groupby(cells):
             length = len(list(group))
             made.append(
@@ -147,12 +151,12 @@ def binned(values: Sequence[float], columns: int) -> list[float]:
     return [max(values[start : start + size]) for start in range(0, len(values), size)]
 
 
-def _row(value: float) -> int:
+def _row(value: float, density: int) -> int:
     exponent = math.log10(value) if value > 0 else LOWEST
-    return round(ROWS_A_DECADE * min(max(exponent, LOWEST), HIGHEST))
+    return round(density * min(max(exponent, LOWEST), HIGHEST))
 
 
-def _events(told: Story) -> Iterator[Text]:
-    last = list(islice(reversed(told.notes), EVENTS))
+def _events(told: Story, most: int) -> Iterator[Text]:
+    last = list(islice(reversed(told.notes), most))
     for note in reversed(last):
         yield Text.assemble((f"{words.clock(note.at)}  ", "dim"), (shown(note.text), STYLES[note.tone]))

@@ -83,7 +83,7 @@ def _picture(follower: Follower, console: Console) -> Story:
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         for _ in _looks(follower):
             if follower.story is not None:
-                live.update(screen(follower.story, time.time(), console.width), refresh=True)
+                live.update(screen(follower.story, time.time(), console.width, console.height), refresh=True)
     told = _ended(follower)
     console.print()
     console.print(shown(paragraphs(told)[0]), markup=False, highlight=False)

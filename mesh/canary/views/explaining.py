@@ -153,7 +153,7 @@ def _evidence(told: Story) -> str:
             f" With {100 * (1 - alpha):g} % confidence the error rate of {new} is {_above(told, low, high)}."
         )
     if told.verdict == "promoted" and "policy" not in told.reason and not told.commanded_to("promote"):
-        said += f" More than {words.points(last.margin)} above {old} is ruled out, as was asked for before."
+        said += f" A promotion has to rule out {words.points(last.margin)} or more, and this is done."
     return said
 
 

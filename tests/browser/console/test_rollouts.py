@@ -52,8 +52,10 @@ async def test_runs_are_listed_the_newest_first(screen: Screen) -> None:
     await screen.page.wait_for_url(f"**/canary/runs/{RUNS['promoted']}")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", list(RUNS))
+@pytest.mark.parametrize(
+    ("name", "scheme"),
+    [(name, "light") for name in RUNS] + [(name, "dark") for name in ("rolled_back", "overwritten")],
+)
 async def test_a_run_is_drawn_and_said(screen: Screen, name: str, scheme: Literal["light", "dark"]) -> None:
     await screen.page.emulate_media(color_scheme=scheme)
     await screen.open(f"/canary/runs/{RUNS[name]}")
@@ -112,6 +114,7 @@ async def test_a_run_that_is_none_or_damaged_is_said(screen: Screen, runs: Path)
         )
         await screen.open("/canary/runs/20261126-150000-0a1b")
         await expect(screen.page.locator(".away")).to_contain_text("cannot be read")
-        assert httpx.get(f"{screen.url}/canary/runs/none").status_code == 404
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"{screen.url}/canary/runs/none")).status_code == 404
     finally:
         path.unlink()

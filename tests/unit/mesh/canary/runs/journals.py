@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from msgspec import structs
 
 from mesh.canary.decision import Decider, Decision
 from mesh.canary.model import ArmSample, Observation, PodSample
@@ -230,3 +231,10 @@ def written(path: Path, happened: list[Event]) -> Path:
     finally:
         journal.close()
     return path
+
+
+def dry(began: Event) -> Event:
+    """The same beginning of a run that writes no weight."""
+    assert isinstance(began, Began)
+    spec = structs.replace(began.rollout.spec, dry_run=True)
+    return structs.replace(began, rollout=structs.replace(began.rollout, spec=spec))
