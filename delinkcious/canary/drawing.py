@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
+from textwrap import wrap
 
 from rich.console import Group
 from rich.text import Text
@@ -15,10 +16,11 @@ from mesh.canary.engine import HOLD_WEALTH
 from mesh.canary.model import PodSample
 from mesh.canary.views import words
 from mesh.canary.views.story import Story
-from mesh.canary.views.waiting import eta_s, silence, waiting
+from mesh.canary.views.waiting import silence, waiting
 
-# The plot of the evidence: from a hundredth to a thousand, two lines for each ten times as much, one where there is little room.
-LOWEST, HIGHEST = -1, 3
+# The plot of the evidence begins at a tenth and ends ten times above the rollback: so many decades. Each has
+# two lines where there is room.
+LOWEST = -1
 AXIS, NAMES = 7, 14
 NAMED_COLUMNS = 60
 EVENTS, LEAST_EVENTS = 6, 2
@@ -39,16 +41,18 @@ def screen(told: Story, now: float, width: int, height: int = TALL_LINES) -> Gro
         *_evidence(told, width, density=2 if height >= TALL_LINES else 1),
         Text(),
     ]
-    return Group(*parts, *_events(told, min(EVENTS, max(LEAST_EVENTS, height - len(parts) - 3))))
+    room = height - 1 - sum(_lines(part, width) for part in parts)
+    events = list(islice(_events(told), EVENTS))
+    while len(events) > LEAST_EVENTS and sum(_lines(event, width) for event in events) > room:
+        events.pop()
+    return Group(*parts, *reversed(events))
 
 
 def _head(told: Story, now: float) -> Text:
     until = told.last_at if told.ended else max(now, told.last_at)
-    eta = eta_s(told, now)
-    left = f" · about {words.took(eta)} more" if eta is not None else ""
     return Text.assemble(
         (f"{told.service} {told.canary}", "bold"),
-        f" beside {told.stable} · {words.took(until - told.began.at)}{left} · {shown(told.name)}",
+        f" beside {told.stable} · {words.took(until - told.began.at)} · {shown(told.name)}",
     )
 
 
@@ -124,25 +128,28 @@ def _plot(
     values: Sequence[float], rollback_at: float, columns: int, density: int, *, named: bool
 ) -> Iterator[Text]:
     """Dots at the logarithms of the values, lines where the weight is held and where it is rolled back."""
-    columns = max(4, columns)
+    columns, highest = max(4, columns), math.ceil(math.log10(rollback_at)) + 1
+
+    def row_of(value: float) -> int:
+        exponent = math.log10(value) if value > 0 else LOWEST
+        return round(density * min(max(exponent, LOWEST), highest))
+
     seen = binned(values, columns)
-    heights = [_row(seen[column * len(seen) // columns], density) for column in range(columns) if seen]
-    lines = {
-        _row(HOLD_WEALTH, density): ("held", "yellow"),
-        _row(rollback_at, density): ("rolled back", "red"),
-    }
-    for row in range(density * HIGHEST, density * LOWEST - 1, -1):
+    heights = [row_of(seen[column * len(seen) // columns]) for column in range(columns) if seen]
+    lines = {row_of(HOLD_WEALTH): ("held", "yellow"), row_of(rollback_at): ("rolled back", "red")}
+    for row in range(density * highest, density * LOWEST - 1, -1):
         name, style = lines.get(row, ("", ""))
         label = f"{10 ** (row // density):g}" if row % density == 0 else ""
-        made = Text.assemble((f"{label:>{AXIS - 2}} {'┤' if label else '│'}", "dim"))
-        cells = ["●" if height == row else " " for height in heights] or [" "] * columns
-        for cell, group in groupby(cells):
-            length = len(list(group))
-            made.append(
-                cell * length if cell != " " or not name else "╌" * length, "" if cell != " " else style
-            )
-        made.append(f" {name}" if named and name else "", style)
-        yield made
+        yield _plotted(label, [height == row for height in heights] or [False] * columns, name, style, named)
+
+
+def _plotted(label: str, dots: Sequence[bool], name: str, style: str, named: bool) -> Text:
+    made = Text.assemble((f"{label:>{AXIS - 2}} {'┤' if label else '│'}", "dim"))
+    for dot, group in groupby(dots):
+        length = len(list(group))
+        made.append(("●" if dot else "╌" if name else " ") * length, "" if dot else style)
+    made.append(f" {name}" if named and name else "", style)
+    return made
 
 
 def binned(values: Sequence[float], columns: int) -> list[float]:
@@ -151,12 +158,12 @@ def binned(values: Sequence[float], columns: int) -> list[float]:
     return [max(values[start : start + size]) for start in range(0, len(values), size)]
 
 
-def _row(value: float, density: int) -> int:
-    exponent = math.log10(value) if value > 0 else LOWEST
-    return round(density * min(max(exponent, LOWEST), HIGHEST))
-
-
-def _events(told: Story, most: int) -> Iterator[Text]:
-    last = list(islice(reversed(told.notes), most))
-    for note in reversed(last):
+def _events(told: Story) -> Iterator[Text]:
+    """The newest first."""
+    for note in reversed(told.notes):
         yield Text.assemble((f"{words.clock(note.at)}  ", "dim"), (shown(note.text), STYLES[note.tone]))
+
+
+def _lines(text: Text, width: int) -> int:
+    """As many as it is broken into."""
+    return sum(max(1, len(wrap(line, width))) for line in text.plain.split("\n"))
