@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "news": ("news", "news", "Show your news; build timelines anew."),
     "checker": ("checker", "checker", "Look after the link checker."),
     "mesh": ("mesh", "mesh", "Run Kubernetes manifests and Istio YAML on this machine."),
+    "canary": ("canary", "canary", "Roll a new version out by evidence, and watch it."),
     "trace": ("trace", "trace", "Show what a request's time was spent on, as a tree."),
     "fault": ("fault", "fault", "Break the local installation on purpose, and see which alert tells."),
     "events": ("events", "events", "Look after the events between services."),

@@ -12,7 +12,7 @@ from mesh.console import assets
 from mesh.console.deps import open_deps
 from mesh.console.guard import Guard
 from mesh.console.page import not_found, page
-from mesh.console.pages import alerts, config, logs, topology, traces
+from mesh.console.pages import alerts, canary, config, logs, topology, traces
 from mesh.console.settings import Settings
 
 
@@ -35,6 +35,10 @@ def create(settings: Settings) -> Starlette:
             page("/alerts/", alerts.show),
             page("/alerts/live", alerts.live),
             page("/alerts/runbooks/{name}", alerts.runbook),
+            page("/canary/", canary.show),
+            page("/canary/live", canary.live),
+            page("/canary/runs/{run}", canary.one),
+            page("/canary/runs/{run}/live", canary.one_live),
             page("/config/", config.show),
             assets.ROUTE,
         ],

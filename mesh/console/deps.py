@@ -12,6 +12,7 @@ import aiohttp
 from mesh.console.control import Control, open_control
 from mesh.console.events import Streams
 from mesh.console.metrics.scraping import Scraper
+from mesh.console.rollouts.looking import Rollouts
 from mesh.console.settings import Settings
 from mesh.console.tools import Tools
 from mesh.console.watcher import Watcher
@@ -26,6 +27,7 @@ class Deps:
     streams: Streams
     tools: Tools
     session: aiohttp.ClientSession
+    rollouts: Rollouts
 
 
 @asynccontextmanager
@@ -38,7 +40,8 @@ async def open_deps(settings: Settings) -> AsyncIterator[Deps]:
         streams = Streams()
         watching = asyncio.create_task(watcher.run(), name="watcher")
         try:
-            yield Deps(settings, control, watcher, streams, Tools(control, session), session)
+            rollouts = Rollouts(State(settings.state).folder)
+            yield Deps(settings, control, watcher, streams, Tools(control, session), session, rollouts)
         finally:
             streams.stop()
             watching.cancel()

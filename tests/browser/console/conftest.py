@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -90,8 +91,14 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="session")
 def console(mesh: Running) -> Iterator[str]:
+    """The address of the console of that mesh."""
+    with served(Settings(state=mesh.state.folder, host="127.0.0.1", checkout=mesh.files)) as url:
+        yield url
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[str]:
     """The address of a console that runs in a thread of its own, as a process would."""
-    settings = Settings(state=mesh.state.folder, host="127.0.0.1", checkout=mesh.files)
     config = uvicorn.Config(create(settings), port=0, log_level="warning", ws="none", log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))

@@ -1,0 +1,22 @@
+"""`delinkcious canary`: take a new version on by evidence, and see how that goes."""
+
+from __future__ import annotations
+
+import click
+
+from delinkcious.commands import canary_show
+
+
+@click.group()
+def canary() -> None:
+    """Roll a new version out step by step, by evidence; watch it, and see why it ended so."""
+
+
+for verb in (
+    canary_show.status,
+    canary_show.watch,
+    canary_show.history,
+    canary_show.explain,
+    canary_show.replay,
+):
+    canary.add_command(verb)

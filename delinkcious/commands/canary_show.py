@@ -1,0 +1,170 @@
+"""The verbs of `delinkcious canary` that read a run's journal: status, watch, history, explain, replay."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import msgspec
+
+from delinkcious.asking import INTERRUPTED, output_option
+from delinkcious.canary import finding, listing, watching
+from delinkcious.canary.drawing import screen
+from delinkcious.canary.replaying import Replayed
+from delinkcious.canary.replaying import replay as replayed
+from delinkcious.terminal import console, shown
+from mesh.canary.runs.folder import FolderError
+from mesh.canary.views.explaining import paragraphs
+from mesh.canary.views.following import NotAJournal, read
+from mesh.canary.views.summary import summary
+
+NEWEST = 20
+
+state_option = click.option(
+    "--state", type=click.Path(path_type=Path), help="The local installation's folder [default: .delinkcious]"
+)
+
+
+@contextmanager
+def clearly() -> Iterator[None]:
+    """Whatever cannot be found or read becomes one sentence."""
+    try:
+        yield
+    except (FolderError, LookupError, NotAJournal) as error:
+        raise click.ClickException(shown(str(error))) from None
+
+
+@click.command()
+@click.argument("name", metavar="[RUN|SERVICE|FILE]", required=False)
+@output_option
+@state_option
+def status(name: str | None, output: str, state: Path | None) -> None:
+    """Show where a run stands; without a name all that go on, or the last one."""
+    with clearly():
+        going = [] if name else finding.folder(state).unfinished()
+        if len(going) > 1:
+            _list(listing.rows(going), output)
+            return
+        told = read(finding.journal(name, state))
+    if output == "json":
+        click.echo(msgspec.json.encode(summary(told, time.time())))
+        return
+    printed = console()
+    now = told.last_at if told.ended else time.time()
+    printed.print(screen(told, now, min(printed.width, 100)))
+
+
+@click.command()
+@click.argument("name", metavar="[RUN|SERVICE|FILE]", required=False)
+@output_option
+@state_option
+def watch(name: str | None, output: str, state: Path | None) -> None:
+    """Follow a run until it ends; without a name the newest that goes on.
+
+    On a terminal it is a picture, elsewhere a line for each change, with -o json each event as the journal
+    has it. Ctrl-C ends watching only, never the run.
+
+    Exits with 0 when the version was promoted, 1 when it was rolled back or a person aborted the run, 3 when
+    it ended without a verdict, 130 after Ctrl-C.
+    """
+    try:
+        with clearly():
+            path = watching.found(lambda: finding.journal(name, state), FolderError)
+            code = watching.watch(path, output, console())
+    except KeyboardInterrupt:
+        click.echo("The run goes on.", err=True)
+        sys.exit(INTERRUPTED)
+    sys.exit(code)
+
+
+@click.command()
+@click.argument("service", required=False)
+@click.option(
+    "-n",
+    "--last",
+    type=click.IntRange(min=1),
+    default=NEWEST,
+    show_default=True,
+    help="Only so many, the newest.",
+)
+@output_option
+@state_option
+def history(service: str | None, last: int, output: str, state: Path | None) -> None:
+    """List runs, the newest last: how they ended, what they saw, what they cost."""
+    with clearly():
+        runs = [run for run in finding.folder(state).runs() if service in (None, run.parent.name)]
+        if not runs and service is not None:
+            raise FolderError(f"no service with runs is called {service!r}")
+    if not runs and output == "text":
+        click.echo("There is no run yet: `delinkcious canary start` begins one.")
+        return
+    _list(listing.rows(runs[-last:]), output)
+
+
+@click.command()
+@click.argument("name", metavar="RUN|SERVICE|FILE")
+@output_option
+@state_option
+def explain(name: str, output: str, state: Path | None) -> None:
+    """Say in words why a run ended so, or where it stands; a journal may come from another machine."""
+    with clearly():
+        told = read(finding.journal(name, state))
+    said = paragraphs(told, time.time())
+    if output == "json":
+        about = msgspec.to_builtins(summary(told, time.time()))
+        click.echo(json.dumps({**about, "paragraphs": said}))
+        return
+    printed = console()
+    printed.width = min(printed.width, 100) if printed.is_terminal else printed.width
+    for number, paragraph in enumerate(said):
+        if number:
+            printed.print()
+        printed.print(shown(paragraph), markup=False, highlight=False)
+
+
+@click.command()
+@click.argument("name", metavar="RUN|SERVICE|FILE")
+@click.option(
+    "--restart-every",
+    type=click.IntRange(min=1),
+    metavar="EVENTS",
+    help="Write the decider down and read it again before every so many events.",
+)
+@output_option
+@state_option
+def replay(name: str, restart_every: int | None, output: str, state: Path | None) -> None:
+    """Decide a run anew from what was recorded, and compare every decision, bit for bit.
+
+    Exits with 1 when one differs.
+    """
+    with clearly():
+        found = replayed(finding.journal(name, state), restart_every=restart_every)
+    if output == "json":
+        click.echo(msgspec.json.encode({**msgspec.to_builtins(found), "identical": found.identical}))
+    else:
+        click.echo(shown(_compared(found)))
+    sys.exit(0 if found.identical else 1)
+
+
+def _compared(found: Replayed) -> str:
+    restarts = f", over {found.restarts} restarts" if found.restarts else ""
+    if found.first is None:
+        return f"{found.decisions} decisions, all identical{restarts}"
+    first = found.first
+    return (
+        f"{found.differing} of {found.decisions} decisions differ{restarts}; the first at event "
+        f"{first.event}: {first.field} is recorded as {first.recorded!r} and is {first.replayed!r} anew"
+    )
+
+
+def _list(found: list[listing.Row], output: str) -> None:
+    if output == "json":
+        click.echo(json.dumps([listing.plain(row) for row in found]))
+        return
+    printed = console()
+    printed.print(listing.table(found, printed))

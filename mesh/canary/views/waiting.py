@@ -1,0 +1,79 @@
+"""What a run waits for, and how much longer (pure)."""
+
+from __future__ import annotations
+
+from mesh.canary.model import Decision
+from mesh.canary.views import words
+from mesh.canary.views.story import Story
+
+QUIET_S = 60.0
+
+
+def waiting(told: Story, now: float) -> list[str]:
+    """Sentences without an end, the most telling first; none when the run has ended."""
+    if told.ended:
+        return []
+    found = []
+    if told.paused:
+        found.append(f"a person: {told.paused} (`delinkcious canary resume {told.service}` goes on)")
+    if told.ordered is not None:
+        verb, by = told.ordered
+        found.append(f"the {verb} that {by} asked for, which is next")
+    for span in told.closed:
+        why = f": {span.why}" if span.why else ""
+        found.append(f"gate {span.what}{why}, for {words.took(span.lasted(now))}")
+    if told.failed:
+        found.append(f"a scrape that works: {told.failed}")
+    found.extend(_stage(told, now))
+    return found
+
+
+def eta_s(told: Story, now: float) -> float | None:
+    """Seconds until a canary that is as good as stable is promoted, None where it is not on its way."""
+    if told.decision is None or told.stage != "stepping" or told.paused or told.closed or silence(told, now):
+        return None
+    eta = told.decision.eta_s
+    at = told.points[-1].at if told.points else told.last_at
+    return None if eta is None else max(0.0, eta - (now - at))
+
+
+def silence(told: Story, now: float) -> str:
+    """That nothing has been heard of a run for longer than it is ever quiet."""
+    silent = now - told.last_at
+    if (
+        told.stage not in ("stepping", "trying")
+        or silent < QUIET_S + 3 * told.spec.analysis.scrape_interval_s
+    ):
+        return ""
+    return f"nothing was written for {words.took(silent)}: the controller may not be running"
+
+
+def _stage(told: Story, now: float) -> list[str]:
+    since = now - told.entered_at
+    match told.stage:
+        case "preparing":
+            pods = [f"{name} with {words.counted(number, 'pod')}" for name, number in told.scaled.items()]
+            what = f"pods that are ready: {', '.join(pods)}" if pods else "its pods"
+            return [f"{what} (for {words.took(since)} of at most {words.took(told.spec.timeouts.ready_s)})"]
+        case "warming":
+            return [f"what stable is like (for {words.took(since)})"]
+        case "trying" if told.spec.header is not None:
+            name, left = told.spec.header.name, told.spec.header.for_s - since
+            return [f"requests with the header {name}, {words.took(left)} more"]
+        case "stepping" if told.decision is not None and not told.paused:
+            return [_decision(told, told.decision, now)]
+        case "promoting":
+            return [f"{told.canary} to stay well with all requests (for {words.took(since)})"]
+        case "retreating":
+            return [f"{told.canary} to be without requests (for {words.took(since)})"]
+        case _:
+            return []
+
+
+def _decision(told: Story, decision: Decision, now: float) -> str:
+    wanted = round(100 * decision.weight)
+    if decision.phase == "progressing" and wanted != told.percent:
+        return f"the move from {told.percent} % to {wanted} %"
+    eta = eta_s(told, now)
+    when = f", about {words.took(eta)} more until promotion" if eta is not None else ""
+    return f"proof: {decision.reason}{when}"

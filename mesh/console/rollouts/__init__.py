@@ -1,0 +1,1 @@
+"""Rollouts on the console: `looking` reads their journals, `plots` draws one (pure)."""
