@@ -66,7 +66,7 @@ class Living(World):
     """A world whose clock is this machine's."""
 
     def __init__(self, **fields: Any) -> None:
-        super().__init__(rps=2000.0, now=time.time(), **fields)
+        super().__init__(rps=20_000.0, now=time.time(), starts_in_s=0.05, **fields)
         self.ready_at = dict.fromkeys(self.ready_at, time.time() - 3600)
 
     async def live(self) -> None:
@@ -76,7 +76,7 @@ class Living(World):
 
 
 async def start(folder: Path, world: World, **spec: Any) -> Path:
-    asked = rollout(analysis=QUICK, timeouts={"drainS": 0.2}, steps=[25, 50], **spec)
+    asked = rollout(analysis=QUICK, timeouts={"drainS": 0.2}, steps=[50], **spec)
     return (await asyncio.to_thread(Driven, folder, world, asked)).path
 
 
@@ -122,7 +122,7 @@ async def test_gates_are_asked_again_until_they_open(tmp_path: Path, hooks: List
     world = Living()
     gates = [
         {"type": "webhook", "name": "hook", "at": "start", "url": f"{hooks.url}/hook"},
-        {"type": "query", "name": "ok", "at": "step", "expression": "up"},
+        {"type": "query", "name": "ok", "at": "promotion", "expression": "up"},
     ]
     path = await start(tmp_path, world, gates=gates)
     async with working(tmp_path, world, hooks.url):

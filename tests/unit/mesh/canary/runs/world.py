@@ -100,6 +100,7 @@ class World:
     replicas: dict[str, int] = field(default_factory=lambda: {"links-v1": 3})
     made: dict[str, Json] = field(default_factory=lambda: {"links-v1": deployment("links-v1", "v1", 3)})
     ready_at: dict[str, float] = field(default_factory=lambda: {"links-v1": BEGAN_AT - 3600})
+    starts_in_s: float = START_S
     never_ready: bool = False
     lost_split: bool = False
     away: bool = False
@@ -155,12 +156,12 @@ class World:
         name = body["metadata"]["name"]
         self.made[name] = copy.deepcopy(body)
         self.replicas.setdefault(name, body["spec"]["replicas"])
-        self.ready_at.setdefault(name, self.now + START_S)
+        self.ready_at.setdefault(name, self.now + self.starts_in_s)
 
     async def scale(self, deployment: str, replicas: int) -> None:
         self.called()
         if replicas > self.replicas.get(deployment, 0):
-            self.ready_at[deployment] = self.now + START_S
+            self.ready_at[deployment] = self.now + self.starts_in_s
         self.replicas[deployment] = replicas
 
     async def pods(self, labels: Mapping[str, str]) -> list[Pod]:
