@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -230,6 +231,24 @@ def test_requests_with_a_header_come_first_and_prove_nothing(tmp_path: Path) -> 
     run.until(lambda run: run.stage == "stepping" and run.percent > 0)
     assert len(world.body["spec"]["http"]) == 1
     assert run.to_the_end().verdict == "promoted"
+
+
+@pytest.mark.parametrize(
+    ("cookies", "matches"),
+    [
+        ("beta=on", True),
+        ("a=b; beta=on; c=d", True),
+        ("a=b;beta=on", True),
+        ("beta=only", False),
+        ("alphabeta=on", False),
+        ("beta=off", False),
+    ],
+)
+def test_a_cookie_is_found_among_others(cookies: str, matches: bool) -> None:
+    trial = rollout(cookie={"name": "beta", "value": "on"}).spec.trial
+    assert trial is not None
+    regex = trial.match()["headers"]["cookie"]["regex"]
+    assert bool(re.fullmatch(regex, cookies)) is matches
 
 
 def test_a_dry_run_decides_and_does_nothing(tmp_path: Path) -> None:
