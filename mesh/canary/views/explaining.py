@@ -9,7 +9,7 @@ from mesh.canary.model import PodSample
 from mesh.canary.runs.journal import Event
 from mesh.canary.views import words
 from mesh.canary.views.story import NOTHING, Span, Step, Story, story
-from mesh.canary.views.waiting import waiting
+from mesh.canary.views.waiting import silence, waiting
 
 # A gate that held for less is no part of the story.
 HELD_S = 1.0
@@ -48,9 +48,12 @@ def _end(told: Story, now: float) -> str:
     if not told.ended:
         where = words.STAGES[told.stage]
         wait = "; ".join(waiting(told, now))
+        quiet = silence(told, now)
         return (
             f"The rollout of {told.service} {new} goes on, for {after} now. {where[:1].upper()}{where[1:]}; "
-            f"{new} gets {told.percent} % of the requests." + (f" It waits for {wait}." if wait else "")
+            f"{new} gets {told.percent} % of the requests."
+            + (f" It waits for {wait}." if wait else "")
+            + (f" {_sentence(quiet)}" if quiet else "")
         )
     why = _stop(told.reason)
     match told.verdict:
