@@ -32,8 +32,8 @@ def test_a_line_that_is_too_long_is_damage_and_nothing_is_cut_off(
     path = journals.write(tmp_path, "promoted")
     whole = path.read_bytes()
     monkeypatch.setattr(journal, "MAX_LINE_BYTES", 1_000)
-    with pytest.raises(DamagedJournal, match=":5: .*too long"):
+    with pytest.raises(DamagedJournal, match=r":5: .*too long"):
         list(journal.events(path))
-    with pytest.raises(DamagedJournal, match=":5: .*too long"):
+    with pytest.raises(DamagedJournal, match=r":5: .*too long"):
         Journal(path)
     assert path.read_bytes() == whole
