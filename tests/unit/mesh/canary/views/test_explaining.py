@@ -94,6 +94,7 @@ def test_foreign_weights_and_a_replaced_pod_are_told() -> None:
     assert (
         "Somebody else changed the weights 2 times, to 50 % for the canary and 50 % for the canary." in text
     )
+    assert text.count("5 % for ") == 2  # that is 25 % as well: a share written again is told once
     assert "It was paused for" in text
     assert "(the weights were overwritten twice)" in text
     happened = journals.events("running")
