@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from delinkcious import console, edge
+from delinkcious import console, edge, rollouts
 from delinkcious.secrets import LocalSecrets, Manifest, addresses, secret
 from delinkcious.stores.nats import OPERATOR, Nats
 from delinkcious.stores.postgres import ADMIN, Postgres
@@ -36,6 +36,7 @@ WITH_REDIS = ("news",)
 MONITOR = "monitoring"  # who may look at the numbers of the stores, and at nothing else
 MANIFESTS = Path("helm") / "local.yaml"
 POLICY = Path("mesh") / "istio"
+SPLITS = Path("mesh") / "splits"
 GATEWAY = "ingressgateway"
 OBSERVABILITY = "observability"
 LOOKING = {"jaeger": "traces", "prometheus": "metrics"}  # what people open
@@ -74,8 +75,8 @@ def make_mesh(checkout: Path, folder: Path, report: Callable[[str], None]) -> Me
         return _yaml([*secrets.manifests(), _public_certificate(folder, hosts), _monitoring(secrets, rooms)])
 
     processes = [_database(secrets, own_secrets), _broker(secrets), _redis(secrets)]
-    processes.append(console.companion(checkout, folder))
-    sources = [checkout / MANIFESTS, checkout / POLICY]
+    processes += [console.companion(checkout, folder), rollouts.companion(folder)]
+    sources = [checkout / MANIFESTS, checkout / POLICY, checkout / SPLITS]
     options = Options(locate=finding.locate)
     made.append(Mesh(folder, sources, processes=processes, report=report, options=options))
     return made[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from delinkcious.commands import canary_show
+from delinkcious.commands import canary_change, canary_show
 
 
 @click.group()
@@ -13,10 +13,16 @@ def canary() -> None:
 
 
 for verb in (
+    canary_change.start,
     canary_show.status,
     canary_show.watch,
     canary_show.history,
     canary_show.explain,
     canary_show.replay,
+    canary_change.approve,
+    canary_change.pause,
+    canary_change.resume,
+    canary_change.abort,
+    canary_change.promote,
 ):
     canary.add_command(verb)

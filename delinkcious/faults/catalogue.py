@@ -149,7 +149,7 @@ _FAULTS = (
         does="PostgreSQL's processes that serve links are stopped for a second, again and again.",
         action=Stuttering(backends("links")),
         alerts=("DatabaseSlow",),
-        within_s=75,
+        within_s=150,
         pages=("LatencyBurn links",),
         trail=Trail(LINKS, "links"),
     ),

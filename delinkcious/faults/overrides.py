@@ -99,7 +99,7 @@ def injected(service: str, fault: Mapping[str, object]) -> Applied:
     key = ("VirtualService", "delinkcious", f"{service}-routes")
 
     def make(site: Site) -> list[Json]:
-        found = _written(site, local.POLICY / f"{service}.yaml", key)
+        found = _written(site, local.SPLITS / f"{service}.yaml", key)
         for route in found["spec"]["http"]:
             route["fault"] = dict(fault)
         return [found]

@@ -39,6 +39,16 @@ class Decider:
         """The decision in force; before any observation the first weight."""
         return self._decision
 
+    @property
+    def at_last_step(self) -> bool:
+        """Whether the next proof is the promotion's."""
+        return int(self._state.step[0]) == len(self._plan.steps) - 1
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """The ladder of the canary's shares."""
+        return self._plan.steps
+
     def observe(self, observation: Observation | None) -> Decision:
         """Take in one scrape, None if it failed, and decide. The same `at` twice changes nothing.
 

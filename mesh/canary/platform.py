@@ -31,9 +31,13 @@ class Stored:
 
 @dataclass(frozen=True)
 class Pod:
-    """`ready` means that the mesh sends it requests; `ready_at` is since when, in Unix seconds."""
+    """`ready` means that the mesh sends it requests; `ready_at` is since when, in Unix seconds.
+
+    `deployment` is the one it belongs to.
+    """
 
     name: str
+    deployment: str
     ready: bool
     ready_at: float | None
     restarts: int
@@ -49,8 +53,8 @@ class Platform(Protocol):
     async def write_virtual_service(self, body: Json, version: str) -> Stored:
         """Put it in force on every proxy, if it still has that version. Raises Conflict."""
 
-    async def deployment(self, name: str) -> Stored | None:
-        """The Deployment of that name, None where there is none."""
+    async def deployments(self, labels: Mapping[str, str]) -> list[Stored]:
+        """Those whose pods have all of these labels."""
 
     async def apply_deployment(self, body: Json) -> None:
         """Create it, or change what is there; its pods follow."""

@@ -88,7 +88,7 @@ def rotate_certificates(installation: Installation) -> None:
 
 
 def policy_of(installation: Installation, service: str) -> Policy:
-    file: Path = installation.checkout / "mesh" / "istio" / f"{service}.yaml"
+    file: Path = installation.checkout / "mesh" / "splits" / f"{service}.yaml"
     return Policy(installation, file, file.read_text())
 
 

@@ -60,7 +60,8 @@ class Installation:
         self.checkout = folder / "checkout"
         self.state = folder / "state"
         shutil.copytree(repository / "helm", self.checkout / "helm")
-        shutil.copytree(repository / "mesh" / "istio", self.checkout / "mesh" / "istio")
+        for name in ("istio", "splits"):
+            shutil.copytree(repository / "mesh" / name, self.checkout / "mesh" / name)
 
     def run(
         self, *arguments: str, cwd: Path | None = None, typed: str = "", env: Mapping[str, str] | None = None

@@ -39,7 +39,7 @@ def two_versions(installation: Installation) -> Iterator[None]:
 @pytest.fixture
 def policy(installation: Installation) -> Iterator[Policy]:
     """The file as it is, and as it was again after the test."""
-    file = installation.checkout / "mesh" / "istio" / "links.yaml"
+    file = installation.checkout / "mesh" / "splits" / "links.yaml"
     found = Policy(installation, file, file.read_text())
     yield found
     if file.read_text() != found.original:

@@ -38,8 +38,8 @@ class _Event(msgspec.Struct, frozen=True, tag_field="event", omit_defaults=True,
 class Began(_Event, tag="began", frozen=True, kw_only=True):
     """`stable` and `canary` are subsets with the roles they have in this run, `replicas` stable's pods.
 
-    `deployment` is the canary's, as it is applied, and None where it stands already; `revision` names what
-    its pods are made of, `changed` says how they differ from stable's.
+    `deployment` is the canary's, as it is applied, `base` the name of stable's; `revision` names what the
+    canary's pods are made of, `changed` says how they differ from stable's.
     """
 
     run: str
@@ -49,8 +49,14 @@ class Began(_Event, tag="began", frozen=True, kw_only=True):
     canary: str
     replicas: int
     revision: str
+    base: str
+    deployment: dict[str, Any]
     changed: tuple[str, ...] = ()
-    deployment: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The canary's Deployment."""
+        return str(self.deployment["metadata"]["name"])
 
 
 class Entered(_Event, tag="entered", frozen=True, kw_only=True):

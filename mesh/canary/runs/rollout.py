@@ -133,7 +133,7 @@ Gate = Manual | Webhook | Query | Window
 
 
 class Spec(_Strict, frozen=True, kw_only=True):
-    """`service` is the Service, its app label, and the first part of its Deployments' names (`links-v1`)."""
+    """`service` is the Service and the `app` label of its pods; their `version` is the subset."""
 
     service: Name
     virtual_service: Name | None = None
@@ -168,7 +168,8 @@ class Spec(_Strict, frozen=True, kw_only=True):
         return self.virtual_service or f"{self.service}-routes"
 
     def deployment(self, subset: str) -> str:
-        return f"{self.service}-{subset}"
+        """The Deployment that a run makes for its canary: never one that a chart renders."""
+        return f"{self.service}-{subset}-rollout"
 
     def settings(self, expected_rps: float | None = None) -> Settings:
         """What the decision is made by. Raises ValueError."""

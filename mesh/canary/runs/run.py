@@ -76,6 +76,7 @@ class Run:
     decider: Decider | None = None
     decision: Decision | None = None
     failed: str = ""
+    scraped_at: float = 0.0
     traffic: Traffic | None = None
     written_at: float = 0.0
     overwritten: int = 0
@@ -150,6 +151,7 @@ class Run:
         self.failed = event.failed
         observation = event.observation
         if observation is not None:
+            self.scraped_at = observation.at
             for name, pod in observation.canary.pods.items():
                 self.pods[name] = _sum(self.pods.get(name, PodSample(0, 0)), pod)
             arms = (observation.stable, observation.canary)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,18 @@ class Word:
 Words = Mapping[Key, Word]
 
 
+def bare(resource: Resource) -> Resource:
+    """Without the version under which somebody has read it."""
+    metadata = dict(resource.body["metadata"])
+    if metadata.pop("resourceVersion", None) is None:
+        return resource
+    return replace(resource, body={**resource.body, "metadata": metadata})
+
+
 def digest(resource: Resource | None) -> str | None:
     if resource is None:
         return None
-    text = json.dumps([resource.api_version, resource.body], sort_keys=True, default=str)
+    text = json.dumps([resource.api_version, bare(resource).body], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

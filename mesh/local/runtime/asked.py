@@ -29,11 +29,25 @@ class Documents(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Target(msgspec.Struct, forbid_unknown_fields=True):
-    """A Deployment to scale or restart."""
+    """A Deployment to scale or restart; whether the answer is to wait for its pods."""
 
     namespace: str
     name: str
     replicas: int | None = None
+    wait: bool = True
+
+
+class Pod(msgspec.Struct, forbid_unknown_fields=True):
+    """A pod to be replaced."""
+
+    namespace: str
+    name: str
+
+
+class Process(msgspec.Struct, forbid_unknown_fields=True):
+    """A process beside the Pods."""
+
+    name: str
 
 
 class Keys(msgspec.Struct, forbid_unknown_fields=True):

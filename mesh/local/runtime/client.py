@@ -8,7 +8,7 @@ import socket
 from typing import Any
 from urllib.parse import urlencode
 
-from mesh.local.runtime.errors import MeshError, MeshNotRunning
+from mesh.local.runtime.errors import Conflict, MeshError, MeshNotRunning
 from mesh.local.runtime.state import State
 
 SHOWN_WITHIN_S = 10.0
@@ -33,7 +33,10 @@ class _Connection(http.client.HTTPConnection):
 
 
 class Client:
-    """Asks the supervisor of a state folder. Raises MeshError with its words, MeshNotRunning without it."""
+    """Asks the supervisor of a state folder. Raises MeshError with its words, MeshNotRunning without it.
+
+    Its words may be a Conflict: what was to be written has changed since it was read.
+    """
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -63,5 +66,5 @@ class Client:
         finally:
             connection.close()
         if answer.status != 200:
-            raise MeshError(told["error"])
+            raise (Conflict if told.get("reason") == Conflict.__name__ else MeshError)(told["error"])
         return told

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mesh.local.runtime.container import Container, Definition, Report
+from mesh.local.runtime.container import Container, Definition, Report, RestartPolicy, Start
 from mesh.local.runtime.errors import NotReady
 from mesh.local.runtime.probes import Action, Probe, Probes
-from mesh.local.runtime.process import Command, last_lines
+from mesh.local.runtime.process import Command, Process, last_lines
 
 LAST_LINES = 20
 
@@ -32,7 +32,9 @@ class ProcessSpec:
     `prepare` runs in a thread before the start (make a data folder), `ready` says whether it serves,
     `started` runs once it does (make databases), `resources` is YAML that joins the configuration
     (a Secret with its address). It is restarted when it dies; Pods start when all are ready that are not
-    `last`: those start behind everything, and nobody waits for them.
+    `last`: those start behind everything, and nobody waits for them. One that is `on_demand` starts when it
+    is asked for, and again until it has ended with exit code 0; nobody waits for it either, and there is no
+    `started` for it.
     """
 
     name: str
@@ -46,6 +48,7 @@ class ProcessSpec:
     grace_s: float = 20.0
     ready_within_s: float = 60.0
     last: bool = False
+    on_demand: bool = False
 
 
 class Companion:
@@ -85,19 +88,7 @@ class Companion:
     async def start(self) -> None:
         """Start it and wait until it serves. Raises NotReady with the last lines of its log."""
         spec, room = self.spec, self.room
-        env = {**self._inherited, **spec.env}
-        command = Command(tuple(spec.command(room)), env, room.folder, room.log, self._state)
-        readiness = Probe(Action(), period_s=1, timeout_s=5)
-        definition = Definition(
-            spec.name,
-            command,
-            Probes(readiness=readiness),
-            "Always",
-            self._attempt,
-            grace_s=spec.grace_s,
-            stop_signal=spec.stop_signal,
-        )
-        self.container = Container(definition, self._noticed, self._report)
+        self.container = self._contained("Always", Process.start)
         self._task = asyncio.create_task(self.container.run(), name=f"process {spec.name}")
         try:
             async with asyncio.timeout(spec.ready_within_s):
@@ -109,9 +100,25 @@ class Companion:
             await spec.started(room)
 
     async def stop(self) -> None:
-        if self.container is not None and self._task is not None:
-            await self.container.stop()
-            await self._task
+        if (task := self._task) is not None:
+            if self.container is not None:
+                await self.container.stop()
+            await task
+
+    def _contained(self, restart: RestartPolicy, start: Start) -> Container:
+        spec, room = self.spec, self.room
+        env = {**self._inherited, **spec.env}
+        definition = Definition(
+            spec.name,
+            Command(tuple(spec.command(room)), env, room.folder, room.log, self._state),
+            Probes(readiness=Probe(Action(), period_s=1, timeout_s=5)),
+            restart,
+            self._attempt,
+            grace_s=spec.grace_s,
+            stop_signal=spec.stop_signal,
+            start=start,
+        )
+        return Container(definition, self._noticed, self._report)
 
     def _noticed(self) -> None:
         if self.container is not None and self.container.ready:

@@ -7,29 +7,24 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
-from mesh.local.model import Finding, InvalidConfig
-from mesh.local.runtime import asked, explaining, held, rolling, rotating, views
+from mesh.local.runtime import asked, explaining, held, on_demand, rolling, rotating, versions, views
+from mesh.local.runtime.answers import answering
 from mesh.local.runtime.applied import Key
-from mesh.local.runtime.errors import DeliveryFailed, MeshError, NotFound, NotReady, Unanswered
+from mesh.local.runtime.errors import MeshError, NotFound, NotReady
 from mesh.local.runtime.topology import topology
 from mesh.local.runtime.transaction import Outcome
 
 if TYPE_CHECKING:
     from mesh.local.runtime.mesh import Mesh
-
-
-STATUS: dict[type[MeshError], int] = {NotFound: 404, NotReady: 409, DeliveryFailed: 502, Unanswered: 504}
 
 
 class _Server(uvicorn.Server):
@@ -67,19 +62,23 @@ class Control:
         get, post = ["GET"], ["POST"]
         return Starlette(
             routes=[
-                Route("/status", _answering(self._status), methods=get),
-                Route("/get/{what}", _answering(self._get), methods=get),
-                Route("/topology", _answering(self._topology), methods=get),
-                Route("/origins", _answering(self._origins), methods=get),
-                Route("/explain", _answering(self._explain), methods=post),
-                Route("/apply", _answering(self._apply), methods=post),
-                Route("/delete", _answering(self._delete), methods=post),
-                Route("/reset", _answering(self._reset), methods=post),
-                Route("/rollout", _answering(self._rollout), methods=post),
-                Route("/scale", _answering(self._scale), methods=post),
-                Route("/restart", _answering(self._restart), methods=post),
-                Route("/rotate", _answering(self._rotate), methods=post),
-                Route("/stop", _answering(self._stop), methods=post),
+                Route("/status", answering(self._status), methods=get),
+                Route("/get/{what}", answering(self._get), methods=get),
+                Route("/object", answering(self._object), methods=get),
+                Route("/objects", answering(self._objects), methods=get),
+                Route("/topology", answering(self._topology), methods=get),
+                Route("/origins", answering(self._origins), methods=get),
+                Route("/explain", answering(self._explain), methods=post),
+                Route("/apply", answering(self._apply), methods=post),
+                Route("/delete", answering(self._delete), methods=post),
+                Route("/reset", answering(self._reset), methods=post),
+                Route("/rollout", answering(self._rollout), methods=post),
+                Route("/scale", answering(self._scale), methods=post),
+                Route("/restart", answering(self._restart), methods=post),
+                Route("/evict", answering(self._evict), methods=post),
+                Route("/start", answering(self._start), methods=post),
+                Route("/rotate", answering(self._rotate), methods=post),
+                Route("/stop", answering(self._stop), methods=post),
             ]
         )
 
@@ -120,6 +119,16 @@ class Control:
         if not self._mesh.up.is_set():
             raise NotReady("the mesh is still starting: " + "; ".join(self._mesh.waiting_for()))
 
+    async def _object(self, request: Request) -> Any:
+        self._demand_up()
+        kind, namespace, name = (request.query_params.get(part, "") for part in ("kind", "namespace", "name"))
+        return versions.found(self._mesh, (kind, namespace, name))
+
+    async def _objects(self, request: Request) -> Any:
+        self._demand_up()
+        kind, namespace = (request.query_params.get(part, "") for part in ("kind", "namespace"))
+        return versions.every(self._mesh, kind, namespace)
+
     async def _topology(self, _: Request) -> Any:
         self._demand_up()
         desired = self._mesh.desired
@@ -134,8 +143,9 @@ class Control:
         return explaining.answer(self._mesh, question)
 
     async def _apply(self, request: Request) -> Any:
-        spoken = await asked.resources_of(request)
-        return self._told(await self._mesh.transactions.apply(spoken))
+        spoken, expected = versions.parted(await asked.resources_of(request))
+        told = self._told(await self._mesh.transactions.apply(spoken, expected))
+        return {**told, "written": versions.written(spoken, expected, self._mesh.overrides.entries)}
 
     async def _delete(self, request: Request) -> Any:
         return self._told(await self._mesh.transactions.delete(await asked.resources_of(request)))
@@ -182,11 +192,22 @@ class Control:
         return await self._rolled_out(target)
 
     async def _rolled_out(self, target: asked.Target) -> Any:
-        """Make the next moves, and wait until the Deployment is as it should be."""
+        """Make the next moves, and wait, where that is wanted, until the Deployment is as it should be."""
         mesh = self._mesh
         mesh.controller.want(mesh.desired.config, mesh.overrides.entries)
         key = ("Deployment", target.namespace, target.name)
+        if not target.wait:
+            return {"rollingOut": rolling.shown(mesh, rolling.unfinished(mesh, [key]))}
         return {"ms": 1000 * await rolling.rolled_out(mesh, [key], asked.ROLLED_OUT_WITHIN_S)}
+
+    async def _evict(self, request: Request) -> Any:
+        pod = await asked.read(request, asked.Pod)
+        self._mesh.controller.replace(f"{pod.namespace}/{pod.name}")
+        return {}
+
+    async def _start(self, request: Request) -> Any:
+        wanted = await asked.read(request, asked.Process)
+        return {"started": on_demand.named(self._mesh.companions, wanted.name).ask()}
 
     async def _rotate(self, _: Request) -> Any:
         began = time.monotonic()
@@ -209,29 +230,3 @@ def _listen(path: Path) -> socket.socket:
         os.umask(mask)
     listener.listen(64)
     return listener
-
-
-def _answering(ask: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
-    """The one place where errors become answers."""
-
-    async def endpoint(request: Request) -> Response:
-        try:
-            return _json(200, await ask(request))
-        except InvalidConfig as error:
-            return _json(
-                422, {"error": str(error), "findings": [_finding(found) for found in error.findings]}
-            )
-        except msgspec.DecodeError as error:
-            return _json(400, {"error": str(error)})
-        except MeshError as error:
-            return _json(STATUS.get(type(error), 400), {"error": str(error)})
-
-    return endpoint
-
-
-def _json(status: int, body: Any) -> Response:
-    return Response(msgspec.json.encode(body), status, media_type="application/json")
-
-
-def _finding(found: Finding) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in found.__dataclass_fields__}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mesh.local.runtime import rollout
-from mesh.local.runtime.errors import DeliveryFailed, MeshError
+from mesh.local.runtime.errors import DeliveryFailed, MeshError, NotFound
 from mesh.local.runtime.jobs import JobRun
 from mesh.local.runtime.manifest import PodManifest, Refused, Workload, workloads
 from mesh.local.runtime.order import may_start
@@ -83,12 +83,29 @@ class Controller:
         late = self._began is not None and time.monotonic() - self._began >= PATIENCE_S
         return (workload.optional and late) or may_start(workload, self.wanted, self.done)
 
+    def replace(self, key: str) -> None:
+        """Let a Deployment make another pod instead of one, which ends once that is ready, if it is itself.
+
+        Raises NotFound, MeshError for the pod of a Job.
+        """
+        pod = self.pods.get(key)
+        if pod is None:
+            namespace, _, name = key.partition("/")
+            raise NotFound(f'pod "{name}" not found in namespace {namespace}')
+        if self._owners[key][0] != "Deployment":
+            raise MeshError(f"pod {key} is of a Job, which makes no other")
+        pod.unwanted = True
+        if pod.phase == "Failed":
+            self._remove(pod)
+        self.reconcile()
+
     def done(self, workload: Workload) -> bool:
         """Whether a Job has succeeded, or a Deployment is ready in its newest form."""
         if workload.resource.kind == "Job":
             run = self.jobs.get(workload.key)
             return run is not None and run.hash == workload.hash and run.state == "Succeeded"
-        ready = [pod for pod in self.of(workload) if pod.ready and pod.manifest.hash == workload.hash]
+        kept = [pod for pod in self.of(workload) if not pod.unwanted]
+        ready = [pod for pod in kept if pod.ready and pod.manifest.hash == workload.hash]
         return workload.key in self._released and len(ready) >= workload.replicas
 
     def of(self, workload: Workload) -> list[Pod]:
@@ -109,6 +126,7 @@ class Controller:
                 _ordinal(pod),
                 pod.ready,
                 pod.stopping or pod.phase == "Failed",
+                pod.unwanted,
             )
             for pod in pods
         ]

@@ -5,6 +5,7 @@ MeshError
 ├── MeshNotRunning    no supervisor answers for this state folder
 ├── NotReady          the mesh is still starting, or did not come up
 ├── NotFound          no such pod, container or workload
+├── Conflict          an object is not of the version that its writer has read
 ├── NotWritten        the state folder takes no file: its disk is full or read-only
 └── DeliveryFailed    a sidecar refused or did not acknowledge; the previous state is in force again
     └── Unanswered    a sidecar neither answers nor ends, so it is worth another try
@@ -30,6 +31,10 @@ class NotReady(MeshError):
 
 
 class NotFound(MeshError):
+    pass
+
+
+class Conflict(MeshError):
     pass
 
 

@@ -196,10 +196,19 @@ def workloads(config: Config, overrides: Mapping[str, Any]) -> list[Workload]:
     found = []
     for kind in ("Deployment", "Job"):
         for resource in config.of(kind):
-            changed = overrides.get(f"{resource.namespace}/{kind.lower()}/{resource.name}") or {}
-            declared = 1 if kind == "Job" else resource.spec.get("replicas")
-            replicas = 1 if declared is None else int(declared)
-            if "replicas" in changed and changed.get("declared") == replicas:
-                replicas = int(changed["replicas"])
-            found.append(Workload(resource, replicas, str(changed.get("restartedAt") or "")))
+            restarted_at = str(_changed(resource, overrides).get("restartedAt") or "")
+            found.append(Workload(resource, replicas(resource, overrides), restarted_at))
     return found
+
+
+def replicas(resource: Resource, overrides: Mapping[str, Any]) -> int:
+    """How many pods it is to have: what it was scaled to, until its own count changes."""
+    changed = _changed(resource, overrides)
+    written = 1 if resource.kind == "Job" else resource.spec.get("replicas")
+    declared = 1 if written is None else int(written)
+    scaled = "replicas" in changed and changed.get("declared") == declared
+    return int(changed["replicas"]) if scaled else declared
+
+
+def _changed(resource: Resource, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+    return overrides.get(f"{resource.namespace}/{resource.kind.lower()}/{resource.name}") or {}

@@ -29,6 +29,7 @@ from mesh.local.runtime.errors import MeshError, NotWritten, Unanswered
 from mesh.local.runtime.kept_keys import KeptKeys
 from mesh.local.runtime.manifest import PodManifest
 from mesh.local.runtime.nursery import Nursery
+from mesh.local.runtime.on_demand import OnDemand
 from mesh.local.runtime.overrides import Overrides
 from mesh.local.runtime.pod import EGRESS_PORT, Pod, Surroundings
 from mesh.local.runtime.process import Guardian
@@ -204,9 +205,8 @@ class Mesh:
         for spec in self._specs:
             folder = self.state.processes / spec.name
             room = Room(self._block.take(f"process/{spec.name}").pod, folder, folder / "log")
-            companion = Companion(
-                spec, room, self.state.folder, settings.inherited(), self._notice, self.report
-            )
+            kind = OnDemand if spec.on_demand else Companion
+            companion = kind(spec, room, self.state.folder, settings.inherited(), self._notice, self.report)
             self.companions.append(companion)
         await asyncio.gather(*(self._begin(companion) for companion in self.companions))
         for companion in self.companions:
@@ -217,7 +217,7 @@ class Mesh:
 
     async def _begin(self, companion: Companion) -> None:
         await companion.prepare()
-        if not companion.spec.last:
+        if not (companion.spec.last or companion.spec.on_demand):
             await companion.start()
 
     async def _start_last(self) -> None:
@@ -226,7 +226,10 @@ class Mesh:
             async with asyncio.timeout(PATIENCE_S):
                 await self.up.wait()
         for companion in self.companions:
-            if companion.spec.last:
+            if isinstance(companion, OnDemand):
+                companion.resume()
+        for companion in self.companions:
+            if companion.spec.last and not companion.spec.on_demand:
                 try:
                     await companion.start()
                 except (MeshError, OSError) as error:
@@ -306,6 +309,8 @@ class Mesh:
         self._noticing = False
         self.desired.dirty.set()
         self.controller.reconcile()
+        for pod in self.controller.pods.values():
+            pod.note()
         ready = {key for key, pod in self.controller.pods.items() if pod.ready}
         for key in sorted(ready - self._ready):
             pod = self.controller.pods[key]

@@ -66,6 +66,8 @@ class Pod:
         self.phase: Phase = "Pending"
         self.failure = ""  # why the mesh could not run it
         self.stopping = False
+        self.unwanted = False  # another is to take its place
+        self.ready_since: float | None = None
         self.started_at = time.time()
         self.containers: list[Container] = []
         self._interrupted = asyncio.Event()
@@ -81,6 +83,13 @@ class Pod:
         if self.sidecar is not None and not self.sidecar.container.ready:
             return False
         return all(container.ready for container in self.containers)
+
+    def note(self) -> None:
+        """Take down since when it is ready."""
+        if not self.ready:
+            self.ready_since = None
+        elif self.ready_since is None:
+            self.ready_since = time.time()
 
     @property
     def endpoint(self) -> Endpoint:

@@ -14,13 +14,14 @@ SURGE = 1
 
 @dataclass(frozen=True)
 class Seen:
-    """A pod of the Deployment as it is now."""
+    """A pod of the Deployment as it is now; one `unwanted` is to be replaced, whatever its template."""
 
     key: str
     hash: str
     ordinal: int
     ready: bool
     stopping: bool
+    unwanted: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Plan:
 def plan(replicas: int, template_hash: str, seen: Sequence[Seen]) -> Plan:
     """The next moves; made again whenever a pod changes, until it says nothing."""
     alive = [pod for pod in seen if not pod.stopping]
-    new = [pod for pod in alive if pod.hash == template_hash]
-    old = [pod for pod in alive if pod.hash != template_hash]
+    new = [pod for pod in alive if pod.hash == template_hash and not pod.unwanted]
+    old = [pod for pod in alive if pod not in new]
     missing = max(0, replicas - len(new))
     room = max(0, replicas + SURGE - len(alive)) if old else missing
     taken = {pod.ordinal for pod in seen if pod.hash == template_hash}

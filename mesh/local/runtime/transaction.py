@@ -6,10 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mesh.local.model import Config, Resource
-from mesh.local.runtime import applied, held
+from mesh.local.runtime import applied, held, versions
 from mesh.local.runtime.applied import Key, Word
 from mesh.local.runtime.configuration import Candidate, Change, Configuration, changes
 from mesh.local.runtime.errors import NotFound, NotWritten
@@ -57,10 +58,20 @@ class Transactions:
         """
         return await self._change(lambda: self.words, (), since)
 
-    async def apply(self, spoken: Sequence[Resource]) -> Outcome:
-        """Put resources above the files. Raises as `reread`."""
+    async def apply(
+        self, spoken: Sequence[Resource], expected: Mapping[Key, str] = MappingProxyType({})
+    ) -> Outcome:
+        """Put resources above the files.
+
+        Raises Conflict when one of `expected` has another version by now, and as `reread`.
+        """
 
         def words() -> applied.Words:
+            if expected:
+                # In force now, and once the files are taken over as somebody may just have saved them.
+                merged, _ = applied.merge(self._configuration.declared(), self.words)
+                for config in (self._mesh.desired.config, Config(merged)):
+                    versions.judge(expected, config, self._mesh.overrides.entries)
             return self._configuration.said(self.words, spoken, delete=False)
 
         return await self._change(words, spoken, _now())

@@ -43,6 +43,8 @@ def _pod(pod: Pod, registry: Registry) -> Json:
         "egress": _joined(sidecar.proxy.egress) if sidecar is not None else None,
         "admin": _joined(sidecar.proxy.admin) if sidecar is not None else None,
         "ready": pod.ready,
+        "readySince": pod.ready_since,
+        "failure": pod.failure,
         "optional": manifest.optional,
         "configVersion": sidecar.delivery.in_force.version if sidecar is not None else None,
         "phase": "Terminating" if pod.stopping else pod.phase,

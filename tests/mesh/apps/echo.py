@@ -1,4 +1,4 @@
-"""A server that tells which version answered; `EXIT_AT_START` and /exit misbehave.
+"""A server that tells which version answered; `EXIT_AT_START`, /exit, /status/500 and /sleep/0.3 misbehave.
 
 Standard library only: it starts fast, and what it shows is what the mesh gave it.
 """
@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -31,10 +32,13 @@ class Echo(BaseHTTPRequestHandler):
         elif self.path.startswith("/call?"):
             with urllib.request.urlopen(self.path.partition("?")[2], timeout=5) as answer:
                 body = answer.read().decode()
-        self._answer(json.dumps(body).encode())
+        elif self.path.startswith("/sleep/"):
+            time.sleep(float(self.path.removeprefix("/sleep/")))
+        status = int(self.path.removeprefix("/status/")) if self.path.startswith("/status/") else 200
+        self._answer(json.dumps(body).encode(), status)
 
-    def _answer(self, data: bytes) -> None:
-        self.send_response(200)
+    def _answer(self, data: bytes, status: int) -> None:
+        self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
         self.end_headers()

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 ISTIO = Path(__file__).parents[4] / "mesh" / "istio"
+SPLITS = ISTIO.with_name("splits")
 
 
 def route(file: str, name: str, path: str) -> dict[str, Any]:
@@ -68,3 +69,23 @@ def test_what_may_be_sent_again_goes_where_the_rest_goes(service: str) -> None:
 def documents_of(documents: Iterator[Any]) -> Iterator[dict[str, Any]]:
     """The VirtualServices."""
     return (document for document in documents if document["kind"] == "VirtualService")
+
+
+def test_each_split_is_one_object_of_two_weights_that_only_its_own_file_declares() -> None:
+    rest = [each for file in ISTIO.glob("*.yaml") for each in yaml.safe_load_all(file.read_text())]
+    asked = {
+        route["delegate"]["name"]
+        for each in documents_of(iter(rest))
+        for route in each["spec"]["http"]
+        if "delegate" in route
+    }
+    splits = {file.stem: yaml.safe_load(file.read_text()) for file in SPLITS.iterdir()}
+    assert {f"{service}-routes" for service in splits} == asked
+    assert not asked & {each["metadata"]["name"] for each in rest}
+    for service, split in splits.items():
+        assert split["metadata"] == {"name": f"{service}-routes", "namespace": "delinkcious"}
+        [route] = split["spec"]["http"]
+        assert [(to["destination"]["subset"], to["weight"]) for to in route["route"]] == [
+            ("v1", 100),
+            ("v2", 0),
+        ]

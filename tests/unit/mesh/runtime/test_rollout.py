@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +36,14 @@ def test_scaling_down_stops_the_unready_first_then_the_youngest() -> None:
 
 def test_an_ordinal_is_not_given_again_while_its_pod_is_stopping() -> None:
     assert plan(1, "new", [_pod(0, stopping=True)]).start == (1,)
+
+
+def test_an_unwanted_pod_goes_once_another_is_ready_in_its_place() -> None:
+    unwanted = replace(_pod(0), unwanted=True)
+    assert plan(1, "new", [unwanted]) == Plan(start=(1,))
+    assert plan(1, "new", [unwanted, _pod(1, ready=False)]) == Plan()
+    assert plan(1, "new", [unwanted, _pod(1)]) == Plan(stop=("new-0",))
+    assert plan(1, "new", [replace(unwanted, ready=False)]) == Plan(start=(1,), stop=("new-0",))
 
 
 @given(

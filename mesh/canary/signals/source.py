@@ -55,4 +55,13 @@ class Source(Protocol):
         """
 
     async def history(self, span_s: float, scrape_s: float) -> list[ArmSample]:
-        """Stable's scrapes of the last `span_s` seconds, oldest first; none where nothing is kept."""
+        """Stable's scrapes of the last `span_s` seconds, oldest first; none where nothing is kept.
+
+        Raises NoEvidence.
+        """
+
+    async def bounds_ms(self) -> tuple[float, ...]:
+        """Where buckets of the durations end in what every caller's proxy counts; none before a request.
+
+        Raises NoEvidence.
+        """

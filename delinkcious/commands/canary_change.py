@@ -1,0 +1,190 @@
+"""What people say to rollouts: start, approve, pause, resume, abort, promote."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import time
+from pathlib import Path
+
+import click
+import msgspec
+
+from delinkcious import local, rollouts
+from delinkcious.asking import Failed
+from delinkcious.terminal import shown
+from mesh.canary import home
+from mesh.canary.local import LocalPlatform
+from mesh.canary.platform import PlatformError
+from mesh.canary.runs import starting
+from mesh.canary.runs.folder import FolderError, Said, name_of
+from mesh.canary.runs.gates import judge_zones
+from mesh.canary.runs.journal import Began, DamagedJournal, Verb, events
+from mesh.canary.runs.rollout import InvalidRollout, Manual, Rollout, parse, read
+from mesh.canary.runs.run import NotARun, Run, fold
+from mesh.canary.signals import NoEvidence, missing_edges
+from mesh.local.runtime.client import Client
+from mesh.local.runtime.errors import MeshError, MeshNotRunning
+from mesh.local.runtime.state import State
+
+ROLLOUTS = Path("mesh") / "canary" / "rollouts"
+HEARD_WITHIN_S = 10.0
+LOOK_S = 0.1
+
+state_option = click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="The mesh's folder [default: .delinkcious in the checkout]",
+)
+
+
+@click.command()
+@click.argument("service")
+@click.option("-f", "--filename", type=click.Path(path_type=Path), help=f"[default: {ROLLOUTS}/SERVICE.yaml]")
+@click.option("--set", "sets", multiple=True, metavar="env.NAME=VALUE", help="Another value of a variable.")
+@click.option("--image", help="Another image; a mesh on one machine pulls none.")
+@click.option("--command", "command_line", help="Another command line, as a shell reads it.")
+@click.option("--source", type=click.Choice(["prometheus", "envoy"]), help="Where evidence comes from.")
+@click.option("--dry-run", is_flag=True, help="Decide on the traffic as it is split, and change nothing.")
+@state_option
+def start(
+    service: str,
+    filename: Path | None,
+    sets: tuple[str, ...],
+    image: str | None,
+    command_line: str | None,
+    source: str | None,
+    dry_run: bool,
+    state: Path | None,
+) -> None:
+    """Begin to roll a new version of SERVICE out, beside the one that serves now.
+
+    It starts as a Deployment of its own, gets a small share of the traffic, and more with every proof that it
+    is no worse; errors or slowness take it back. `delinkcious canary watch SERVICE` shows how it goes.
+    """
+    try:
+        asked = _with(read(filename or local.project() / ROLLOUTS / f"{service}.yaml"), source, dry_run)
+        if asked.spec.service != service:
+            raise InvalidRollout(f"{filename}: it is a rollout of {asked.spec.service}, not of {service}")
+        judge_zones(asked.spec.gates)
+        mesh = local.state(state)
+        began = asyncio.run(_begin(mesh, asked, starting.Changes(sets, image, command_line)))
+        home.folder(mesh).begin(began)
+        Client(mesh).post("/start", {"name": rollouts.NAME})
+    except FileNotFoundError as error:
+        raise Failed(f"{error.filename} is not there: name a rollout with -f") from None
+    except (InvalidRollout, PlatformError, FolderError, MeshError, LookupError) as error:
+        raise Failed(shown(str(error))) from None
+    click.echo(f"{service}: run {began.run} begins, {began.canary} beside {began.stable}")
+    for change in began.changed:
+        click.echo(f"  {shown(change)}")
+    click.echo(f"See how it goes: delinkcious canary watch {service}")
+
+
+@click.command()
+@click.argument("run", metavar="RUN|SERVICE")
+@click.argument("gate")
+@state_option
+def approve(run: str, gate: str, state: Path | None) -> None:
+    """Open a manual GATE for the next move."""
+    _say(state, run, "approve", gate)
+
+
+@click.command()
+@click.argument("run", metavar="RUN|SERVICE")
+@state_option
+def pause(run: str, state: Path | None) -> None:
+    """Hold the weight; evidence goes on, and can still take the canary back."""
+    _say(state, run, "pause")
+
+
+@click.command()
+@click.argument("run", metavar="RUN|SERVICE")
+@state_option
+def resume(run: str, state: Path | None) -> None:
+    """Go on after a pause; weights that somebody else has set are set again."""
+    _say(state, run, "resume")
+
+
+@click.command()
+@click.argument("run", metavar="RUN|SERVICE")
+@state_option
+def abort(run: str, state: Path | None) -> None:
+    """Take the canary back now: no traffic, then no pods."""
+    _say(state, run, "abort")
+
+
+@click.command()
+@click.argument("run", metavar="RUN|SERVICE")
+@click.confirmation_option(prompt="This gives the canary all of the traffic without proof. Do it?")
+@state_option
+def promote(run: str, state: Path | None) -> None:
+    """Give the canary all of the traffic now, without proof."""
+    _say(state, run, "promote")
+
+
+def _with(asked: Rollout, source: str | None, dry_run: bool) -> Rollout:
+    """The rollout with what the command line says above it."""
+    document = msgspec.to_builtins(asked)
+    if source is not None:
+        document["spec"]["analysis"]["source"] = source
+    document["spec"]["dryRun"] = dry_run or asked.spec.dry_run
+    return parse(document)
+
+
+async def _begin(mesh: State, asked: Rollout, changes: starting.Changes) -> Began:
+    """The beginning, when nothing speaks against it. Raises PlatformError, InvalidRollout."""
+    platform = LocalPlatform(mesh, asked.metadata.namespace)
+    run, by = home.folder(mesh).new_run(), getpass.getuser()
+    began = await starting.begin(platform, asked, changes, run=run, by=by, at=time.time())
+    async with home.site(mesh)(Run(began)) as site:
+        measured = asked.spec.measured(asked.metadata.namespace, began.stable, began.canary)
+        try:
+            missing = missing_edges(measured, await site.source.bounds_ms())
+        except NoEvidence as error:
+            raise starting.NotStarted(f"there is no evidence to be had: {error}") from None
+    if missing:
+        raise InvalidRollout(f"spec.slo.latencyEdgesMs: {missing}")
+    return began
+
+
+def _say(state: Path | None, name: str, verb: Verb, gate: str = "") -> None:
+    """Leave the command for the controller, and wait until it has heard it."""
+    try:
+        mesh = local.state(state)
+        runs = home.folder(mesh)
+        journal = runs.find(name)
+        run = fold(events(journal))
+        _judge(run, name_of(journal), gate if verb == "approve" else None)
+        runs.say(journal, Said(verb, getpass.getuser(), gate))
+        Client(mesh).post("/start", {"name": rollouts.NAME})
+        heard = _heard(journal, run.commands)
+    except MeshNotRunning as error:
+        raise Failed(f"{error}; the run hears of it when it does") from None
+    except (FolderError, MeshError, LookupError, DamagedJournal, NotARun) as error:
+        raise Failed(shown(str(error))) from None
+    if not heard:
+        raise Failed(
+            f"the controller has not heard it within {HEARD_WITHIN_S:g} s; its log: delinkcious logs"
+        )
+    click.echo(f"{run.spec.service}: {verb} {gate}".rstrip())
+
+
+def _judge(run: Run, name: str, gate: str | None) -> None:
+    """Raises FolderError for what nobody would hear."""
+    if run.ended:
+        raise FolderError(f"run {name} has ended: {run.verdict}: {run.reason}")
+    manual = [each.name for each in run.spec.gates if isinstance(each, Manual)]
+    if gate is not None and gate not in manual:
+        there = f"; there are {', '.join(manual)}" if manual else ": it has none"
+        raise FolderError(f"run {name} has no manual gate {gate!r}{there}")
+
+
+def _heard(journal: Path, before: int) -> bool:
+    """Whether one more command was taken, soon."""
+    deadline = time.monotonic() + HEARD_WITHIN_S
+    while time.monotonic() < deadline:
+        if fold(events(journal)).commands > before:
+            return True
+        time.sleep(LOOK_S)
+    return False

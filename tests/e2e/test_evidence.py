@@ -1,0 +1,107 @@
+"""What was sent to a service, and what both sources of a rollout's evidence say of it: the same."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from itertools import pairwise
+
+import aiohttp
+import httpx
+import pytest
+
+from delinkcious.tools.catalogue import PROMETHEUS
+from mesh.canary.model import ArmSample
+from mesh.canary.signals import EnvoySource, Measured, NoEvidence, PrometheusSource, Proxy, Scrape, Source
+from tests.e2e.installation import NAMESPACE, Account, Installation, eventually
+from tests.tools import MADE_WITHIN_S, needed
+
+pytestmark = [pytest.mark.anyio, pytest.mark.late, pytest.mark.timeout(MADE_WITHIN_S + 300)]
+
+RUNS_WITHIN_S = 60.0
+# Prometheus scrapes every five seconds, Envoy shows histograms up to five seconds late.
+SEEN_WITHIN_S = 60.0
+POLL_S = 0.5
+MEASURED = Measured(NAMESPACE, "links", "links", "v1", "v2", (0.5, 10_000.0))
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as made:
+        yield made
+
+
+def by_envoy(installation: Installation, session: aiohttp.ClientSession) -> EnvoySource:
+    async def proxies() -> Sequence[Proxy]:
+        pods = await asyncio.to_thread(installation.every_pod)
+        return [
+            Proxy(pod["name"], pod["namespace"], pod["admin"], pod["labels"], pod["ready"])
+            for pod in pods
+            if pod["admin"]
+        ]
+
+    return EnvoySource(proxies, MEASURED, session, time.time())
+
+
+def by_prometheus(installation: Installation, session: aiohttp.ClientSession) -> PrometheusSource:
+    needed(PROMETHEUS)
+    eventually(lambda: installation.ready("prometheus"), RUNS_WITHIN_S, "Prometheus runs")
+    return PrometheusSource(installation.told("url", "prometheus").strip(), MEASURED, session, time.time())
+
+
+def send(edge: httpx.Client, headers: dict[str, str]) -> Counter[int]:
+    """Requests with known outcomes, by status."""
+    site = f"https://{secrets.token_hex(4)}.example"
+    answers = [
+        *(edge.get("/api/v1/links", headers=headers) for _ in range(9)),
+        *(edge.post("/api/v1/links", headers=headers, json={"url": f"{site}/{n}"}) for n in range(4)),
+        *(edge.get("/api/v1/links/0", headers=headers) for _ in range(3)),
+        *(edge.get("/api/v1/links") for _ in range(2)),
+    ]
+    return Counter(answer.status_code for answer in answers)
+
+
+async def begun(source: Source) -> None:
+    """Once it remembers every pod and caller: after a second scrape."""
+    deadline, why = time.monotonic() + SEEN_WITHIN_S, ""
+    while time.monotonic() < deadline:
+        try:
+            if await source.scrape():
+                return
+        except NoEvidence as error:
+            why = str(error)
+        await asyncio.sleep(POLL_S)
+    pytest.fail(f"no scrape: {why}")
+
+
+@pytest.mark.parametrize("kind", [by_envoy, by_prometheus])
+async def test_what_was_sent_is_the_evidence(
+    installation: Installation, account: Account, session: aiohttp.ClientSession, kind: object
+) -> None:
+    assert callable(kind)
+    source: Source = kind(installation, session)
+    with installation.edge() as edge:
+        # A listener that was just replaced takes along what only it has counted: let its follower count each.
+        send(edge, account.headers)
+        await begun(source)
+        sent = send(edge, account.headers)
+        assert sent == {200: 9, 201: 4, 404: 3, 403: 2}
+        total, scrapes = sent.total(), list[Scrape]()
+        deadline = time.monotonic() + SEEN_WITHIN_S
+        while sum(one.stable.requests for one in scrapes) < total:
+            assert time.monotonic() < deadline, scrapes
+            if found := await source.scrape():
+                scrapes.append(found)
+            await asyncio.sleep(POLL_S)
+    stable = [one.stable for one in scrapes]
+    assert sum(one.requests for one in stable) == total
+    assert sum(one.errors for one in stable) == 0
+    assert all(one.slow[1] == 0 for one in stable), "nothing takes ten seconds"
+    pod = installation.pod("links-v1")["name"]
+    assert sum(one.pods[pod].requests for one in stable if pod in one.pods) == total
+    assert all(one.canary == ArmSample(0, 0, (0, 0)) for one in scrapes)
+    assert all(earlier.until <= later.until for earlier, later in pairwise(scrapes))
+    assert float("inf") in await source.bounds_ms()
