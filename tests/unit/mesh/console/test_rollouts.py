@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh.canary.views.story import story
+from mesh.canary.views.story import begin, story
 from mesh.console.errors import NotThere, Unshown
 from mesh.console.rollouts import plots
 from mesh.console.rollouts.looking import Rollouts
@@ -37,9 +37,11 @@ def test_the_evidence_has_a_logarithmic_axis() -> None:
 
 @pytest.mark.parametrize("name", journals.SCRIPTS)
 def test_nothing_is_drawn_outside_at_any_moment(name: str) -> None:
-    happened = journals.events(name)
-    for length in range(1, len(happened) + 1):
-        for plot in plots.plots(story(happened[:length])):
+    first, *others = journals.events(name)
+    told = begin(first)
+    for event in others:
+        told.take(event)
+        for plot in plots.plots(told):
             for line in plot.lines:
                 for x, y in corners(line.path.replace("h0", "")) if line.path else ():
                     assert plots.LEFT <= x <= plots.RIGHT
