@@ -55,7 +55,8 @@ class Rollouts:
         file = self.installation.folder / "rollout.yaml"
         file.write_text(yaml.safe_dump(document))
         revision = f"env.REVISION={random.getrandbits(32):08x}"
-        sets = ["--set", f"env.FAULTS={self.faults}", "--set", revision]
+        # By its name: the process runs in that folder, and a path below /tmp would mean its own /tmp.
+        sets = ["--set", f"env.FAULTS={self.faults.name}", "--set", revision]
         self.installation.told(
             "canary", "start", "links", "-f", str(file), "--command", command, *sets, *arguments
         )
@@ -113,9 +114,8 @@ def tell(name: str, path: Path) -> tuple[float, int]:
 
 
 @pytest.fixture
-def rollouts(installation: Installation, tmp_path: Path) -> Iterator[Rollouts]:
-    faults = tmp_path / "faults.json"
-    made = Rollouts(installation, faults)
+def rollouts(installation: Installation) -> Iterator[Rollouts]:
+    made = Rollouts(installation, installation.checkout / "faults.json")
     made.says()
     yield made
     if made.folder.unfinished():

@@ -25,6 +25,8 @@ RUNS_WITHIN_S = 60.0
 # Prometheus scrapes every five seconds, Envoy shows histograms up to five seconds late.
 SEEN_WITHIN_S = 60.0
 POLL_S = 0.5
+# What starts asks other services once; Prometheus scrapes every five seconds.
+QUIET_S = 4.0
 MEASURED = Measured(NAMESPACE, "links", "links", "v1", "v2", (0.5, 10_000.0))
 
 
@@ -64,17 +66,21 @@ def send(edge: httpx.Client, headers: dict[str, str]) -> Counter[int]:
     return Counter(answer.status_code for answer in answers)
 
 
-async def begun(source: Source) -> None:
-    """Once it remembers every pod and caller: after a second scrape."""
-    deadline, why = time.monotonic() + SEEN_WITHIN_S, ""
+async def quiet(source: Source) -> None:
+    """Once it remembers every pod and caller, and nobody has asked the service for a while."""
+    deadline, why = time.monotonic() + SEEN_WITHIN_S, "there were requests all the time"
+    busy_at: float | None = None
     while time.monotonic() < deadline:
         try:
-            if await source.scrape():
-                return
+            if found := await source.scrape():
+                if busy_at is None or found.stable.requests:
+                    busy_at = found.until
+                if found.until - busy_at >= QUIET_S:
+                    return
         except NoEvidence as error:
             why = str(error)
         await asyncio.sleep(POLL_S)
-    pytest.fail(f"no scrape: {why}")
+    pytest.fail(f"not quiet: {why}")
 
 
 @pytest.mark.parametrize("kind", [by_envoy, by_prometheus])
@@ -86,7 +92,7 @@ async def test_what_was_sent_is_the_evidence(
     with installation.edge() as edge:
         # A listener that was just replaced takes along what only it has counted: let its follower count each.
         send(edge, account.headers)
-        await begun(source)
+        await quiet(source)
         sent = send(edge, account.headers)
         assert sent == {200: 9, 201: 4, 404: 3, 403: 2}
         total, scrapes = sent.total(), list[Scrape]()

@@ -197,11 +197,11 @@ class World:
 
     # What goes on meanwhile.
 
-    def second(self) -> None:
-        """One second of traffic, split as the weights say."""
+    def pass_by(self, length_s: float = 1.0) -> None:
+        """Some traffic, split as the weights say."""
         weight = self.canary_weight() / 100
         for arm, (version, share) in enumerate((("v1", 1 - weight), ("v2", weight))):
-            asked = self.rps * share
+            asked = self.rps * share * length_s
             if version == "v2" and self.lost_split:
                 asked = 0.0
             pods = sum(
@@ -211,7 +211,7 @@ class World:
             )
             drawn = self._draw(version, asked, weight, pods)
             self.pending[arm] = _sum(self.pending[arm], drawn)
-        self.now += 1.0
+        self.now += length_s
 
     def canary_weight(self) -> int:
         for entry in self.body["spec"]["http"][-1]["route"]:
@@ -292,7 +292,7 @@ class Driven:
             asyncio.run(self._turn())
         except Killed:
             self.restart()
-        self.world.second()
+        self.world.pass_by()
 
     async def _turn(self) -> None:
         with contextlib.suppress(Away):
