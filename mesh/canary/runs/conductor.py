@@ -85,7 +85,9 @@ class Conductor:
             await self._around.platform.apply_deployment(run.began.deployment)
         pods = await self._hands.canary_pods(run.spec.pods.least)
         if all(pod.ready for pod in pods) and len(pods) >= run.spec.pods.least:
-            return self._hands.enter("warming", f"{len(pods)} canary pods are ready")
+            return self._hands.enter(
+                "warming", f"{len(pods)} canary {'pod is' if len(pods) == 1 else 'pods are'} ready"
+            )
         self._give_up_unready(pods)
 
     async def _warm_up(self) -> None:
