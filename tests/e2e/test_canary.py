@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from tests.tools import MADE_WITHIN_S, needed
 RATE = 100.0
 ENDED_WITHIN_S = 900.0
 LOOK_S = 0.5
-FAULTY = f"{sys.executable} -m tests.e2e.faulty"
+FAULTY = "python -m tests.e2e.faulty"
 SPLITS, POLICY, MANIFESTS = "mesh/splits", "mesh/istio", "helm/local.yaml"
 log = logging.getLogger(__name__)  # pytest --log-cli-level=info shows the table
 
@@ -228,7 +227,7 @@ class TestLive:
         assert (run.verdict, run.percent) == ("aborted", 0)
 
     def test_a_canary_that_crashes_gets_no_request(self, rollouts: Rollouts) -> None:
-        path = rollouts.start(command=f"{sys.executable} -c 'raise SystemExit(1)'", timeouts={"readyS": 20})
+        path = rollouts.start(command="python -c 'raise SystemExit(1)'", timeouts={"readyS": 20})
         run = ended(path)
         tell("crash-looping", path)
         assert run.verdict == "rolled_back"
