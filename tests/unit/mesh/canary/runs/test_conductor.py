@@ -296,7 +296,7 @@ def test_whatever_call_a_process_dies_at_the_run_ends_the_same(tmp_path: Path, h
     calm, counted = run_with(None, "calm")
     expected = "promoted" if healthy else "rolled_back"
     assert calm.run.verdict == expected
-    for killed_at in np.random.default_rng(3).integers(1, counted.calls, 40):
+    for killed_at in np.random.default_rng(3).integers(1, counted.calls, 25):
         one, world = run_with(int(killed_at), f"killed-{killed_at}")
         assert one.run.verdict == expected, f"killed at {killed_at}"
         assert world.canary_weight() == (100 if healthy else 0)
