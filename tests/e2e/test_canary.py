@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import random
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,6 +40,7 @@ class Rollouts:
 
     installation: Installation
     faults: Path
+    revision: str
 
     @property
     def folder(self) -> Folder:
@@ -55,7 +56,7 @@ class Rollouts:
         file.write_text(yaml.safe_dump(document))
         revision = f"env.REVISION={random.getrandbits(32):08x}"
         # By its name: the process runs in that folder, and a path below /tmp would mean its own /tmp.
-        sets = ["--set", f"env.FAULTS={self.faults.name}", "--set", revision]
+        sets = ["--set", f"env.FAULTS={self.faults.name}", "--set", f"env.REVISION={self.revision}"]
         self.installation.told(
             "canary", "start", "links", "-f", str(file), "--command", command, *sets, *arguments
         )
@@ -67,7 +68,7 @@ class Rollouts:
     def says(self, **faults: float) -> None:
         """From now on the canary does this."""
         new = self.faults.with_suffix(".new")
-        new.write_text(json.dumps(faults))
+        new.write_text(json.dumps({"of": self.revision, **faults}))
         new.replace(self.faults)
 
     def controller(self) -> psutil.Process | None:
@@ -114,7 +115,7 @@ def tell(name: str, path: Path) -> tuple[float, int]:
 
 @pytest.fixture
 def rollouts(installation: Installation) -> Iterator[Rollouts]:
-    made = Rollouts(installation, installation.checkout / "faults.json")
+    made = Rollouts(installation, installation.checkout / "faults.json", secrets.token_hex(4))
     made.says()
     yield made
     if made.folder.unfinished():
