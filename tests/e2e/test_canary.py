@@ -54,7 +54,6 @@ class Rollouts:
             document["spec"][name] = {**old, **value} if isinstance(old, dict) else value
         file = self.installation.folder / "rollout.yaml"
         file.write_text(yaml.safe_dump(document))
-        revision = f"env.REVISION={random.getrandbits(32):08x}"
         # By its name: the process runs in that folder, and a path below /tmp would mean its own /tmp.
         sets = ["--set", f"env.FAULTS={self.faults.name}", "--set", f"env.REVISION={self.revision}"]
         self.installation.told(
