@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from mesh.canary.model import ArmSample, PodSample
-from mesh.canary.platform import Away, Conflict, Pod, Stored
+from mesh.canary.platform import Away, Conflict, NotFound, Pod, Stored
 from mesh.canary.runs import starting
 from mesh.canary.runs.conductor import Conductor
 from mesh.canary.runs.folder import Folder, Said
@@ -160,6 +160,8 @@ class World:
 
     async def scale(self, deployment: str, replicas: int) -> None:
         self.called()
+        if deployment not in self.made:
+            raise NotFound(f"deployment {deployment} not found")
         if replicas > self.replicas.get(deployment, 0):
             self.ready_at[deployment] = self.now + self.starts_in_s
         self.replicas[deployment] = replicas
@@ -281,7 +283,15 @@ class Driven:
 
         self.conductor = Conductor(
             self.run,
-            Around(world, world, world, lambda: world.now, record, lambda n: folder.said(self.path, n)),
+            Around(
+                world,
+                world,
+                world,
+                lambda: world.now,
+                lambda: world.now,
+                record,
+                lambda n: folder.said(self.path, n),
+            ),
         )
 
     def say(self, verb: Verb, gate: str = "") -> None:
