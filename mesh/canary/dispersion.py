@@ -34,6 +34,19 @@ def dispersion(n: Array, k: Array, unmeasured: float) -> Array:
     return np.where(k.sum(axis=(1, 2)) >= MIN_EVENTS, phi, unmeasured)
 
 
+def over_time(n: Array, k: Array, unmeasured: float) -> float:
+    """The largest phi of events `k` [scrapes, kinds] among exposures `n` [scrapes], each beside the next.
+
+    For events that are not counted by pod: neighbours share a level that moves, and not what stalls a pod for
+    a moment. Kinds with fewer than ten events say nothing; without any it is `unmeasured`.
+    """
+    pairs = len(n) // 2
+    events = k[: 2 * pairs].T.reshape(k.shape[1], pairs, 2)
+    exposures = np.broadcast_to(n[: 2 * pairs].reshape(1, pairs, 2), events.shape)
+    measured = dispersion(exposures, events, 0.0)
+    return float(measured.max(initial=0.0)) or unmeasured
+
+
 def _windows(counts: Array, window: int) -> Array:
     runs, scrapes, pods = counts.shape
     whole = scrapes // window

@@ -10,7 +10,11 @@ import contextlib
 import math
 from collections.abc import Awaitable, Callable
 
+import numpy as np
+
 from mesh.canary.decision import Observation
+from mesh.canary.dispersion import over_time
+from mesh.canary.ladder import UNMEASURED
 from mesh.canary.model import ArmSample
 from mesh.canary.platform import Away, PlatformError, Pod
 from mesh.canary.runs.hands import Around, Hands
@@ -123,7 +127,9 @@ class Conductor:
             return
         expected = run.spec.analysis.expected_rps or rps
         history = await self._history()
-        self._hands.happen(Learned(at=now, history=tuple(history), expected_rps=expected))
+        tails = tail_dispersion(history)
+        learned = Learned(at=now, history=tuple(history), expected_rps=expected, tail_dispersion=tails)
+        self._hands.happen(learned)
         first: Stage = "stepping" if run.spec.trial is None or run.spec.dry_run else "trying"
         self._hands.enter(first, f"learned from {len(history)} scrapes, {expected:.3g} requests/s")
 
@@ -322,3 +328,10 @@ class Conductor:
     async def _is_ours(self) -> bool:
         """Whether the weights are still those that were written; tells once who else has been there."""
         return self.run.traffic is not None and await self._hands.put(self.run.traffic)
+
+
+def tail_dispersion(history: list[ArmSample]) -> float:
+    """How stable's slow requests cluster: a stall makes a batch of them, and is no difference of versions."""
+    n = np.array([float(sample.requests) for sample in history])
+    k = np.array([sample.slow for sample in history], dtype=float).reshape(len(history), -1)
+    return over_time(n, k, UNMEASURED)

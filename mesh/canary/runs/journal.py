@@ -68,10 +68,11 @@ class Entered(_Event, tag="entered", frozen=True, kw_only=True):
 
 
 class Learned(_Event, tag="learned", frozen=True, kw_only=True):
-    """What stable was like before: the decision begins with this."""
+    """What stable was like before, and how its slow requests cluster: the decision begins with this."""
 
     history: tuple[ArmSample, ...]
     expected_rps: float | None = None
+    tail_dispersion: float = 1.0
 
 
 class Scraped(_Event, tag="scraped", frozen=True, kw_only=True):

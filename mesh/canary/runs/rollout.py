@@ -50,7 +50,9 @@ class Slo(_Strict, frozen=True, kw_only=True):
 class Analysis(_Strict, frozen=True, kw_only=True):
     """Where evidence comes from, how often, and the promises.
 
-    `request_dispersion`: how errors cluster (1: one by one), where no hour of history of three pods shows it.
+    `request_dispersion`: how errors cluster (1: one by one), where no hour of history of three pods shows it;
+    `tail_dispersion` the same of slow requests, measured unless it is given. Latency is judged once a canary
+    pod has `latency_gate` times a stable pod's requests: with fewer its caches are colder, and it is slower.
     """
 
     source: Literal["prometheus", "envoy"] = "prometheus"
@@ -61,7 +63,8 @@ class Analysis(_Strict, frozen=True, kw_only=True):
     alpha_promote: Share = 0.01
     request_dispersion: Annotated[float, Meta(ge=1, le=1000)] | None = None
     expected_rps: Annotated[float, Meta(gt=0, le=10_000_000)] | None = None
-    latency_gate: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    tail_dispersion: Annotated[float, Meta(ge=1, le=1000)] | None = None
+    latency_gate: Annotated[float, Meta(ge=0, le=100)] = 0.5
 
 
 class Timeouts(_Strict, frozen=True, kw_only=True):
@@ -196,7 +199,7 @@ class Spec(_Strict, frozen=True, kw_only=True):
         """The Deployment that a run makes for its canary: never one that a chart renders."""
         return f"{self.service}-{subset}-rollout"
 
-    def settings(self, expected_rps: float | None = None) -> Settings:
+    def settings(self, expected_rps: float | None = None, tail_dispersion: float = 1.0) -> Settings:
         """What the decision is made by. Raises ValueError."""
         return Settings(
             alpha_rollback=self.analysis.alpha_rollback,
@@ -210,6 +213,7 @@ class Spec(_Strict, frozen=True, kw_only=True):
             run_timeout_s=self.timeouts.run_s,
             inconclusive=self.inconclusive,
             request_dispersion=self.analysis.request_dispersion,
+            tail_dispersion=self.analysis.tail_dispersion or tail_dispersion,
             latency_gate=self.analysis.latency_gate,
         )
 

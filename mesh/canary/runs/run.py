@@ -150,7 +150,8 @@ class Run:
                 if event.stage in ("promoting", "retreating"):
                     self.paused = ""
             case Learned():
-                self.decider = Decider(self.spec.settings(event.expected_rps), event.history)
+                settings = self.spec.settings(event.expected_rps, event.tail_dispersion)
+                self.decider = Decider(settings, event.history)
                 self.decision = self.decider.decision
             case Scraped():
                 self._scraped(event)

@@ -204,7 +204,7 @@ class Story(Run):
         given = Ladder(self.spec.steps or ())
         if self.learned is None:
             return given
-        settings = self.spec.settings(self.learned.expected_rps)
+        settings = self.spec.settings(self.learned.expected_rps, self.learned.tail_dispersion)
         edges, slo = len(settings.latency_edges_ms), settings.slo_error_rate
         try:
             plan, _ = engine.begin(settings, of_history(self.learned.history, edges, slo))
