@@ -33,6 +33,7 @@ class Api:
 
     def __init__(self, client: AsyncClient, namespace: str) -> None:
         self._client: Any = client  # its overloads do not take a kind that is a variable
+        self.config = client.config
         self.namespace = namespace
 
     async def get(self, kind: Kind, name: str) -> Json:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from mesh.canary.runs.folder import JOURNAL, Folder, FolderError
+from mesh.canary.runs.folder import Folder, FolderError, name_of
 
 PORT = 8080
 
@@ -23,7 +23,9 @@ async def served(folder: Folder, ready: Callable[[], bool], host: str, port: int
         return web.Response(text="ok\n") if ready() else web.Response(status=503, text="it waits\n")
 
     async def runs(_request: web.Request) -> web.Response:
-        return web.json_response([path.name.removesuffix(JOURNAL) for path in folder.runs()])
+        found = [(path.parent.parent.name, path.parent.name, name_of(path)) for path in folder.runs()]
+        names = ("namespace", "service", "run")
+        return web.json_response([dict(zip(names, each, strict=True)) for each in found])
 
     async def journal(request: web.Request) -> web.StreamResponse:
         """Below a name as `folder.find` takes it, which is none of a path."""

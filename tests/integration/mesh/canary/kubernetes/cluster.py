@@ -209,7 +209,7 @@ class Cluster:
 class Kubelet(threading.Thread):
     """Binds Pods to the node and says that they run; one whose template asks for it fails instead."""
 
-    BROKEN = "test/broken"
+    BROKEN, ADDRESS = "test/broken", "test/address"
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(daemon=True)
@@ -240,7 +240,8 @@ class Kubelet(threading.Thread):
     def _status(self, pod: Json) -> Json:
         self._addresses += 1
         address = f"10.99.{self._addresses // 250}.{1 + self._addresses % 250}"
-        broken = self.BROKEN in (pod["metadata"].get("annotations") or {})
+        annotations = pod["metadata"].get("annotations") or {}
+        address, broken = annotations.get(self.ADDRESS, address), self.BROKEN in annotations
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         conditions = [
             {"type": kind, "status": "False" if broken else "True", "lastTransitionTime": now}

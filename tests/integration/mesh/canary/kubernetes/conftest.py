@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,8 +15,11 @@ from delinkcious.chart import CHART
 from delinkcious.tools.catalogue import ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER
 from mesh.canary.kubernetes.platform import KubernetesPlatform
 from tests.integration.mesh.canary.kubernetes import cluster as processes
+from tests.integration.mesh.canary.kubernetes import controllers
 from tests.integration.mesh.canary.kubernetes.cluster import Cluster
+from tests.integration.mesh.canary.kubernetes.controllers import Process
 from tests.integration.mesh.canary.kubernetes.service import Service
+from tests.integration.mesh.canary.kubernetes.waiting import Start, until
 from tests.tools import MADE_WITHIN_S, needed
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -76,8 +79,25 @@ def platform(client: AsyncClient, namespace: str) -> KubernetesPlatform:
     return KubernetesPlatform(client, namespace, in_force_s=0.0)
 
 
-def until(reached: Callable[[], bool], within_s: float = 60.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not reached():
-        assert time.monotonic() < deadline, "it does not come to that"
-        time.sleep(0.1)
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def account(cluster: Cluster, namespace: str, tmp_path: Path) -> Path:
+    return controllers.kubeconfig(cluster, namespace, tmp_path)
+
+
+@pytest.fixture
+def start(account: Path, namespace: str, runs: Path) -> Iterator[Start]:
+    """Starts a controller by the name that it has among them; all that were started are ended."""
+    made: list[Process] = []
+
+    def begin(holder: str, **options: Any) -> Process:
+        made.append(Process(account, namespace, runs, holder, **options))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.kill()

@@ -38,14 +38,23 @@ def kubeconfig(cluster: Cluster, namespace: str, folder: Path) -> Path:
 class Process:
     """One controller; it dies with this process."""
 
-    def __init__(self, account: Path, namespace: str, runs: Path, holder: str, errors: float) -> None:
-        self.port = free_port()
+    def __init__(
+        self,
+        account: Path,
+        namespace: str,
+        runs: Path,
+        holder: str,
+        errors: float = 0.001,
+        host: str = "127.0.0.1",
+    ) -> None:
+        self.host, self.port = host, free_port()
         self.log = account.with_name(f"{holder}.log")
         options = {
             "--kubeconfig": account,
             "--namespace": namespace,
             "--runs": runs,
             "--holder": holder,
+            "--host": host,
             "--port": self.port,
             "--errors": errors,
         }
@@ -67,7 +76,7 @@ class Process:
     def ask(self, path: str) -> bytes | None:
         """What its pod would answer; None for anything but 200."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{self.host}:{self.port}{path}", timeout=5) as answer:
                 found: bytes = answer.read()
                 return found
         except OSError:

@@ -66,7 +66,9 @@ class Drawn:
         )
 
 
-async def drive(kubeconfig: Path, namespace: str, runs: Path, holder: str, port: int, rate: float) -> int:
+async def drive(
+    kubeconfig: Path, namespace: str, runs: Path, holder: str, host: str, port: int, rate: float
+) -> int:
     config = KubeConfig.from_file(kubeconfig).get()
     async with AsyncClient(config, field_manager=MANAGER, trust_env=False) as client:
         api = Api(client, namespace)
@@ -77,7 +79,7 @@ async def drive(kubeconfig: Path, namespace: str, runs: Path, holder: str, port:
         async def site(run: Run) -> AsyncIterator[Site]:
             yield Site(platform, Drawn(platform, run, rate), None)
 
-        settings = home.Settings(namespace, runs, "", holder, "127.0.0.1", port)
+        settings = home.Settings(namespace, runs, "", holder, host, port)
         task = asyncio.ensure_future(home.work(api, platform, lease, settings, site))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         return await running.ended(task)
@@ -88,11 +90,14 @@ async def drive(kubeconfig: Path, namespace: str, runs: Path, holder: str, port:
 @click.option("--namespace", required=True)
 @click.option("--runs", type=click.Path(path_type=Path), required=True)
 @click.option("--holder", required=True)
+@click.option("--host", default="127.0.0.1")
 @click.option("--port", type=int, required=True)
 @click.option("--errors", type=float, default=ERRORS)
-def main(kubeconfig: Path, namespace: str, runs: Path, holder: str, port: int, errors: float) -> None:
+def main(
+    kubeconfig: Path, namespace: str, runs: Path, holder: str, host: str, port: int, errors: float
+) -> None:
     logs.configure("info", service="canary")
-    sys.exit(asyncio.run(drive(kubeconfig, namespace, runs, holder, port, errors)))
+    sys.exit(asyncio.run(drive(kubeconfig, namespace, runs, holder, host, port, errors)))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,18 @@ import json
 from typing import Any
 
 from tests.integration.mesh.canary.kubernetes.cluster import Cluster
+from tests.integration.mesh.canary.kubernetes.waiting import until
 
 Json = dict[str, Any]
+
+# A run that takes seconds.
+QUICK = {
+    "slo": {"latencyEdgesMs": [100, 250]},
+    "analysis": {"scrapeIntervalS": 0.2, "warmUpS": 0, "requestDispersion": 1},
+    "steps": [10, 50],
+    "timeouts": {"drainS": 1},
+}
+CHANGE = {"id": "first", "by": "ada", "set": ["env.RANK=two"]}
 
 
 class Service:
@@ -98,3 +108,15 @@ class Service:
 
     def replicas(self, deployment: str) -> int:
         return int(self.cluster.get(f"{self.deployments}/{deployment}")["spec"]["replicas"])
+
+
+def asked(service: Service, **spec: Any) -> None:
+    """A Rollout object that asks for a run."""
+    service.cluster.post(service.rollouts, service.rollout(**{**QUICK, **spec}))
+    service.annotate("start", CHANGE)
+
+
+def ended(service: Service) -> Json:
+    """The status of a run, when it has ended."""
+    until(lambda: service.status().get("verdict") is not None, 150)
+    return service.status()

@@ -92,15 +92,11 @@ async def test_a_change_between_its_look_and_its_write_is_a_conflict_too(
     service: Service, client: AsyncClient, namespace: str
 ) -> None:
     """`allowed` is asked last: there somebody is faster."""
-    platform = KubernetesPlatform(
-        client,
-        namespace,
-        in_force_s=0.0,
-        allowed=lambda: (
-            service.cluster.merge(f"{service.routes}/links-routes", {"metadata": {"labels": {"a": "b"}}})
-            and None
-        ),
-    )
+
+    def faster() -> None:
+        service.cluster.merge(f"{service.routes}/links-routes", {"metadata": {"labels": {"a": "b"}}})
+
+    platform = KubernetesPlatform(client, namespace, in_force_s=0.0, allowed=faster)
     read = await platform.virtual_service("links-routes")
     mine = traffic.write(read.body, "v1", "v2", Traffic(5), None)
     with pytest.raises(Conflict, match="changed by somebody else"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,55 +9,8 @@ import pytest
 
 from mesh.canary.runs.journal import Commanded
 from mesh.canary.views.following import read
-from tests.integration.mesh.canary.kubernetes import controllers
-from tests.integration.mesh.canary.kubernetes.cluster import Cluster
-from tests.integration.mesh.canary.kubernetes.conftest import until
-from tests.integration.mesh.canary.kubernetes.controllers import Process
-from tests.integration.mesh.canary.kubernetes.service import Service
-
-Start = Callable[..., Process]
-QUICK = {
-    "slo": {"latencyEdgesMs": [100, 250]},
-    "analysis": {"scrapeIntervalS": 0.2, "warmUpS": 0, "requestDispersion": 1},
-    "steps": [10, 50],
-    "timeouts": {"drainS": 1},
-}
-CHANGE = {"id": "first", "by": "ada", "set": ["env.RANK=two"]}
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> Path:
-    return tmp_path / "runs"
-
-
-@pytest.fixture
-def account(cluster: Cluster, namespace: str, tmp_path: Path) -> Path:
-    return controllers.kubeconfig(cluster, namespace, tmp_path)
-
-
-@pytest.fixture
-def start(account: Path, namespace: str, runs: Path) -> Iterator[Start]:
-    """Starts a controller; all that were started are ended."""
-    made: list[Process] = []
-
-    def begin(holder: str, errors: float = 0.001) -> Process:
-        made.append(Process(account, namespace, runs, holder, errors))
-        return made[-1]
-
-    yield begin
-    for one in made:
-        one.kill()
-
-
-def asked(service: Service, **spec: Any) -> None:
-    service.cluster.post(service.rollouts, service.rollout(**{**QUICK, **spec}))
-    service.annotate("start", CHANGE)
-
-
-def ended(service: Service) -> dict[str, Any]:
-    """The status of a run, when it has ended."""
-    until(lambda: service.status().get("verdict") is not None, 150)
-    return service.status()
+from tests.integration.mesh.canary.kubernetes.service import QUICK, Service, asked, ended
+from tests.integration.mesh.canary.kubernetes.waiting import Start, until
 
 
 def test_a_canary_that_is_as_good_is_promoted(service: Service, start: Start, runs: Path) -> None:
