@@ -92,7 +92,8 @@ class Api:
                 yield
         except httpx2.HTTPStatusError as error:
             raise self._refused(error, verb, kind, what) from error
-        except (httpx2.HTTPError, OSError, msgspec.MsgspecError) as error:  # TimeoutError is an OSError
+        # TimeoutError is an OSError; the client looks for a Content-Type that a broken proxy does not send.
+        except (httpx2.HTTPError, OSError, msgspec.MsgspecError, KeyError) as error:
             why = str(error) or type(error).__name__
             raise Away(f"the Kubernetes API does not answer ({verb} {what}): {why}") from error
         except ConfigError as error:

@@ -145,7 +145,7 @@ class Desk:
         said = [one.id for _, one in await asyncio.to_thread(self._folder.said, path, 0)]
         if command.id in said:
             return command.id
-        self._judge(path, command)
+        await asyncio.to_thread(self._judge, path, command)
         word = Said(command.verb, command.by, command.gate, command.id)
         await asyncio.to_thread(self._folder.say, path, word)
         _log.info("%s says %s %s to run %s", command.by, command.verb, command.gate, name_of(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import urllib.request
@@ -36,7 +37,7 @@ def kubeconfig(cluster: Cluster, namespace: str, folder: Path) -> Path:
 
 
 class Process:
-    """One controller; it dies with this process."""
+    """One controller; it dies with this process. `itself`: the program as it is, that asks a Prometheus."""
 
     def __init__(
         self,
@@ -44,25 +45,27 @@ class Process:
         namespace: str,
         runs: Path,
         holder: str,
+        *,
         errors: float = 0.001,
         host: str = "127.0.0.1",
+        itself: bool = False,
     ) -> None:
         self.host, self.port = host, free_port()
         self.log = account.with_name(f"{holder}.log")
-        options = {
-            "--kubeconfig": account,
-            "--namespace": namespace,
-            "--runs": runs,
-            "--holder": holder,
-            "--host": host,
-            "--port": self.port,
-            "--errors": errors,
-        }
-        module = f"{__package__}.driving"
-        arguments = [str(part) for option in options.items() for part in option]
+        options = {"--namespace": namespace, "--runs": runs, "--holder": holder, "--port": self.port}
+        if itself:
+            module, flags = "mesh.canary", ["--kubernetes"]
+            options |= {"--listen": host, "--prometheus": f"http://127.0.0.1:{free_port()}"}
+        else:
+            module, flags = f"{__package__}.driving", []
+            options |= {"--kubeconfig": account, "--host": host, "--errors": errors}
+        arguments = [*flags, *(str(part) for option in options.items() for part in option)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                ending_with_us(sys.executable, "-m", module, *arguments), stdout=log, stderr=log
+                ending_with_us(sys.executable, "-m", module, *arguments),
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "KUBECONFIG": str(account)},
             )
 
     @property

@@ -128,3 +128,14 @@ def test_a_canary_that_an_autoscaler_sizes_is_no_run(service: Service, start: St
     asked(service)
     until(lambda: bool(service.status().get("refused")))
     assert "HorizontalPodAutoscaler by-load sizes links-v2-rollout" in service.status()["refused"]["why"]
+
+
+def test_the_program_itself_asks_prometheus_says_so_and_ends_when_told(
+    service: Service, start: Start
+) -> None:
+    process = start("one", itself=True)
+    until(lambda: process.drives)
+    asked(service)
+    until(lambda: bool(service.status().get("refused")))
+    assert "there is no evidence to be had: Prometheus" in service.status()["refused"]["why"]
+    assert process.stop() == 0
