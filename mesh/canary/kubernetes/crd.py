@@ -8,6 +8,7 @@ when one of them changes.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -121,20 +122,41 @@ def _one_of(part: Json, definitions: Json) -> Json:
 
 
 def _told_apart(kinds: list[Json]) -> Json:
-    """Objects that their `type` tells apart, as one: the fields of all, and which of them each demands."""
-    tags = [kind["properties"]["type"]["enum"][0] for kind in kinds]
+    """Objects that their `type` tells apart, as one with the fields of all; rules say whose they are."""
+    by_tag = {str(kind["properties"]["type"]["enum"][0]): kind for kind in kinds}
     properties: Json = {}
     for kind in kinds:
         for name, value in kind["properties"].items():
             if properties.setdefault(name, value) != value and name != "type":
                 raise ValueError(f"two kinds of one union have different fields {name}")
-    properties["type"] = {"type": "string", "enum": tags}
+    properties["type"] = {"type": "string", "enum": list(by_tag)}
     common = [name for name in kinds[0]["required"] if all(name in kind["required"] for kind in kinds)]
-    demands = [
-        {"properties": {"type": {"enum": [tag]}}, "required": kind["required"]}
-        for tag, kind in zip(tags, kinds, strict=True)
-    ]
-    return {"type": "object", "properties": properties, "required": common, "anyOf": demands}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": common,
+        "x-kubernetes-validations": [*_demands(by_tag, common), *_owners(by_tag, properties)],
+    }
+
+
+def _demands(by_tag: dict[str, Json], common: list[str]) -> Iterator[Json]:
+    for tag, kind in by_tag.items():
+        for name in kind["required"]:
+            if name not in common:
+                yield {
+                    "rule": f"self.type != '{tag}' || has(self.{name})",
+                    "message": f"{name} is missing: {tag} needs it",
+                }
+
+
+def _owners(by_tag: dict[str, Json], properties: Json) -> Iterator[Json]:
+    for name in properties:
+        tags = [tag for tag, kind in by_tag.items() if name in kind["properties"]]
+        if len(tags) < len(by_tag):
+            yield {
+                "rule": f"!has(self.{name}) || self.type in {tags}",
+                "message": f"{name} is for {', '.join(tags)} only",
+            }
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from mesh.canary.platform import Conflict, Json, PlatformError, Pod, Stored
 # sends them within a second in a mesh that is well.
 IN_FORCE_S = 5.0
 # Annotations of a Deployment tell who manages it and how far it is, and so do these labels: no copy has them.
+SERVICE = "kubernetes.io/service-name"
 _OF_OTHERS = ("app.kubernetes.io/instance", "helm.sh/chart")
 
 
@@ -83,12 +84,13 @@ class KubernetesPlatform:
         await self._api.merge(kinds.SCALE, deployment, {"spec": {"replicas": replicas}})
 
     async def pods(self, labels: Mapping[str, str]) -> list[Pod]:
-        """Those that a Service sends requests to, and those that are not there yet."""
+        """Ready are those that the Service of their `app` label has as endpoints."""
         found = await self._api.all(kinds.POD, labels)
         if not found:
             return []
         replica_sets = await self._api.all(kinds.REPLICA_SET, labels)
-        return seen.pods(found, replica_sets, await self._api.all(kinds.ENDPOINT_SLICE))
+        of_service = {SERVICE: labels["app"]} if "app" in labels else None
+        return seen.pods(found, replica_sets, await self._api.all(kinds.ENDPOINT_SLICE, of_service))
 
     async def replace_pod(self, name: str) -> None:
         """Its eviction, which waits where a disruption budget says so: then it raises Away."""

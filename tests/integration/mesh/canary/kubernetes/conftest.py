@@ -68,8 +68,9 @@ def service(cluster: Cluster, namespace: str) -> Service:
 
 
 @pytest.fixture
-async def client(cluster: Cluster) -> AsyncIterator[AsyncClient]:
-    config = KubeConfig.from_file(cluster.kubeconfig).get()
+async def client(account: Path) -> AsyncIterator[AsyncClient]:
+    """With the rights that the chart gives the controller, and no others."""
+    config = KubeConfig.from_file(account).get()
     async with AsyncClient(config, field_manager="delinkcious-canary", trust_env=False) as made:
         yield made
 

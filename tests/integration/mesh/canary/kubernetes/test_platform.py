@@ -205,16 +205,19 @@ async def test_failures_are_sentences(
             await KubernetesPlatform(nowhere, "x").virtual_service("y")
 
 
+def with_gate(**gate: str) -> Callable[[dict[str, Any]], None]:
+    return lambda body: body["spec"].update(gates=[{"name": "qa", "at": "step", **gate}])
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
         (lambda body: body["spec"].update(wieght=5), 'unknown field "spec.wieght"'),
         (lambda body: body["spec"].update(steps=[0]), "spec.steps"),
         (lambda body: body["spec"].update(gates=[{"type": "manual", "name": "qa"}]), "spec.gates"),
-        (
-            lambda body: body["spec"].update(gates=[{"type": "window", "name": "a", "at": "end"}]),
-            "spec.gates",
-        ),
+        (with_gate(type="webhook"), "url is missing: webhook needs it"),
+        (with_gate(type="manual", url="http://x"), "url is for webhook only"),
+        (with_gate(type="oracle"), "spec.gates[0].type"),
         (lambda body: body["spec"].pop("service"), "spec.service"),
         (lambda body: body.update(spec=None), "spec"),
     ],

@@ -63,12 +63,15 @@ def test_gates_of_all_types_are_one_object() -> None:
     gates = whole()["properties"]["spec"]["properties"]["gates"]["items"]
     assert gates["properties"]["type"]["enum"] == ["manual", "webhook", "query", "window"]
     assert set(gates["required"]) == {"type", "name", "at"}
-    assert [set(one["required"]) for one in gates["anyOf"]] == [
-        {"type", "name", "at"},
-        {"type", "name", "at", "url"},
-        {"type", "name", "at", "expression"},
-        {"type", "name", "at", "from", "until"},
-    ]
+    said = {rule["message"]: rule["rule"] for rule in gates["x-kubernetes-validations"]}
+    assert said["url is missing: webhook needs it"] == "self.type != 'webhook' || has(self.url)"
+    assert said["expression is for query only"] == "!has(self.expression) || self.type in ['query']"
+    assert {message for message in said if "missing" in message} == {
+        "url is missing: webhook needs it",
+        "expression is missing: query needs it",
+        "from is missing: window needs it",
+        "until is missing: window needs it",
+    }
 
 
 def test_a_schema_without_such_a_form_is_an_error() -> None:
