@@ -94,7 +94,8 @@ def _arms(told: Story) -> Iterator[Text]:
         (told.canary, canary, step.canary if step else PodSample(0, 0)),
     ):
         errors = words.counted(whole.errors, "error")
-        style = "red" if whole.errors and name == told.canary else ""
+        worse = name == told.canary and whole.errors * stable.requests > stable.errors * whole.requests
+        style = "red" if worse else ""
         here = f"; this step {words.count(now.errors)} of {words.count(now.requests)}"
         yield Text.assemble(
             (f"{name[:9]:<10}", "bold"),

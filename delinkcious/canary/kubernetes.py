@@ -25,6 +25,7 @@ Json = dict[str, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+TAKEN_BACK_WITHIN_S = 300.0
 TAKEN_WITHIN_S = 30.0  # a start asks the server and Prometheus before it is one
 LOOK_S = 0.5
 
@@ -125,12 +126,37 @@ async def _taken(api: Api, rollout: str, id: str) -> Json:
     )
 
 
-def start(where: Where, service: str, sets: tuple[str, ...], image: str | None, command: str | None) -> str:
-    """The run that begins."""
+def start(
+    where: Where,
+    service: str,
+    sets: tuple[str, ...],
+    image: str | None,
+    command: str | None,
+    *,
+    replace: bool = False,
+) -> str:
+    """The run that begins; `replace` takes one that is under way back first."""
     from mesh.canary.kubernetes import asked
 
+    [body] = standing(where, service)
+    status = body.get("status") or {}
+    if replace and status.get("run") and not status.get("verdict"):
+        say(where, service, "abort", "")
+        click.echo(f"{service}: run {status['run']} is taken back ...")
+        run(_ended(where, _name(body)))
     request = {"set": list(sets), "image": image, "command": command}
     return str(run(ask(where, service, asked.START, request))["run"])
+
+
+async def _ended(where: Where, rollout: str) -> None:
+    from mesh.canary.kubernetes import kinds
+
+    async with connected(where) as api:
+        for _ in range(round(TAKEN_BACK_WITHIN_S / LOOK_S)):
+            if ((await api.get(kinds.ROLLOUT, rollout)).get("status") or {}).get("verdict"):
+                return
+            await asyncio.sleep(LOOK_S)
+    raise PlatformError(f"its run has not ended within {TAKEN_BACK_WITHIN_S:g} s")
 
 
 def say(where: Where, name: str, verb: str, gate: str) -> None:

@@ -30,7 +30,7 @@ from mesh.local.runtime.errors import MeshError, MeshNotRunning
 from mesh.local.runtime.state import State
 
 ROLLOUTS = Path("mesh") / "canary" / "rollouts"
-HEARD_WITHIN_S = 10.0
+HEARD_WITHIN_S, TAKEN_BACK_WITHIN_S = 10.0, 300.0
 LOOK_S = 0.1
 
 state_option = click.option(
@@ -48,6 +48,7 @@ state_option = click.option(
 @click.option("--command", "command_line", help="Another command line, as a shell reads it.")
 @click.option("--source", type=click.Choice(["prometheus", "envoy"]), help="Where evidence comes from.")
 @click.option("--dry-run", is_flag=True, help="Decide on the traffic as it is split, and change nothing.")
+@click.option("--replace", is_flag=True, help="Take a canary that is under way back first.")
 @state_option
 @kubernetes.options()
 def start(
@@ -58,6 +59,7 @@ def start(
     command_line: str | None,
     source: str | None,
     dry_run: bool,
+    replace: bool,
     state: Path | None,
     where: Where | None,
 ) -> None:
@@ -71,7 +73,7 @@ def start(
     if where is not None:
         if filename or source or dry_run:
             raise click.UsageError("-f, --source and --dry-run: the Rollout object says that on Kubernetes")
-        began_there = kubernetes.start(where, service, sets, image, command_line)
+        began_there = kubernetes.start(where, service, sets, image, command_line, replace=replace)
         click.echo(f"{service}: run {began_there} begins")
         return
     try:
@@ -80,6 +82,8 @@ def start(
             raise InvalidRollout(f"{filename}: it is a rollout of {asked.spec.service}, not of {service}")
         judge_zones(asked.spec.gates)
         mesh = local.state(state)
+        if replace:
+            _take_back(mesh, service)
         began = asyncio.run(_begin(mesh, asked, starting.Changes(sets, image, command_line)))
         home.folder(mesh).begin(began)
         Client(mesh).post("/start", {"name": rollouts.NAME})
@@ -138,6 +142,20 @@ def abort(run: str, state: Path | None, where: Where | None) -> None:
 def promote(run: str, state: Path | None, where: Where | None) -> None:
     """Give the canary all of the traffic now, without proof."""
     _say(where, state, run, "promote")
+
+
+def _take_back(mesh: State, service: str) -> None:
+    """End what goes on: another revision is another run. Raises FolderError, MeshError."""
+    runs = home.folder(mesh)
+    for journal in runs.unfinished(service):
+        runs.say(journal, Said("abort", getpass.getuser()))
+        Client(mesh).post("/start", {"name": rollouts.NAME})
+        click.echo(f"{service}: run {name_of(journal)} is taken back ...")
+    deadline = time.monotonic() + TAKEN_BACK_WITHIN_S
+    while left := runs.unfinished(service):
+        if time.monotonic() > deadline:
+            raise FolderError(f"run {name_of(left[0])} has not ended within {TAKEN_BACK_WITHIN_S:g} s")
+        time.sleep(LOOK_S)
 
 
 def _with(asked: Rollout, source: str | None, dry_run: bool) -> Rollout:

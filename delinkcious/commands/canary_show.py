@@ -21,6 +21,7 @@ from delinkcious.canary.replaying import Replayed
 from delinkcious.canary.replaying import replay as replayed
 from delinkcious.terminal import console, shown
 from mesh.canary.runs.folder import Folder, FolderError
+from mesh.canary.views import words
 from mesh.canary.views.explaining import paragraphs
 from mesh.canary.views.following import NotAJournal, read
 from mesh.canary.views.summary import summary
@@ -202,9 +203,9 @@ def _status_there(found: list[dict[str, Any]], output: str) -> None:
 
 
 def _compared(found: Replayed) -> str:
-    restarts = f", over {found.restarts} restarts" if found.restarts else ""
+    restarts = f", over {words.counted(found.restarts, 'restart')}" if found.restarts else ""
     if found.first is None:
-        return f"{found.decisions} decisions, all identical{restarts}"
+        return f"{words.counted(found.decisions, 'decision')}, all identical{restarts}"
     first = found.first
     return (
         f"{found.differing} of {found.decisions} decisions differ{restarts}; the first at event "

@@ -98,5 +98,5 @@ class Statement:
         cpu = {"client": client * 1e6 / count, self._postgres.name: server * 1e6 / count}
         return Slice(cpu, count / took, tuple(times_ms))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Its connection is the measurement's."""

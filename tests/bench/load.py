@@ -63,6 +63,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, target: Target) -> None:
         self.target = target
         self.done: asyncio.Future[None] | None = None
+        self._lost = asyncio.Event()
 
     async def go(self, result: Result, more: Callable[[], bool]) -> None:
         """One request at least; ends early when the other side closes the connection."""
@@ -75,8 +76,10 @@ class Connection(asyncio.Protocol):
     def is_open(self) -> bool:
         return not self.transport.is_closing()
 
-    def close(self) -> None:
-        self.transport.close()
+    async def close(self) -> None:
+        """Returns when nothing of it is left: a loop that ends before would leave its transport open."""
+        self.transport.abort()
+        await self._lost.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's are no asyncio.Transport by descent.
@@ -101,6 +104,7 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._lost.set()
         self._finish()
 
     def _finish(self) -> None:
@@ -140,10 +144,10 @@ class Connections:
         result.elapsed_s = time.perf_counter() - started
         return result
 
-    def close(self) -> None:
+    async def close(self) -> None:
         for connection in self._open:
             if connection is not None:
-                connection.close()
+                await connection.close()
 
     async def _connection(self, number: int) -> Connection:
         connection = self._open[number]
@@ -175,4 +179,4 @@ async def load(target: Target, *, connections: int, seconds: float, requests: in
     try:
         return await every.run(seconds=seconds, requests=requests)
     finally:
-        every.close()
+        await every.close()

@@ -63,7 +63,7 @@ class Measured(Protocol):
 
     async def slice(self, idle: Idle) -> Slice: ...
 
-    def close(self) -> None: ...
+    async def close(self) -> None: ...
 
 
 class Asked:
@@ -113,8 +113,8 @@ class Asked:
             await asyncio.sleep(PAUSE_S)
         raise SystemExit(f"{self.name}: not every answer was 2xx: {dict(statuses)}")
 
-    def close(self) -> None:
-        self._connections.close()
+    async def close(self) -> None:
+        await self._connections.close()
 
 
 async def alternate(
@@ -138,5 +138,5 @@ async def alternate(
                     found[one.name].append(measured)
     finally:
         for one in every:
-            one.close()
+            await one.close()
     return found

@@ -1,7 +1,8 @@
 """`python -m tests.e2e.faulty`: the links service with faults that a file says, for a canary to be bad by.
 
-The file that FAULTS names is JSON: `errors` is the share of requests answered with 500, `slower` by how much
-an answer takes longer, `locks` whether the table of links is locked while there are requests.
+The file that FAULTS names is JSON, and means the process whose REVISION is its `of`: `errors` is the share of
+requests answered with 500, `slower` by how much an answer takes longer, `locks` whether the table of links is
+locked while there are requests.
 """
 
 from __future__ import annotations
@@ -62,11 +63,12 @@ class Faulty:
 
 
 def said(file: Path) -> dict[str, float]:
+    """A canary that was promoted is stable for the next: what is said of that one is not for it."""
     try:
-        found: dict[str, float] = json.loads(file.read_text())
+        found: dict[str, Any] = json.loads(file.read_text())
     except (OSError, ValueError):
         return {}
-    return found
+    return found if found.pop("of", None) == os.environ["REVISION"] else {}
 
 
 async def _locking(file: Path, url: str) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import random
-import sys
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from tests.tools import MADE_WITHIN_S, needed
 RATE = 100.0
 ENDED_WITHIN_S = 900.0
 LOOK_S = 0.5
-FAULTY = f"{sys.executable} -m tests.e2e.faulty"
+FAULTY = "python -m tests.e2e.faulty"
 SPLITS, POLICY, MANIFESTS = "mesh/splits", "mesh/istio", "helm/local.yaml"
 log = logging.getLogger(__name__)  # pytest --log-cli-level=info shows the table
 
@@ -41,6 +40,7 @@ class Rollouts:
 
     installation: Installation
     faults: Path
+    revision: str
 
     @property
     def folder(self) -> Folder:
@@ -54,9 +54,8 @@ class Rollouts:
             document["spec"][name] = {**old, **value} if isinstance(old, dict) else value
         file = self.installation.folder / "rollout.yaml"
         file.write_text(yaml.safe_dump(document))
-        revision = f"env.REVISION={random.getrandbits(32):08x}"
         # By its name: the process runs in that folder, and a path below /tmp would mean its own /tmp.
-        sets = ["--set", f"env.FAULTS={self.faults.name}", "--set", revision]
+        sets = ["--set", f"env.FAULTS={self.faults.name}", "--set", f"env.REVISION={self.revision}"]
         self.installation.told(
             "canary", "start", "links", "-f", str(file), "--command", command, *sets, *arguments
         )
@@ -68,7 +67,7 @@ class Rollouts:
     def says(self, **faults: float) -> None:
         """From now on the canary does this."""
         new = self.faults.with_suffix(".new")
-        new.write_text(json.dumps(faults))
+        new.write_text(json.dumps({"of": self.revision, **faults}))
         new.replace(self.faults)
 
     def controller(self) -> psutil.Process | None:
@@ -115,7 +114,7 @@ def tell(name: str, path: Path) -> tuple[float, int]:
 
 @pytest.fixture
 def rollouts(installation: Installation) -> Iterator[Rollouts]:
-    made = Rollouts(installation, installation.checkout / "faults.json")
+    made = Rollouts(installation, installation.checkout / "faults.json", secrets.token_hex(4))
     made.says()
     yield made
     if made.folder.unfinished():
@@ -197,16 +196,16 @@ class TestLive:
 
     def test_three_minutes_without_prometheus_blame_nobody(self, rollouts: Rollouts) -> None:
         path = rollouts.start()
-        before = until(path, lambda run: run.percent >= 5).percent
+        until(path, lambda run: run.percent >= 5)
         scale = ("mesh", "scale", "deployment/prometheus", "-n", "observability", "--replicas")
         rollouts.installation.told(*scale, "0")
         try:
             silent = time.time()
             run = until(path, lambda run: run.last_at > silent + 180, 300)
-            held = fold(events(path))
-            assert held.decision is not None
-            assert held.decision.phase == "holding"
-            assert held.percent <= max(before, run.percent)
+            assert run.decision is not None
+            assert run.decision.phase == "holding"
+            # What was scraped just before may still have been a proof.
+            assert [at for at, _ in weights(path) if at > silent + 20] == []
         finally:
             rollouts.installation.told(*scale, "1")
         run = ended(path)
@@ -228,7 +227,7 @@ class TestLive:
         assert (run.verdict, run.percent) == ("aborted", 0)
 
     def test_a_canary_that_crashes_gets_no_request(self, rollouts: Rollouts) -> None:
-        path = rollouts.start(command=f"{sys.executable} -c 'raise SystemExit(1)'", timeouts={"readyS": 20})
+        path = rollouts.start(command="python -c 'raise SystemExit(1)'", timeouts={"readyS": 20})
         run = ended(path)
         tell("crash-looping", path)
         assert run.verdict == "rolled_back"

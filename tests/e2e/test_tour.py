@@ -76,4 +76,6 @@ def test_every_block_of_the_tour_works_and_shows_what_it_promises(checkout: Path
     assert counts["v1"] > counts["v2"] > 5
     assert 'unknown field "spec.http[0].route[0].wieght"' in by_block[10] + done.stderr
     assert "not applied" in by_block[10]
-    assert "istio.io" in by_block[11]
+    assert "aborted by" in by_block[11]
+    assert "was aborted" in by_block[11]
+    assert "istio.io" in by_block[12]

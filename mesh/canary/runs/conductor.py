@@ -85,7 +85,9 @@ class Conductor:
             await self._around.platform.apply_deployment(run.began.deployment)
         pods = await self._hands.canary_pods(run.spec.pods.least)
         if all(pod.ready for pod in pods) and len(pods) >= run.spec.pods.least:
-            return self._hands.enter("warming", f"{len(pods)} canary pods are ready")
+            return self._hands.enter(
+                "warming", f"{len(pods)} canary {'pod is' if len(pods) == 1 else 'pods are'} ready"
+            )
         self._give_up_unready(pods)
 
     async def _warm_up(self) -> None:
@@ -111,7 +113,7 @@ class Conductor:
         expected = run.spec.analysis.expected_rps or rps
         history = await self._history()
         self._hands.happen(Learned(at=now, history=tuple(history), expected_rps=expected))
-        first: Stage = "trying" if run.spec.header is not None else "stepping"
+        first: Stage = "trying" if run.spec.trial is not None else "stepping"
         self._hands.enter(first, f"learned from {len(history)} scrapes, {expected:.3g} requests/s")
 
     async def _history(self) -> list[ArmSample]:
@@ -120,15 +122,15 @@ class Conductor:
         return kept or [scrape.stable for scrape in self._warm]
 
     async def _try(self) -> None:
-        """Only requests with the header go to the canary; it can be rolled back, and nothing is proven."""
+        """Only requests with the header or cookie go to the canary; it can fall, and nothing is proven."""
         if not await self._hands.put(Traffic(0, header=True)):
             return
         await self._judge(proves=False)
-        header = self.run.spec.header
-        if self.run.stage != "trying" or header is None:
+        trial = self.run.spec.trial
+        if self.run.stage != "trying" or trial is None:
             return
-        if self._hands.now() - self.run.written_at >= header.for_s:
-            self._hands.enter("stepping", f"requests with {header.name} were served")
+        if self._hands.now() - self.run.written_at >= trial.for_s:
+            self._hands.enter("stepping", f"requests with {trial.name} were served")
 
     async def _step(self) -> None:
         """Evidence, a decision, and the weight that follows from it."""

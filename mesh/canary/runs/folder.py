@@ -53,8 +53,8 @@ class Folder:
         """The journals there are, of one service or of all, the oldest first."""
         found = [
             file
-            for file in self.path.glob(f"*/{service or '*'}/*{JOURNAL}")
-            if _RUN.fullmatch(file.name.removesuffix(JOURNAL))
+            for file in self.path.glob(f"*/*/*{JOURNAL}")
+            if _RUN.fullmatch(name_of(file)) and service in (None, file.parent.name)
         ]
         return sorted(found, key=lambda file: file.name)
 

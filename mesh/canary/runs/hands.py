@@ -123,7 +123,7 @@ class Hands:
                     return False
                 raise NotASplit(f"VirtualService {run.spec.routes} is no split of two subsets any more")
             try:
-                body = routes.write(stored.body, stable, canary, wanted, run.spec.header)
+                body = routes.write(stored.body, stable, canary, wanted, run.spec.trial)
                 written = await platform.write_virtual_service(body, stored.version)
             except Conflict:
                 continue

@@ -6,6 +6,7 @@ which nothing has followed from: it is cut off when the journal is opened again.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,6 +167,8 @@ class Journal:
     def append(self, event: Event) -> None:
         """Returns when it is on the disk. Raises OSError, and the event has not happened."""
         line = memoryview(_encoder.encode(event) + b"\n")
+        if len(line) > MAX_LINE_BYTES:
+            raise OSError(errno.EFBIG, "an event is longer than a journal's line may be", str(self.path))
         before = os.fstat(self._file).st_size
         try:
             while line:
@@ -218,7 +221,12 @@ def last(path: Path) -> Event | None:
 
 def _whole_lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
+        number = 0
         while line := file.readline(MAX_LINE_BYTES):
+            number += 1
             if not line.endswith(b"\n"):
+                if len(line) == MAX_LINE_BYTES:
+                    # Not torn, and not the last: what follows must neither be overlooked nor cut off.
+                    raise DamagedJournal(f"{path}:{number}: no event of a rollout: it is too long")
                 return
             yield line

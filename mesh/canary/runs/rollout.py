@@ -87,6 +87,23 @@ class Header(_Strict, frozen=True, kw_only=True):
     value: Annotated[str, Meta(min_length=1, max_length=200)]
     for_s: Annotated[float, Meta(gt=0, le=86_400)] = 300.0
 
+    def match(self) -> dict[str, Any]:
+        """As a VirtualService writes it."""
+        return {"headers": {self.name: {"exact": self.value}}}
+
+
+class Cookie(_Strict, frozen=True, kw_only=True):
+    """First only requests with this cookie go to the canary, for so long."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+    value: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
+    for_s: Annotated[float, Meta(gt=0, le=86_400)] = 300.0
+
+    def match(self) -> dict[str, Any]:
+        """As a VirtualService writes it: among all the cookies of a request."""
+        value = self.value.replace(".", r"\.")
+        return {"headers": {"cookie": {"regex": f"(.*; ?)?{self.name}={value}(;.*)?"}}}
+
 
 class Manual(_Strict, tag_field="type", tag="manual", frozen=True, kw_only=True):
     """Waits for `delinkcious canary approve`."""
@@ -144,6 +161,7 @@ class Spec(_Strict, frozen=True, kw_only=True):
     analysis: Analysis = Analysis()
     timeouts: Timeouts = Timeouts()
     header: Header | None = None
+    cookie: Cookie | None = None
     gates: Annotated[tuple[Gate, ...], Meta(max_length=20)] = ()
     notify: Annotated[tuple[Url, ...], Meta(max_length=10)] = ()
     inconclusive: Policy = "retreat"
@@ -154,6 +172,8 @@ class Spec(_Strict, frozen=True, kw_only=True):
             raise ValueError("subsets.stable and subsets.canary must differ")
         if self.pods.least > self.pods.most:
             raise ValueError("pods.least is more than pods.most")
+        if self.header is not None and self.cookie is not None:
+            raise ValueError("header and cookie: one of them comes first, not both")
         names = [gate.name for gate in self.gates]
         if len(set(names)) < len(names):
             raise ValueError("two gates have one name")
@@ -161,6 +181,11 @@ class Spec(_Strict, frozen=True, kw_only=True):
             if step != int(step):
                 raise ValueError(f"steps[{number}]: weights are whole percent, not {step}")
         self.settings()
+
+    @property
+    def trial(self) -> Header | Cookie | None:
+        """Whose requests go to the canary first."""
+        return self.header or self.cookie
 
     @property
     def routes(self) -> str:

@@ -122,7 +122,7 @@ def track(base: Json, name: str, service: str, subset: str, replicas: int, chang
     if changes.image is not None:
         container["image"] = changes.image
     if changes.command is not None:
-        container["command"] = shlex.split(changes.command)
+        container["command"] = _words(changes.command)
         container.pop("args", None)
     for setting in changes.sets:
         _set(container, setting)
@@ -165,6 +165,16 @@ def _set(container: Json, setting: str) -> None:
     name = name.removeprefix(ENV)
     entries = [entry for entry in container.get("env") or [] if entry["name"] != name]
     container["env"] = [*entries, {"name": name, "value": value}]
+
+
+def _words(command: str) -> list[str]:
+    try:
+        found = shlex.split(command)
+    except ValueError as error:
+        raise NotStarted(f"--command {command!r} is no command line: {error}") from None
+    if not found:
+        raise NotStarted("--command is empty")
+    return found
 
 
 def _container(template: Json, service: str) -> Json:

@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from mesh.canary.runs.rollout import Header
+from mesh.canary.runs.rollout import Cookie, Header
 
 Json = dict[str, Any]
 
@@ -36,7 +36,7 @@ def read(body: Json, stable: str, canary: str) -> Traffic:
     return Traffic(weights[canary], any(route.get("name") == HEADER_ROUTE for route in _routes(body)))
 
 
-def write(body: Json, stable: str, canary: str, traffic: Traffic, header: Header | None) -> Json:
+def write(body: Json, stable: str, canary: str, traffic: Traffic, trial: Header | Cookie | None) -> Json:
     """The same VirtualService with other weights; the header's route comes and goes, nothing else changes."""
     read(body, stable, canary)
     made = copy.deepcopy(body)
@@ -44,11 +44,12 @@ def write(body: Json, stable: str, canary: str, traffic: Traffic, header: Header
     entries = _split(made)["route"]
     for entry in entries:
         entry["weight"] = traffic.percent if _subset(entry) == canary else 100 - traffic.percent
-    if traffic.header and header is not None:
+    if traffic.header and trial is not None:
         chosen = next(entry for entry in entries if _subset(entry) == canary)
-        exactly = {"headers": {header.name: {"exact": header.value}}}
         destination = copy.deepcopy(chosen["destination"])
-        routes.insert(0, {"name": HEADER_ROUTE, "match": [exactly], "route": [{"destination": destination}]})
+        routes.insert(
+            0, {"name": HEADER_ROUTE, "match": [trial.match()], "route": [{"destination": destination}]}
+        )
     made["spec"]["http"] = routes
     return made
 

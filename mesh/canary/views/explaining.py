@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from mesh.canary.model import PodSample
 from mesh.canary.runs.journal import Event
 from mesh.canary.views import words
-from mesh.canary.views.story import NOTHING, Span, Step, Story, story
-from mesh.canary.views.waiting import waiting
+from mesh.canary.views.story import NOTHING, Span, Step, Story, plus, story
+from mesh.canary.views.waiting import silence, waiting
 
 # A gate that held for less is no part of the story.
 HELD_S = 1.0
@@ -48,9 +49,12 @@ def _end(told: Story, now: float) -> str:
     if not told.ended:
         where = words.STAGES[told.stage]
         wait = "; ".join(waiting(told, now))
+        quiet = silence(told, now)
         return (
             f"The rollout of {told.service} {new} goes on, for {after} now. {where[:1].upper()}{where[1:]}; "
-            f"{new} gets {told.percent} % of the requests." + (f" It waits for {wait}." if wait else "")
+            f"{new} gets {told.percent} % of the requests."
+            + (f" It waits for {wait}." if wait else "")
+            + (f" {_sentence(quiet)}" if quiet else "")
         )
     why = _stop(told.reason)
     match told.verdict:
@@ -89,8 +93,21 @@ def _course(told: Story, now: float) -> list[str]:
     before = [span for span in told.stages if span.what in ("preparing", "warming")]
     lasted = [f"{span.what} took {words.took(span.lasted(now))}" for span in before]
     found = [_sentence(words.listed(lasted))] if lasted else []
-    shares = [_share(told, step, now) for step in told.shares if _is_told(told, step)]
+    steps: list[Step] = []
+    for step in told.shares:
+        if _is_told(told, step):
+            steps = _joined(steps, step)
+    shares = [_share(told, step, now) for step in steps]
     return found + (["Step by step: " + " ".join(shares)] if shares else [])
+
+
+def _joined(steps: list[Step], step: Step) -> list[Step]:
+    """A share that was written again, because somebody had changed it, is one."""
+    last = steps[-1] if steps else None
+    if last is None or (last.percent, last.header) != (step.percent, step.header):
+        return [*steps, step]
+    both = plus(last.stable, step.stable), plus(last.canary, step.canary)
+    return [*steps[:-1], replace(last, until=step.until, stable=both[0], canary=both[1])]
 
 
 def _is_told(told: Story, step: Step) -> bool:

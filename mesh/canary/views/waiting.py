@@ -57,8 +57,8 @@ def _stage(told: Story, now: float) -> list[str]:
             return [f"{what} (for {words.took(since)} of at most {words.took(told.spec.timeouts.ready_s)})"]
         case "warming":
             return [f"what stable is like (for {words.took(since)})"]
-        case "trying" if told.spec.header is not None:
-            name, left = told.spec.header.name, told.spec.header.for_s - since
+        case "trying" if told.spec.trial is not None:
+            name, left = told.spec.trial.name, told.spec.trial.for_s - since
             return [f"requests with the header {name}, {words.took(left)} more"]
         case "stepping" if told.decision is not None and not told.paused:
             return [_decision(told, told.decision, now)]

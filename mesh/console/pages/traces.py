@@ -69,7 +69,7 @@ def summary(trace: Trace) -> dict[str, object]:
     root = min(trace.spans, key=lambda span: (bool(span.parent_id), span.start_ns))
     return {
         "id": trace.trace_id,
-        "title": _title(root),
+        "title": _title(root, trace),
         "service": root.service,
         "status": _said(root, "http.response.status_code", "http.status_code"),
         "took_ns": root.duration_ns,
@@ -81,11 +81,13 @@ def summary(trace: Trace) -> dict[str, object]:
     }
 
 
-def _title(root: Span) -> str:
-    """What was asked for, where the span tells: proxies name theirs all alike."""
+def _title(root: Span, trace: Trace) -> str:
+    """What was asked for, where a span tells: proxies name theirs all alike, and know no routes."""
     method = _said(root, "http.request.method", "http.method")
     address = _said(root, "url.path", "http.target", "url.full", "http.url")
-    path = _said(root, "http.route") or urlsplit(address).path
+    routed = [span for span in trace.spans if _said(span, "http.route")]
+    nearest = min(routed, key=lambda span: span.start_ns, default=root)
+    path = _said(nearest, "http.route") or urlsplit(address).path
     if not method or not path:
         return root.name
     return f"{method} {path if len(path) <= LONGEST_PATH else path[:LONGEST_PATH] + '…'}"

@@ -17,11 +17,13 @@ from mesh.console.rendering import render
 if TYPE_CHECKING:
     from mesh.canary.views.following import Follower
     from mesh.canary.views.story import Story
+    from mesh.canary.views.summary import Summary
 
 # Below the state folder of the local mesh.
 FOLDER = "canary"
-# The newest; a journal that is read is kept in memory.
-MOST_RUNS = 100
+# The newest. Of those that have ended one line each is kept, of so many others all that was read.
+MOST_RUNS = 50
+MOST_KEPT = 16
 MOST_EVENTS = 200
 
 
@@ -32,6 +34,7 @@ class Rollouts:
         self._folder = state / FOLDER
         self._lock = threading.Lock()
         self._followers: dict[Path, Follower] = {}
+        self._ended: dict[Path, Summary] = {}
 
     async def runs(self) -> str:
         """The list of runs. Raises Unshown."""
@@ -43,15 +46,14 @@ class Rollouts:
 
     def _runs(self) -> str:
         from mesh.canary.runs.folder import Folder, name_of
-        from mesh.canary.views import summary, words
+        from mesh.canary.views import words
         from mesh.canary.views.following import NotAJournal
 
         rows, damaged = [], []
         with self._lock:
             for path in reversed(Folder(self._folder).runs()[-MOST_RUNS:]):
                 try:
-                    told = self._read(path)
-                    rows.append(summary.summary(told, time.time()))
+                    rows.append(self._ended.get(path) or self._summary(path))
                 except (NotAJournal, OSError):
                     damaged.append(name_of(path))
         return render("parts/runs.html", rows=rows, damaged=damaged, words=words, most=MOST_RUNS)
@@ -71,12 +73,22 @@ class Rollouts:
             except OSError as error:
                 raise Unshown(f"The journal of run {name}: {error.strerror or error}.") from None
 
+    def _summary(self, path: Path) -> Summary:
+        from mesh.canary.views import summary
+
+        told = self._read(path)
+        found = summary.summary(told, time.time())
+        if told.ended:
+            self._ended[path] = found
+            del self._followers[path]
+        return found
+
     def _read(self, path: Path) -> Story:
         from mesh.canary.views.following import Follower, NotAJournal
 
         follower = self._followers.pop(path, None) or Follower(path)
         self._followers[path] = follower
-        while len(self._followers) > MOST_RUNS:
+        while len(self._followers) > MOST_KEPT:
             del self._followers[next(iter(self._followers))]
         follower.look()
         if follower.story is None:

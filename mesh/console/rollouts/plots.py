@@ -20,7 +20,8 @@ MOST_TICKS = 5
 MOST_POINTS, MOST_BARS = 300, 40
 SHARES = (5.0, 10.0, 25.0, 50.0, 100.0)
 RATES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-WEALTH = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+# The evidence's axis: from a hundredth to ten times above the rollback.
+LEAST_WEALTH, MOST_WEALTH = -2, 3
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ def _shares(told: Story) -> Plot:
 
 def _evidence(told: Story, points: Sequence[Point]) -> Plot:
     x, across = _time(told)
-    top = max(WEALTH[-1], told.rollback_at * 10)
-    y = _logarithmic(WEALTH[0], top)
+    decades = range(LEAST_WEALTH, max(MOST_WEALTH, math.ceil(math.log10(told.rollback_at)) + 1) + 1)
+    y = _logarithmic(10.0 ** decades[0], 10.0 ** decades[-1])
     highest = [max(group, key=lambda point: point.wealth) for group in _groups(points, MOST_POINTS)]
     path = _path([(x(point.at), y(point.wealth)) for point in highest])
     limits = (
@@ -100,7 +101,7 @@ def _evidence(told: Story, points: Sequence[Point]) -> Plot:
         Limit("bad", y(told.rollback_at), f"{told.rollback_at:g}: rolled back"),
     )
     said = f"{words.wealth(points[-1].wealth)} at last, {words.wealth(told.peak)} at most."
-    up = tuple(Tick(y(value), f"{value:g}") for value in WEALTH)
+    up = tuple(Tick(y(10.0**decade), f"{10.0**decade:g}") for decade in decades)
     return Plot(f"Evidence against {told.canary}", said, across, up, (Line("canary", path),), limits)
 
 

@@ -17,7 +17,7 @@ from delinkcious.__main__ import main
 from delinkcious.canary import listing, watching
 from delinkcious.canary.drawing import binned, screen
 from mesh.canary.runs.journal import Journal
-from mesh.canary.views.story import story
+from mesh.canary.views.story import begin, story
 from tests.unit.mesh.canary.runs import journals
 
 EVIL = "\x1b[2J\u202eada\x07[red]"
@@ -166,9 +166,10 @@ def test_what_cannot_be_shown_is_one_sentence(
 @pytest.mark.parametrize(("width", "height", "most"), [(50, 40, 40), (80, 24, 24), (120, 32, 32)])
 @pytest.mark.parametrize("name", journals.SCRIPTS)
 def test_a_screen_fits_every_moment_of_a_run(name: str, width: int, height: int, most: int) -> None:
-    happened = journals.events(name)
-    for length in range(1, len(happened) + 1, 3):
-        told = story(happened[:length])
+    first, *others = journals.events(name)
+    told = begin(first)
+    for event in others:
+        told.take(event)
         console = Console(file=io.StringIO(), width=width, record=True)
         console.print(screen(told, told.last_at + 1, width, height))
         lines = console.export_text().splitlines()

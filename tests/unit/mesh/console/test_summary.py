@@ -38,3 +38,11 @@ def test_a_trace_is_called_by_what_was_asked_for(
     inner = Span("t", "2", "1", "links", "GET /", "server", 1, 4, attributes={"http.method": "PUT"})
     told = summary(trace_of([inner, root]))
     assert (told["title"], told["service"], told["status"]) == (title, "gate", status)
+
+
+def test_a_proxy_that_knows_no_route_is_called_by_that_of_the_service_behind_it() -> None:
+    asked = {"http.method": "PUT", "http.url": "https://host:443/"}
+    root = Span("t", "1", "", "gate", "host:443/*", "server", 0, 9, attributes=asked)
+    later = Span("t", "3", "2", "users", "POST", "server", 4, 6, attributes={"http.route": "/later"})
+    inner = Span("t", "2", "1", "links", "PUT", "server", 1, 8, attributes={"http.route": "/imports/{key}"})
+    assert summary(trace_of([later, inner, root]))["title"] == "PUT /imports/{key}"

@@ -75,6 +75,10 @@ def test_a_run_is_asked_for_shown_and_taken_back(service: Service, start: Start,
     assert "no manual gate 'lab': there are qa" in wrong.output
     assert command("pause", run).exit_code == 0
     until(lambda: bool(service.status()["paused"]))
+    another = command("start", "links", "--set", "env.RANK=three", "--replace")
+    assert f"run {run} is taken back" in another.output
+    assert another.exit_code == 0, another.output
+    assert service.status()["run"] != run
     assert command("abort", "links").exit_code == 0
     until(lambda: service.status().get("verdict") == "aborted")
     [told] = json.loads(command("status", "-o", "json").output)

@@ -111,6 +111,8 @@ class Writer:
             canary="v2",
             replicas=PODS,
             revision="5f3c2a",
+            base="links-v1",
+            deployment={"metadata": {"name": "links-v2"}},
             changed=self.script.changed,
         )
         yield Entered(at=self.later(0.1), stage="preparing", why="")

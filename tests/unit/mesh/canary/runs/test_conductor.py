@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -232,6 +233,24 @@ def test_requests_with_a_header_come_first_and_prove_nothing(tmp_path: Path) -> 
     assert run.to_the_end().verdict == "promoted"
 
 
+@pytest.mark.parametrize(
+    ("cookies", "matches"),
+    [
+        ("beta=on", True),
+        ("a=b; beta=on; c=d", True),
+        ("a=b;beta=on", True),
+        ("beta=only", False),
+        ("alphabeta=on", False),
+        ("beta=off", False),
+    ],
+)
+def test_a_cookie_is_found_among_others(cookies: str, matches: bool) -> None:
+    trial = rollout(cookie={"name": "beta", "value": "on"}).spec.trial
+    assert trial is not None
+    regex = trial.match()["headers"]["cookie"]["regex"]
+    assert bool(re.fullmatch(regex, cookies)) is matches
+
+
 def test_a_dry_run_decides_and_does_nothing(tmp_path: Path) -> None:
     world = World(error_rate=bad)
     run = driven(tmp_path, world, dryRun=True)
@@ -277,7 +296,7 @@ def test_whatever_call_a_process_dies_at_the_run_ends_the_same(tmp_path: Path, h
     calm, counted = run_with(None, "calm")
     expected = "promoted" if healthy else "rolled_back"
     assert calm.run.verdict == expected
-    for killed_at in np.random.default_rng(3).integers(1, counted.calls, 40):
+    for killed_at in np.random.default_rng(3).integers(1, counted.calls, 25):
         one, world = run_with(int(killed_at), f"killed-{killed_at}")
         assert one.run.verdict == expected, f"killed at {killed_at}"
         assert world.canary_weight() == (100 if healthy else 0)

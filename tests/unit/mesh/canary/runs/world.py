@@ -100,6 +100,7 @@ class World:
     replicas: dict[str, int] = field(default_factory=lambda: {"links-v1": 3})
     made: dict[str, Json] = field(default_factory=lambda: {"links-v1": deployment("links-v1", "v1", 3)})
     ready_at: dict[str, float] = field(default_factory=lambda: {"links-v1": BEGAN_AT - 3600})
+    starts_in_s: float = START_S
     never_ready: bool = False
     lost_split: bool = False
     away: bool = False
@@ -155,12 +156,12 @@ class World:
         name = body["metadata"]["name"]
         self.made[name] = copy.deepcopy(body)
         self.replicas.setdefault(name, body["spec"]["replicas"])
-        self.ready_at.setdefault(name, self.now + START_S)
+        self.ready_at.setdefault(name, self.now + self.starts_in_s)
 
     async def scale(self, deployment: str, replicas: int) -> None:
         self.called()
         if replicas > self.replicas.get(deployment, 0):
-            self.ready_at[deployment] = self.now + START_S
+            self.ready_at[deployment] = self.now + self.starts_in_s
         self.replicas[deployment] = replicas
 
     async def pods(self, labels: Mapping[str, str]) -> list[Pod]:
@@ -197,11 +198,11 @@ class World:
 
     # What goes on meanwhile.
 
-    def second(self) -> None:
-        """One second of traffic, split as the weights say."""
+    def pass_by(self, length_s: float = 1.0) -> None:
+        """Some traffic, split as the weights say."""
         weight = self.canary_weight() / 100
         for arm, (version, share) in enumerate((("v1", 1 - weight), ("v2", weight))):
-            asked = self.rps * share
+            asked = self.rps * share * length_s
             if version == "v2" and self.lost_split:
                 asked = 0.0
             pods = sum(
@@ -211,7 +212,7 @@ class World:
             )
             drawn = self._draw(version, asked, weight, pods)
             self.pending[arm] = _sum(self.pending[arm], drawn)
-        self.now += 1.0
+        self.now += length_s
 
     def canary_weight(self) -> int:
         for entry in self.body["spec"]["http"][-1]["route"]:
@@ -292,7 +293,7 @@ class Driven:
             asyncio.run(self._turn())
         except Killed:
             self.restart()
-        self.world.second()
+        self.world.pass_by()
 
     async def _turn(self) -> None:
         with contextlib.suppress(Away):

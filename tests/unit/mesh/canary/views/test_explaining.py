@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from mesh.canary.runs.journal import Overwritten, Replaced, Scraped
-from mesh.canary.views.explaining import explain
+from mesh.canary.views.explaining import explain, paragraphs
+from mesh.canary.views.story import story
 from tests.unit.mesh.canary.runs import journals
 
 
@@ -93,6 +94,7 @@ def test_foreign_weights_and_a_replaced_pod_are_told() -> None:
     assert (
         "Somebody else changed the weights 2 times, to 50 % for the canary and 50 % for the canary." in text
     )
+    assert text.count("5 % for ") == 2  # that is 25 % as well: a share written again is told once
     assert "It was paused for" in text
     assert "(the weights were overwritten twice)" in text
     happened = journals.events("running")
@@ -125,3 +127,11 @@ def test_every_paragraph_is_a_sentence() -> None:
             assert paragraph.endswith("."), name
             assert paragraph[0].isupper() or paragraph[0].isdigit() or paragraph.startswith(("ada", "links"))
             assert "  " not in paragraph
+
+
+def test_a_run_that_nobody_drives_any_more_is_said_to_be_silent() -> None:
+    told = story(journals.events("running"))
+    assert "The controller may not be" not in paragraphs(told, told.last_at + 10)[0]
+    assert paragraphs(told, told.last_at + 3600)[0].endswith(
+        "Nothing was written for 1 h 00 min: the controller may not be running."
+    )

@@ -1,0 +1,86 @@
+"""Rollouts on the console: plots whose lines are where the numbers are, read from files that others write."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from mesh.canary.views.story import begin, story
+from mesh.console.errors import NotThere, Unshown
+from mesh.console.rollouts import plots
+from mesh.console.rollouts.looking import Rollouts
+from tests.unit.mesh.canary.runs import journals
+
+pytestmark = pytest.mark.anyio
+
+
+def corners(path: str) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in (part.split() for part in path.strip("MZ").split("L"))]
+
+
+def test_the_evidence_has_a_logarithmic_axis() -> None:
+    told = story(journals.events("rolled_back"))
+    evidence = next(plot for plot in plots.plots(told) if plot.title == "Evidence against v2")
+    heights = [tick.at for tick in evidence.up]
+    assert [tick.label for tick in evidence.up] == ["0.01", "0.1", "1", "10", "100", "1000"]
+    assert len({round(low - high, 6) for low, high in pairwise(heights)}) == 1
+    held, rolled_back = evidence.limits
+    assert (held.at, rolled_back.at) == (heights[3], heights[4])
+    drawn = corners(evidence.lines[0].path)
+    assert len(drawn) == 4
+    assert drawn[-1][1] < rolled_back.at < drawn[-2][1]
+
+
+@pytest.mark.parametrize("name", journals.SCRIPTS)
+def test_nothing_is_drawn_outside_at_any_moment(name: str) -> None:
+    first, *others = journals.events(name)
+    told = begin(first)
+    for event in others:
+        told.take(event)
+        for plot in plots.plots(told):
+            for line in plot.lines:
+                for x, y in corners(line.path.replace("h0", "")) if line.path else ():
+                    assert plots.LEFT <= x <= plots.RIGHT
+                    assert plots.TOP <= y <= plots.BOTTOM
+            for tick in (*plot.up, *plot.across):
+                assert 0 <= tick.at <= plots.WIDTH
+            assert len(plot.across) <= plots.MOST_TICKS
+            assert plot.said
+
+
+def test_the_share_is_drawn_as_steps() -> None:
+    told = story(journals.events("promoted"))
+    drawn = corners(plots.plots(told)[0].lines[0].path)
+    heights = [y for _, y in drawn]
+    assert heights == sorted(heights, reverse=True)
+    assert all(one[0] == other[0] or one[1] == other[1] for one, other in pairwise(drawn))
+    assert heights[-1] == plots.TOP
+
+
+async def test_runs_that_ended_are_read_once(tmp_path: Path) -> None:
+    rollouts = Rollouts(tmp_path)
+    assert "There was no rollout yet" in await rollouts.runs()
+    ended = journals.write(tmp_path / "canary", "promoted", "20261126-120000-0a1b")
+    journals.write(tmp_path / "canary", "running", "20261126-120100-0a1b")
+    first = await rollouts.runs()
+    assert "1 rollout going on: links" in first
+    ended.write_bytes(b"")
+    assert "9,461" in await rollouts.runs()
+
+
+async def test_a_run_that_is_none_or_unreadable_is_a_sentence(tmp_path: Path) -> None:
+    rollouts = Rollouts(tmp_path)
+    with pytest.raises(NotThere, match="There is no run links"):
+        await rollouts.run("links")
+    journals.write(tmp_path / "canary", "promoted").write_bytes(b"\xff\x00\n")
+    with pytest.raises(Unshown, match="cannot be read"):
+        await rollouts.run(journals.RUN)
+
+
+def test_a_console_at_which_nobody_looks_loads_no_numpy() -> None:
+    code = "import sys, mesh.console.app; sys.exit('numpy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
