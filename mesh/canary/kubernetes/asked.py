@@ -58,6 +58,12 @@ def command(body: Json) -> Command | None:
     return _read(_annotations(body).get(COMMAND), Command, COMMAND)
 
 
+def standing(body: Json) -> set[str]:
+    """The ids of what stands in the annotations now, readable or not."""
+    found = [_annotations(body).get(name) for name in (START, COMMAND)]
+    return {_id(text) for text in found if text}
+
+
 def rollout(body: Json) -> Rollout:
     """What the object describes. Raises InvalidRollout: the server knows most of its rules, and not all."""
     metadata = body.get("metadata") or {}

@@ -90,7 +90,7 @@ class Desk:
                 id, refused = error.id, {"id": error.id, "why": str(error)}
                 _log.warning("rollout %s: request %s is refused: %s", body["metadata"]["name"], id, error)
             if id is not None:
-                taken = list(standing.taken(taken, id))
+                taken = list(standing.taken(taken, id, asked.standing(body)))
         where = await asyncio.to_thread(self._where, body)
         known = None if refused is None else Refused(id=str(refused["id"]), why=str(refused["why"]))
         made = standing.plain(msgspec.structs.replace(where, taken=tuple(taken), refused=known))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,10 @@ def kept(stored: Json) -> Json:
     return {name: stored.get(name) for name in Status.__struct_encode_fields__}
 
 
-def taken(before: list[str], id: str) -> tuple[str, ...]:
-    """The newest last."""
-    return tuple([*(one for one in before if one != id), id][-TAKEN:])
+def taken(before: Sequence[str], id: str, stands: Collection[str]) -> tuple[str, ...]:
+    """The newest last; of what still stands none is forgotten, else it would be taken again."""
+    ids = [*(one for one in before if one != id), id]
+    return (*(one for one in ids[:-TAKEN] if one in stands), *ids[-TAKEN:])
 
 
 def _excess(decision: Decision | None) -> tuple[float, ...] | None:

@@ -85,6 +85,9 @@ class Process:
         except OSError:
             return None
 
+    def send(self, number: int) -> None:
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from mesh.canary.runs.journal import Commanded
 from mesh.canary.views.following import read
+from tests.integration.mesh.canary.kubernetes.controllers import Process
 from tests.integration.mesh.canary.kubernetes.service import QUICK, Service, asked, ended
 from tests.integration.mesh.canary.kubernetes.waiting import Start, until
 
@@ -87,6 +89,48 @@ def test_of_two_controllers_one_drives_and_the_other_takes_over(service: Service
     until(lambda: "two drives" in three.log.read_text())
     assert two.stop() == 0
     until(lambda: three.drives)  # at once, since the other gave it back
+
+
+def test_a_controller_that_was_frozen_while_another_took_over_writes_nothing(
+    service: Service, start: Start, account: Path, namespace: str, tmp_path: Path
+) -> None:
+    """Each has a folder of its own, as if the volume had been freed."""
+    one = start("one", errors=0.001)
+    asked(service, gates=[{"type": "manual", "name": "qa", "at": "step"}])
+    until(lambda: "gate qa" in " ".join(service.status().get("waitsFor") or ()), 90)
+    one.send(signal.SIGSTOP)
+    two = Process(account, namespace, tmp_path / "other", "two")
+    try:
+        until(lambda: two.drives)
+        # A person sets the weights; the run of the first would set them again.
+        back = [
+            {"op": "replace", "path": f"/spec/http/0/route/{n}/weight", "value": v}
+            for n, v in ((0, 100), (1, 0))
+        ]
+        service.cluster.call("PATCH", f"{service.routes}/links-routes", back, "application/json-patch+json")
+        one.send(signal.SIGCONT)
+        until(lambda: one.exit_code is not None)
+    finally:
+        two.kill()
+    assert one.exit_code == 3
+    assert service.weights() == (100, 0)
+
+
+def test_a_request_that_the_status_forgot_is_not_taken_twice(
+    service: Service, start: Start, runs: Path
+) -> None:
+    """As after a kill between the journal and the status."""
+    start("one")
+    asked(service, gates=[{"type": "manual", "name": "qa", "at": "step"}])
+    until(lambda: "gate qa" in " ".join(service.status().get("waitsFor") or ()), 90)
+    service.annotate("command", {"id": "stop", "by": "eve", "verb": "abort"})
+    assert ended(service)["verdict"] == "aborted"
+    service.cluster.merge(f"{service.rollouts}/links/status", {"status": {"taken": []}})
+    until(lambda: service.status()["taken"] == ["first", "stop"])
+    assert len([path for path in runs.glob("*/*/*.jsonl") if "commands" not in path.name]) == 1
+    [commands] = runs.glob("*/*/*.commands.jsonl")
+    assert len(commands.read_text().splitlines()) == 1
+    assert service.status().get("refused") is None
 
 
 def test_a_controller_that_loses_its_lease_ends(service: Service, start: Start, namespace: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from mesh.canary.kubernetes import asked
 from mesh.canary.kubernetes.asked import COMMAND, START, Command, NotUnderstood, Start
+from mesh.canary.kubernetes.standing import TAKEN, taken
 from mesh.canary.runs.rollout import InvalidRollout
 
 Json = dict[str, Any]
@@ -63,3 +64,17 @@ def test_an_object_of_the_server_is_the_rollout_it_describes() -> None:
 def test_rules_that_the_server_does_not_know_are_checked_too(spec: Any, why: str) -> None:
     with pytest.raises(InvalidRollout, match=why):
         asked.rollout({"metadata": {"name": "links", "namespace": "app"}, "spec": spec})
+
+
+def test_what_still_stands_is_not_forgotten_among_what_is_taken() -> None:
+    text = json.dumps({"id": "old", "by": "ada"})
+    stands = asked.standing(with_annotation(START, text))
+    assert stands == {"old"}
+    ids: tuple[str, ...] = ("old", "gone")
+    for number in range(3 * TAKEN):
+        ids = taken(ids, str(number), stands)
+    assert ids[0] == "old"
+    assert "gone" not in ids
+    assert len(ids) == TAKEN + 1
+    assert taken(ids, "old", stands)[-1] == "old"
+    assert asked.standing(with_annotation(COMMAND, "no JSON")) == {"no JSON"}
