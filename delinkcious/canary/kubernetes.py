@@ -98,11 +98,11 @@ def chosen(found: list[Json], name: str) -> Json:
 
 async def ask(where: Where, name: str, what: str, request: Json) -> Json:
     """Leave a request in an annotation, wait until it is taken; the status then. Raises PlatformError."""
-    from mesh.canary.kubernetes import kinds
-
     id = secrets.token_hex(8)
     text = json.dumps({"id": id, "by": getpass.getuser(), **request})
     async with connected(where) as api:
+        from mesh.canary.kubernetes import kinds
+
         rollout = _name(chosen(await objects(api), name))
         await api.merge(kinds.ROLLOUT, rollout, {"metadata": {"annotations": {what: text}}})
         status = await _taken(api, rollout, id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import msgspec
@@ -75,3 +76,15 @@ def test_a_kubeconfig_that_is_not_there_is_a_sentence(monkeypatch: pytest.Monkey
     found = CliRunner().invoke(canary, ["status", "--kubernetes"])
     assert found.exit_code == 1
     assert "the Kubernetes API cannot be asked" in found.output
+
+
+@pytest.mark.parametrize("command", [["status"], ["pause", "links"], ["start", "links"], ["history"]])
+def test_without_the_extra_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("lightkube", "mesh.canary.kubernetes"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "lightkube", None)
+    found = CliRunner().invoke(canary, [*command, "--kubernetes"])
+    assert found.exit_code == 1
+    assert "pip install 'delinkcious[kubernetes]'" in found.output

@@ -14,8 +14,7 @@ from lightkube import AsyncClient, KubeConfig
 from delinkcious.chart import CHART
 from delinkcious.tools.catalogue import ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER
 from mesh.canary.kubernetes.platform import KubernetesPlatform
-from tests.integration.mesh.canary.kubernetes import cluster as processes
-from tests.integration.mesh.canary.kubernetes import controllers
+from tests.integration.mesh.canary.kubernetes import controllers, kubelet
 from tests.integration.mesh.canary.kubernetes.cluster import Cluster
 from tests.integration.mesh.canary.kubernetes.controllers import Process
 from tests.integration.mesh.canary.kubernetes.service import Service
@@ -38,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     programs = {tool.name: needed(tool) for tool in (ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER)}
-    with processes.running(tmp_path_factory.mktemp("kubernetes"), programs) as made:
+    with kubelet.running(tmp_path_factory.mktemp("kubernetes"), programs) as made:
         for file in (ISTIO, CHART / "crds" / "rollouts.yaml"):
             made.post(CRDS, yaml.safe_load(file.read_text()))
         for kind in ("virtualservices.networking.istio.io", "rollouts.delinkcious.io"):

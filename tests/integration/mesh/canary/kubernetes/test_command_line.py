@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from delinkcious.commands.canary import canary
-from tests.integration.mesh.canary.kubernetes.cluster import Cluster, Kubelet
+from tests.integration.mesh.canary.kubernetes.cluster import Cluster
+from tests.integration.mesh.canary.kubernetes.kubelet import Kubelet
 from tests.integration.mesh.canary.kubernetes.service import QUICK, Service
 from tests.integration.mesh.canary.kubernetes.waiting import Start, until
 
