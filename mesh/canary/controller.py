@@ -69,28 +69,39 @@ class Controller:
         name = name_of(path)
         while True:
             try:
-                run = await asyncio.to_thread(lambda: fold(events(path)))
-                journal = Journal(path)
-            except (DamagedJournal, NotARun, OSError) as error:
+                run = await self._go_on(path)
+            except (DamagedJournal, NotARun, FileNotFoundError, IsADirectoryError, RecursionError) as error:
                 _log.error("run %s is not driven: %s", name, error)
                 return
-            _log.info("run %s of %s goes on: %s", name, run.spec.service, run.stage)
-            try:
-                async with self._around(path, run, journal) as around:
-                    await _conduct(name, Conductor(run, around))
             except Exception:
                 _log.exception("run %s: a turn failed; tried again in %g s", name, LONGEST_WAIT_S)
                 await asyncio.sleep(LONGEST_WAIT_S)
             else:
                 _log.info("run %s has ended: %s: %s", name, run.verdict, run.reason)
                 return
-            finally:
-                journal.close()
+
+    async def _go_on(self, path: Path) -> Run:
+        """The run, once it has ended."""
+        run = await asyncio.to_thread(read, path)
+        journal = Journal(path)
+        _log.info("run %s of %s goes on: %s", name_of(path), run.spec.service, run.stage)
+        try:
+            async with self._around(path, run, journal) as around:
+                conductor = Conductor(run, around)
+                try:
+                    await _conduct(name_of(path), conductor)
+                finally:
+                    conductor.close()
+        finally:
+            journal.close()
+        return run
 
     @asynccontextmanager
     async def _around(self, path: Path, run: Run, journal: Journal) -> AsyncIterator[Around]:
         async with aiohttp.ClientSession(trust_env=False) as client, self._open_site(run) as site:
             notices = Notices(client, run.began)
+            if run.last_at == run.began.at:  # nothing has happened yet
+                notices.tell(run.began)
 
             def record(event: Event) -> None:
                 journal.append(event)
@@ -103,9 +114,20 @@ class Controller:
                     site.source,
                     gates,
                     time.time,
+                    time.monotonic,
                     record,
                     lambda after: self._folder.said(path, after),
                 )
+
+
+def read(path: Path) -> Run:
+    """The run of a journal. Raises DamagedJournal, NotARun, OSError."""
+    try:
+        return fold(events(path))
+    except DamagedJournal:
+        raise
+    except ValueError as error:  # what the decision refuses
+        raise NotARun(f"{path}: {error}") from error
 
 
 async def _conduct(name: str, conductor: Conductor) -> None:

@@ -9,10 +9,11 @@ import aiohttp
 
 from mesh.canary.controller import Site
 from mesh.canary.local import LocalPlatform
-from mesh.canary.platform import Away
+from mesh.canary.model import ArmSample
+from mesh.canary.platform import PlatformError
 from mesh.canary.runs.folder import Folder
 from mesh.canary.runs.run import Run
-from mesh.canary.signals import EnvoySource, PrometheusSource, Proxy, Source
+from mesh.canary.signals import EnvoySource, NoEvidence, PrometheusSource, Proxy, Scrape, Source
 from mesh.local.runtime.state import State
 
 RUNS = "canary"
@@ -47,17 +48,43 @@ def site(state: State) -> Callable[[Run], AbstractAsyncContextManager[Site]]:
     @asynccontextmanager
     async def opened(run: Run) -> AsyncIterator[Site]:
         namespace = run.began.rollout.metadata.namespace
-        platform = LocalPlatform(state, namespace)
         measured = run.spec.measured(namespace, run.began.stable, run.began.canary)
         url = await prometheus(state)
         async with aiohttp.ClientSession(trust_env=False) as session:
-            source: Source
-            if run.spec.analysis.source == "envoy":
-                source = EnvoySource(proxies, measured, session, run.began.at)
-            elif url is None:
-                raise Away("no Prometheus runs in this mesh: delinkcious tools install prometheus")
-            else:
-                source = PrometheusSource(url, measured, session, run.began.at)
-            yield Site(platform, source, url)
+            source: Source = EnvoySource(proxies, measured, session, run.began.at)
+            if run.spec.analysis.source == "prometheus":
+                source = Found(state, lambda url: PrometheusSource(url, measured, session, run.began.at))
+            yield Site(LocalPlatform(state, namespace), source, url)
 
     return opened
+
+
+class Found:
+    """A Prometheus that may not be there yet, or be started anew somewhere else."""
+
+    def __init__(self, state: State, make: Callable[[str], PrometheusSource]) -> None:
+        self._state = state
+        self._make = make
+        self._url: str | None = None
+        self._source: PrometheusSource | None = None
+
+    async def scrape(self) -> Scrape | None:
+        return await (await self._there()).scrape()
+
+    async def history(self, span_s: float, scrape_s: float) -> list[ArmSample]:
+        return await (await self._there()).history(span_s, scrape_s)
+
+    async def bounds_ms(self) -> tuple[float, ...]:
+        return await (await self._there()).bounds_ms()
+
+    async def _there(self) -> PrometheusSource:
+        """Raises NoEvidence where there is none."""
+        try:
+            url = await prometheus(self._state)
+        except PlatformError as error:
+            raise NoEvidence(str(error)) from error
+        if url is None and self._source is None:
+            raise NoEvidence("no Prometheus runs in this mesh: delinkcious tools install prometheus")
+        if self._source is None or (url is not None and url != self._url):
+            self._url, self._source = url, self._make(str(url))
+        return self._source

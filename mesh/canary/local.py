@@ -9,7 +9,7 @@ from typing import TypeVar
 import aiohttp
 import msgspec
 
-from mesh.canary.platform import Away, Conflict, Json, PlatformError, Pod, Stored
+from mesh.canary.platform import Away, Conflict, Json, NotFound, PlatformError, Pod, Stored
 from mesh.local.runtime.state import State
 
 T = TypeVar("T")
@@ -143,7 +143,8 @@ def _error(failure: _Failure) -> PlatformError:
         return Away(failure.error)
     if failure.findings and all(found.file != DOCUMENT for found in failure.findings):
         return Away(f"the mesh takes nothing until its files are mended: {failure.error}")
-    return Conflict(failure.error) if failure.reason == "Conflict" else PlatformError(failure.error)
+    kinds = {"Conflict": Conflict, "NotFound": NotFound}
+    return kinds.get(failure.reason, PlatformError)(failure.error)
 
 
 def _stored(found: _Object) -> Stored:

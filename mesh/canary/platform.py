@@ -17,6 +17,10 @@ class Away(PlatformError):
     """It does not answer now; asking again may help."""
 
 
+class NotFound(PlatformError):
+    """No object has that name."""
+
+
 class Conflict(PlatformError):
     """The object is not the one that was read: somebody has changed it since."""
 
@@ -60,7 +64,7 @@ class Platform(Protocol):
         """Create it, or change what is there; its pods follow."""
 
     async def scale(self, deployment: str, replicas: int) -> None:
-        """Ask for so many pods; returns before they are there."""
+        """Ask for so many pods; returns before they are there. Raises NotFound."""
 
     async def pods(self, labels: Mapping[str, str]) -> list[Pod]:
         """The pods with all of these labels that are not ending."""

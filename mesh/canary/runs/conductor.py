@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from mesh.canary.decision import Observation
 from mesh.canary.model import ArmSample
-from mesh.canary.platform import Away, Pod
+from mesh.canary.platform import Away, PlatformError, Pod
 from mesh.canary.runs.hands import Around, Hands
 from mesh.canary.runs.journal import (
     Commanded,
@@ -21,8 +21,9 @@ from mesh.canary.runs.journal import (
     Scraped,
     Stage,
 )
-from mesh.canary.runs.run import Run
-from mesh.canary.runs.traffic import Traffic
+from mesh.canary.runs.run import FINAL, Run
+from mesh.canary.runs.starting import differences, labels
+from mesh.canary.runs.traffic import NotASplit, Traffic
 from mesh.canary.signals import NoEvidence, Scrape
 
 # Between looks at pods and gates; evidence has its own pace.
@@ -31,6 +32,12 @@ LOOK_S = 1.0
 WARM_SCRAPES = 3
 # Without traffic before the run there is nothing to compare with: so long it is waited for.
 TRAFFIC_WITHIN_S = 3600.0
+# What stable's rate is just before the first weight, in scrapes.
+RECENT = 12
+# A canary with all requests that nobody can see is taken back after so long.
+UNSEEN_S = 600.0
+# So many commands are taken at one look.
+COMMANDS = 100
 
 
 class Conductor:
@@ -42,6 +49,7 @@ class Conductor:
         self._hands = Hands(run, around)
         self._warm: list[Scrape] = []
         self._due_at = -math.inf
+        self._unready_at: float | None = None
         self._stages: dict[Stage, Callable[[], Awaitable[None]]] = {
             "preparing": self._prepare,
             "warming": self._warm_up,
@@ -54,14 +62,18 @@ class Conductor:
     async def turn(self) -> float:
         """Do what can be done now; returns the seconds until there may be more."""
         self._listen()
-        if not self.run.ended:
-            await self._stages[self.run.stage]()
+        try:
+            if not self.run.ended:
+                await self._stages[self.run.stage]()
+        except Away:
+            self._unready_at = None  # nobody knows how the pods were meanwhile
+            raise
         return min(LOOK_S, self.run.spec.analysis.scrape_interval_s)
 
     # What people say.
 
     def _listen(self) -> None:
-        for number, said in self._around.heard(self.run.commands):
+        for number, said in self._around.heard(self.run.commands)[:COMMANDS]:
             now = self._hands.now()
             self._hands.happen(Commanded(at=now, number=number, verb=said.verb, by=said.by, gate=said.gate))
         if self.run.ordered is None or self.run.stage in ("retreating", "ended"):
@@ -69,7 +81,7 @@ class Conductor:
         verb, by = self.run.ordered
         if verb == "abort":
             self._hands.leave("aborted", f"aborted by {by}")
-        elif self.run.stage != "promoting":
+        elif self.run.stage != "promoting" and self.run.decider is not None:
             self._hands.enter("promoting", f"promoted by {by}, not by proof")
 
     # The stages, in their order.
@@ -84,11 +96,10 @@ class Conductor:
         if run.scaled_at is None:
             await self._around.platform.apply_deployment(run.began.deployment)
         pods = await self._hands.canary_pods(run.spec.pods.least)
-        if all(pod.ready for pod in pods) and len(pods) >= run.spec.pods.least:
+        if self._are_ready(pods):
             return self._hands.enter(
                 "warming", f"{len(pods)} canary {'pod is' if len(pods) == 1 else 'pods are'} ready"
             )
-        self._give_up_unready(pods)
 
     async def _warm_up(self) -> None:
         """Let new pods settle, and learn what stable is like."""
@@ -96,11 +107,11 @@ class Conductor:
         pods: list[Pod] = []
         if not run.spec.dry_run:
             pods = await self._hands.canary_pods(run.spec.pods.least)
-            if not all(pod.ready for pod in pods) or len(pods) < run.spec.pods.least:
-                return self._give_up_unready(pods)
+            if not self._are_ready(pods):
+                return
         with contextlib.suppress(NoEvidence):
             if (scrape := await self._scrape()) is not None:
-                self._warm.append(scrape)
+                self._warm = [*self._warm[1 - RECENT :], scrape]
         since = max((pod.ready_at or now for pod in pods), default=run.entered_at)
         if now - since < run.spec.analysis.warm_up_s or len(self._warm) < WARM_SCRAPES:
             return
@@ -113,38 +124,42 @@ class Conductor:
         expected = run.spec.analysis.expected_rps or rps
         history = await self._history()
         self._hands.happen(Learned(at=now, history=tuple(history), expected_rps=expected))
-        first: Stage = "trying" if run.spec.trial is not None else "stepping"
+        first: Stage = "stepping" if run.spec.trial is None or run.spec.dry_run else "trying"
         self._hands.enter(first, f"learned from {len(history)} scrapes, {expected:.3g} requests/s")
 
     async def _history(self) -> list[ArmSample]:
         analysis = self.run.spec.analysis
-        kept = await self._around.source.history(analysis.history_s, analysis.scrape_interval_s)
+        kept: list[ArmSample] = []
+        with contextlib.suppress(NoEvidence):
+            kept = await self._around.source.history(analysis.history_s, analysis.scrape_interval_s)
         return kept or [scrape.stable for scrape in self._warm]
 
     async def _try(self) -> None:
         """Only requests with the header or cookie go to the canary; it can fall, and nothing is proven."""
-        if not await self._hands.put(Traffic(0, header=True)):
-            return
         await self._judge(proves=False)
-        trial = self.run.spec.trial
-        if self.run.stage != "trying" or trial is None:
+        if self._follow() or not await self._hands.put(Traffic(0, header=True)):
             return
-        if self._hands.now() - self.run.written_at >= trial.for_s:
+        trial = self.run.spec.trial
+        if trial is not None and self._hands.now() - self.run.written_at >= trial.for_s:
             self._hands.enter("stepping", f"requests with {trial.name} were served")
 
     async def _step(self) -> None:
         """Evidence, a decision, and the weight that follows from it."""
-        await self._judge(proves=await self._may_prove())
+        judged = await self._judge(proves=await self._may_prove())
         decision = self.run.decision
-        if self.run.stage != "stepping" or decision is None:
+        if self._follow() or decision is None:
             return
+        if self.run.bake.fails:  # held, and nothing is compared any more
+            return self._hands.leave("rolled_back", "the canary misses the objective while stable keeps it")
+        if judged and await self._is_another():
+            return self._hands.leave("inconclusive", "the canary's Deployment was changed: that is a new run")
         await self._replace_culprit()
         wanted = round(decision.weight * 100)
         if wanted > self.run.percent:
             if self.run.paused or (self.run.percent and not await self._hands.gates_open("step")):
                 return
             pods = [] if self.run.spec.dry_run else await self._hands.canary_pods(self._hands.needed(wanted))
-            if len([pod for pod in pods if pod.ready]) < len(pods):
+            if not all(pod.ready for pod in pods):
                 return
         await self._hands.put(Traffic(wanted))
 
@@ -154,24 +169,25 @@ class Conductor:
             return True
         return not self.run.paused and await self._hands.gates_open("promotion")
 
-    async def _judge(self, *, proves: bool) -> None:
-        """One scrape into the decision; leaves the stage when that is the end."""
+    async def _judge(self, *, proves: bool) -> bool:
+        """One scrape into the decision, when it is time; whether it was."""
         try:
             scrape = await self._scrape()
         except NoEvidence as error:
             self._scraped(None, str(error))
-            return
+            return True
         if scrape is None:
-            return
+            return False
         try:
             ours = await self._is_ours()
-        except Away:  # what was measured counts all the same
+        except (PlatformError, NotASplit):  # what was measured counts all the same
             ours = False
         self._scraped(self._observation(scrape, proves=proves and ours), "")
+        return True
 
     async def _scrape(self) -> Scrape | None:
         """The next one when it is time, None while it is not. Raises NoEvidence once an interval."""
-        now, every = self._hands.now(), self.run.spec.analysis.scrape_interval_s
+        now, every = self._around.steady(), self.run.spec.analysis.scrape_interval_s
         if now < self._due_at:
             return None
         following = max(self._due_at + every, now + every / 2)  # late ones do not pile up
@@ -194,21 +210,32 @@ class Conductor:
         decider = self.run.decider
         if decider is None:
             raise AssertionError("a run is judged before it has learned")
-        if self.run.stage == "promoting":
-            decision = decider.decision
-        else:
+        decision = decider.decision
+        if not self.run.is_decided:
             # The event holds what the decision will be once it is folded: a copy decides first.
             decision = type(decider).loads(decider.dumps()).observe(observation)
         now = self._hands.now()
         self._hands.happen(Scraped(at=now, observation=observation, failed=failed, decision=decision))
-        if self.run.stage == "promoting":
-            return
-        if decision.phase == "promoted":
-            self._hands.enter("promoting", decision.reason)
-        elif decision.phase == "rolled_back":
+
+    def _follow(self) -> bool:
+        """Leave the stage when the decision says so: also the one of a process that died before it did.
+
+        A promotion because time is up outwaits no pause and no closed gate: both keep proof out.
+        """
+        decision, run = self.run.decision, self.run
+        if decision is None or decision.phase not in FINAL:
+            return False
+        closed = [gate.gate for gate in run.gates.values() if not gate.open]
+        if decision.phase == "rolled_back":
             self._hands.leave("rolled_back", decision.reason)
-        elif decision.phase == "inconclusive" and decision.weight == 0:
+        elif decision.phase == "promoted" and (run.paused or closed):
+            why = run.paused or f"gate {closed[0]} is closed"
+            self._hands.leave("inconclusive", f"time is up without proof, and {why}")
+        elif decision.phase == "promoted":
+            self._hands.enter("promoting", decision.reason)
+        elif decision.weight == 0:
             self._hands.leave("inconclusive", decision.reason)
+        return run.stage in ("promoting", "retreating")
 
     def _observation(self, scrape: Scrape, *, proves: bool) -> Observation:
         """`whole_step` only where the weight was in force from the oldest counter on, and proof may count."""
@@ -221,46 +248,64 @@ class Conductor:
         return Observation(scrape.until, weight, whole, scrape.stable, scrape.canary)
 
     async def _promote(self) -> None:
-        """All traffic, while stable's pods stay; they go when the canary has stood alone for a while."""
-        run = self.run
+        """All traffic, while stable's pods stay: they go when the canary has been judged alone."""
+        run, hands = self.run, self._hands
         if run.spec.dry_run:
-            return self._hands.end("promoted", run.why)
-        if run.decider is not None and run.traffic is not None:
-            await self._judge(proves=False)
+            return hands.end("promoted", run.why)
+        if run.traffic is not None:
+            await self._judge(proves=True)
         if run.bake.fails:
-            return self._hands.leave("rolled_back", "the canary alone misses the objective")
-        pods = await self._hands.canary_pods(run.began.replicas)
-        if any(not pod.ready for pod in pods) and run.percent < 100:
-            return self._give_up_unready(pods)
-        if not await self._hands.put(Traffic(100), insist=True):
+            return hands.leave("rolled_back", "the canary alone misses the objective")
+        if run.percent == 100 and hands.now() - max(run.written_at, run.scraped_at) > UNSEEN_S:
+            return hands.leave(
+                "inconclusive", f"the canary has all requests, and no data for {UNSEEN_S:.0f} s"
+            )
+        replicas = max(run.began.replicas, len(await hands.stable_pods()))
+        if not self._are_ready(await hands.canary_pods(replicas)) or run.paused:
             return
-        alone_s = self._hands.now() - run.written_at
-        if alone_s < run.spec.timeouts.drain_s or not await self._hands.gates_open("end"):
+        if not await hands.put(Traffic(100)) or not run.bake.is_done:
             return
-        await self._hands.scale(run.began.base, 0)
-        self._hands.end("promoted", run.why)
+        if hands.now() - run.written_at < run.spec.timeouts.drain_s or not await hands.gates_open("end"):
+            return
+        await hands.scale(run.began.base, 0)
+        hands.end("promoted", run.why)
 
     async def _retreat(self) -> None:
-        """No traffic, then time for what is under way, then no pods."""
-        run = self.run
+        """Stable's pods back where a promotion took them; no traffic; time for what is under way; no pods."""
+        run, hands = self.run, self._hands
         if not run.spec.dry_run:
-            if not await self._hands.put(Traffic(0), insist=True):
+            if run.promoting and not await hands.bring_back():
+                return
+            if not await hands.put(Traffic(0), insist=True):
                 return
             # Before anything was learned nothing was sent that is under way.
-            if run.decider is not None and self._hands.now() - run.written_at < run.spec.timeouts.drain_s:
+            if run.decider is not None and hands.now() - run.written_at < run.spec.timeouts.drain_s:
                 return
-            await self._hands.scale(run.began.name, 0)
-        self._hands.end(run.verdict or "aborted", run.why)
+            await hands.scale(run.began.name, 0)
+        hands.end(run.verdict or "aborted", run.why)
 
-    def _give_up_unready(self, pods: list[Pod]) -> None:
-        run = self.run
-        since = max(run.entered_at, run.scaled_at or 0.0)
-        if self._hands.now() - since <= run.spec.timeouts.ready_s:
-            return
-        trouble = next((pod.trouble for pod in pods if not pod.ready and pod.trouble), "")
-        ready = sum(pod.ready for pod in pods)
-        sentence = f"{ready} of {len(pods)} canary pods are ready after {run.spec.timeouts.ready_s:g} s"
-        self._hands.leave("rolled_back", f"{sentence}: {trouble}" if trouble else sentence)
+    def _are_ready(self, pods: list[Pod]) -> bool:
+        """Whether all are; gives up when they have been seen unready for too long."""
+        run, now = self.run, self._around.steady()
+        if all(pod.ready for pod in pods):
+            self._unready_at = None
+            return True
+        self._unready_at = now if self._unready_at is None else self._unready_at
+        if now - self._unready_at > run.spec.timeouts.ready_s:
+            trouble = next((pod.trouble for pod in pods if not pod.ready and pod.trouble), "")
+            ready = sum(pod.ready for pod in pods)
+            sentence = f"{ready} of {len(pods)} canary pods are ready after {run.spec.timeouts.ready_s:g} s"
+            self._hands.leave("rolled_back", f"{sentence}: {trouble}" if trouble else sentence)
+        return False
+
+    async def _is_another(self) -> bool:
+        """Whether somebody has changed what the canary's pods are made of, or taken the Deployment away."""
+        began = self.run.began
+        if self.run.spec.dry_run:
+            return False
+        there = await self._around.platform.deployments(labels(self.run.spec.service, began.canary))
+        bodies = [each.body for each in there if each.body["metadata"]["name"] == began.name]
+        return not bodies or bool(differences(began.deployment, bodies[0]))
 
     async def _replace_culprit(self) -> None:
         """A policy, not a test: a bad node is no bad version."""
@@ -269,6 +314,10 @@ class Conductor:
             errors = self.run.pods[name].errors
             self._hands.happen(Replaced(at=self._hands.now(), pod=name, errors=errors))
             await self._around.platform.replace_pod(name)
+
+    def close(self) -> None:
+        """Let go of what is still being asked."""
+        self._hands.close()
 
     async def _is_ours(self) -> bool:
         """Whether the weights are still those that were written; tells once who else has been there."""

@@ -114,7 +114,7 @@ class Folder:
         for number, line in enumerate(lines[after:], start=after + 1):
             try:
                 found.append((number, msgspec.json.decode(line, type=Said)))
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, ValueError, RecursionError):
                 continue
         return found
 
@@ -138,7 +138,7 @@ def _commands(journal: Path) -> Path:
 def _is_ended(journal: Path) -> bool:
     try:
         return isinstance(last(journal), Ended)
-    except DamagedJournal:
+    except (DamagedJournal, OSError):
         return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,7 +76,7 @@ class Gates:
                 gate.url, json=body, timeout=timeout, allow_redirects=False
             ) as answer:
                 return Answer(200 <= answer.status < 300, f"{told(gate.url)} answered {answer.status}")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return Answer(False, f"{told(gate.url)} does not answer: {type(error).__name__}")
 
     async def _query(self, gate: Query) -> Answer:
@@ -86,18 +87,24 @@ class Gates:
             async with self._client.post(
                 url, data={"query": gate.expression}, timeout=QUERY_TIMEOUT
             ) as answer:
-                body = await answer.content.read(MAX_ANSWER_BYTES)
+                body = bytearray()
+                async for piece in answer.content.iter_chunked(64 * 1024):
+                    body += piece
+                    if len(body) > MAX_ANSWER_BYTES:
+                        return Answer(False, f"the query of gate {gate.name} gives too much")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Answer(False, f"Prometheus does not answer: {type(error).__name__}")
         if answer.status != 200:
             return Answer(False, f"Prometheus refuses the query of gate {gate.name} ({answer.status})")
         try:
-            found = msgspec.json.decode(body, type=_Answer).data.result
-        except msgspec.MsgspecError:
-            return Answer(False, f"the query of gate {gate.name} gives no vector")
+            found = [float(each.value[1]) for each in msgspec.json.decode(body, type=_Answer).data.result]
+        except (msgspec.MsgspecError, ValueError):
+            return Answer(False, f"the query of gate {gate.name} gives no vector of numbers")
         if not found:
             return Answer(False, f"the query of gate {gate.name} has no result")
-        return Answer(all(float(sample.value[1]) != 0 for sample in found), f"{gate.expression} is 0")
+        if any(math.isnan(value) for value in found):
+            return Answer(False, f"{gate.expression} is no number")
+        return Answer(all(found), f"{gate.expression} is 0")
 
 
 def judge_zones(gates: tuple[Gate, ...]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mesh.canary.platform import Conflict, Platform, PlatformError, Pod
+from mesh.canary.platform import Conflict, Json, NotFound, Platform, PlatformError, Pod
 from mesh.canary.runs import traffic as routes
 from mesh.canary.runs.folder import Said
 from mesh.canary.runs.gates import Answer
@@ -20,6 +21,7 @@ from mesh.canary.runs.journal import (
     Scaled,
     Stage,
     Verdict,
+    Writing,
     Written,
 )
 from mesh.canary.runs.rollout import Gate, Moment, Query, Webhook
@@ -30,6 +32,8 @@ from mesh.canary.signals import Source
 
 INSISTENCE = 5
 ASK_EVERY_S = 5.0
+# Nothing else waits longer for what a gate says.
+PATIENCE_S = 0.2
 
 
 class Asks(Protocol):
@@ -40,12 +44,17 @@ class Asks(Protocol):
 
 @dataclass(frozen=True)
 class Around:
-    """What a run is driven with: `clock` in Unix seconds, `heard` the commands behind the first so many."""
+    """What a run is driven with.
+
+    `clock` gives Unix seconds, `steady` seconds of a clock that is never set; `heard` the commands behind the
+    first so many.
+    """
 
     platform: Platform
     source: Source
     gates: Asks
     clock: Callable[[], float]
+    steady: Callable[[], float]
     record: Callable[[Event], None]
     heard: Callable[[int], list[tuple[int, Said]]]
 
@@ -57,6 +66,7 @@ class Hands:
         self.run = run
         self.around = around
         self._asked_at: dict[str, float] = {}
+        self._asking: dict[str, asyncio.Future[Answer]] = {}
 
     def now(self) -> float:
         return self.around.clock()
@@ -92,44 +102,80 @@ class Hands:
         missing = wanted - len(pods)
         return [*pods, *(Pod(f"missing-{number}", name, False, None, 0) for number in range(missing))]
 
+    async def stable_pods(self) -> list[Pod]:
+        run = self.run
+        return await self.around.platform.pods(labels(run.spec.service, run.began.stable))
+
     async def scale(self, deployment: str, replicas: int, *, least: bool = False) -> None:
         asked = self.run.scaled.get(deployment)
         if asked == replicas or (least and asked is not None and asked >= replicas):
             return
-        await self.around.platform.scale(deployment, replicas)
+        try:
+            await self.around.platform.scale(deployment, replicas)
+        except NotFound:
+            if replicas:
+                raise
         self.happen(Scaled(at=self.now(), deployment=deployment, replicas=replicas))
 
+    async def bring_back(self) -> bool:
+        """Whether stable has its pods as before a promotion, or, after a while, some of them."""
+        wanted = self.run.began.replicas
+        ready = sum(pod.ready for pod in await self.stable_pods())
+        if ready >= wanted:
+            return True
+        await self.around.platform.scale(self.run.began.base, wanted)
+        return bool(ready) and self.now() - self.run.entered_at > self.run.spec.timeouts.drain_s
+
+    # Weights.
+
     async def put(self, wanted: Traffic, *, insist: bool = False) -> bool:
-        """Whether that is in force now. A foreign change is set right once; `insist` always does."""
+        """Whether that is in force now. A foreign change is set right once; `insist` always does.
+
+        Raises NotASplit when it has to be and cannot.
+        """
         run, platform = self.run, self.around.platform
         for _ in range(INSISTENCE if insist else 1):
             stored = await platform.virtual_service(run.spec.routes)
-            stable, canary = run.began.stable, run.began.canary
-            try:
-                found = routes.read(stored.body, stable, canary)
-            except NotASplit:
-                found = None
-            if found is not None and found != run.traffic and (found == wanted or run.spec.dry_run):
-                self._written(found, stored.version)  # written, and cut off before it was noted
-            if found == wanted or run.spec.dry_run:
+            found = self._found(stored.body)
+            if run.spec.dry_run:
+                if found is not None and found != run.traffic:
+                    self._written(found, stored.version)
                 return found == wanted
-            if run.traffic is not None and found != run.traffic:
-                if run.paused != OVERWRITTEN:
-                    self.happen(Overwritten(at=self.now(), percent=found.percent if found else None))
+            if found is not None and found in (wanted, run.writing) and found != run.traffic:
+                self._written(found, stored.version)  # its own, and it was cut off before it was noted
+            if found == wanted:
+                return True
+            if found != (run.traffic or Traffic(0)):
+                self._overwritten(found)
                 if run.paused == OVERWRITTEN and not insist:
                     return False
             if found is None:
                 if not insist:
                     return False
                 raise NotASplit(f"VirtualService {run.spec.routes} is no split of two subsets any more")
+            body = routes.write(stored.body, run.began.stable, run.began.canary, wanted, run.spec.trial)
+            if run.writing != wanted:
+                self.happen(Writing(at=self.now(), percent=wanted.percent, header=wanted.header))
             try:
-                body = routes.write(stored.body, stable, canary, wanted, run.spec.trial)
                 written = await platform.write_virtual_service(body, stored.version)
             except Conflict:
                 continue
             self._written(wanted, written.version)
             return True
         return False
+
+    def _found(self, body: Json) -> Traffic | None:
+        """The split as it stands, None for what is none."""
+        try:
+            return routes.read(body, self.run.began.stable, self.run.began.canary)
+        except NotASplit:
+            return None
+
+    def _overwritten(self, found: Traffic | None) -> None:
+        """Note what others have left, each thing once."""
+        percent = found.percent if found else None
+        if self.run.left is None or self.run.left.percent != percent:
+            self.happen(Overwritten(at=self.now(), percent=percent))
 
     def _written(self, traffic: Traffic, version: str) -> None:
         now = self.now()
@@ -143,16 +189,32 @@ class Hands:
         return all(answers)
 
     async def _gate_open(self, gate: Gate, moment: Moment) -> bool:
-        known, now = self.run.gates.get(gate.name), self.now()
-        if known is not None and isinstance(gate, Webhook | Query):
-            # A web hook has its say once a move; both are not asked again at every look.
-            if known.open and isinstance(gate, Webhook):
-                return True
-            if now - self._asked_at.get(gate.name, 0.0) < ASK_EVERY_S:
+        """What it says, or said last: one that takes its time holds up nothing else."""
+        known = self.run.gates.get(gate.name)
+        if known is not None and known.open and isinstance(gate, Webhook):
+            return True  # it has its say once a move
+        asking = self._asking.get(gate.name)
+        if asking is None:
+            if known is not None and self._is_fresh(gate):
                 return known.open
-        self._asked_at[gate.name] = now
-        answer = await self.around.gates.ask(gate, self.run, moment)
+            self._asked_at[gate.name] = self.now()
+            asking = asyncio.ensure_future(self.around.gates.ask(gate, self.run, moment))
+            self._asking[gate.name] = asking
+        await asyncio.wait({asking}, timeout=PATIENCE_S)
+        if not asking.done():
+            return known is not None and known.open
+        del self._asking[gate.name]
+        answer = asking.result()
         if known is None or known.open != answer.open:
             why = "" if answer.open else answer.why
             self.happen(Gated(at=self.now(), gate=gate.name, open=answer.open, why=why))
         return answer.open
+
+    def _is_fresh(self, gate: Gate) -> bool:
+        """People and clocks are asked at every look, others not."""
+        asked_at = self._asked_at.get(gate.name, 0.0)
+        return isinstance(gate, Webhook | Query) and 0 <= self.now() - asked_at < ASK_EVERY_S
+
+    def close(self) -> None:
+        for asking in self._asking.values():
+            asking.cancel()

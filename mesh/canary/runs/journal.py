@@ -84,6 +84,13 @@ class Scraped(_Event, tag="scraped", frozen=True, kw_only=True):
     decision: Decision
 
 
+class Writing(_Event, tag="writing", frozen=True, kw_only=True):
+    """What is about to be put in force: found there later, it is the controller's own."""
+
+    percent: int
+    header: bool = False
+
+
 class Written(_Event, tag="written", frozen=True, kw_only=True):
     """The canary's share in percent that every proxy has since `at`; whether the header's route stands."""
 
@@ -139,6 +146,7 @@ Event = (
     | Entered
     | Learned
     | Scraped
+    | Writing
     | Written
     | Overwritten
     | Scaled
@@ -187,7 +195,7 @@ def events(path: Path) -> Iterator[Event]:
     for number, line in enumerate(_whole_lines(path), start=1):
         try:
             yield _decoder.decode(line)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise DamagedJournal(f"{path}:{number}: no event of a rollout: {error}") from error
 
 
@@ -214,7 +222,7 @@ def last(path: Path) -> Event | None:
             span *= 8
     try:
         event: Event = _decoder.decode(lines[-1])
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise DamagedJournal(f"{path}: its last line is no event of a rollout: {error}") from error
     return event
 

@@ -24,7 +24,7 @@ def sentence(began: Began, event: Event) -> str | None:
     who = f"{began.rollout.metadata.namespace}/{began.rollout.spec.service} ({began.run})"
     match event:
         case Began():
-            return f"{who}: a rollout begins: {'; '.join(event.changed) or event.revision}"
+            return f"{who}: {event.by} begins to roll revision {event.revision} out"
         case Entered(stage="stepping"):
             return f"{who}: the canary gets its first requests"
         case Entered(stage="retreating"):
@@ -83,5 +83,5 @@ class Notices:
             ) as answer:
                 if answer.status >= 300:
                     _log.warning("%s answered a notice with %d", told(url), answer.status)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             _log.warning("%s takes no notice: %s", told(url), type(error).__name__)

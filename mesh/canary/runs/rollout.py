@@ -269,5 +269,8 @@ def _plainly(sentence: str) -> str:
 
 def told(url: str) -> str:
     """An address without what may be secret in it, for logs."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}"
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.hostname or ''}"
+    except ValueError:
+        return "an address that is none"

@@ -10,7 +10,7 @@ import numpy as np
 from mesh.canary import guards
 from mesh.canary.decision import Decider
 from mesh.canary.evidence import Array
-from mesh.canary.model import ArmSample, Decision, PodSample
+from mesh.canary.model import Decision, Observation, PodSample
 from mesh.canary.pods import culprit
 from mesh.canary.runs.journal import (
     Began,
@@ -27,6 +27,7 @@ from mesh.canary.runs.journal import (
     Stage,
     Verb,
     Verdict,
+    Writing,
     Written,
 )
 from mesh.canary.runs.rollout import Spec
@@ -35,6 +36,7 @@ from mesh.canary.runs.traffic import Traffic
 OVERWRITTEN = "the weights were overwritten twice"
 # A weight that somebody else has changed is set again once; the second time a person has to say who is right.
 REASSERTED = 1
+FINAL = ("promoted", "rolled_back", "inconclusive")
 
 
 class NotARun(ValueError):
@@ -43,12 +45,26 @@ class NotARun(ValueError):
 
 @dataclass
 class Bake:
-    """The canary alone, when it has all of the traffic: a CUSUM against the objective."""
+    """The canary by itself, once nothing compares it with stable any more: a CUSUM against the objective.
+
+    `scrapes` counts those that it had all of the traffic in.
+    """
 
     log_g: Array = field(default_factory=lambda: np.zeros(1))
     breach: int = 0
+    scrapes: int = 0
 
-    def take(self, arm: ArmSample, slo: float) -> None:
+    @property
+    def is_done(self) -> bool:
+        """Whether there was time enough to fail."""
+        return self.scrapes > guards.BREACH_SCRAPES
+
+    def take(self, observation: Observation, slo: float) -> None:
+        """A scrape in which stable fails too tells nothing of the canary."""
+        stable, arm = observation.stable, observation.canary
+        self.scrapes += observation.weight == 1 and observation.whole_step
+        if stable.errors > slo * stable.requests:
+            return
         n, k = np.array([float(arm.requests)]), np.array([float(arm.errors)])
         self.log_g = guards.log_cusum(self.log_g, n, k, slo)
         self.breach = self.breach + 1 if arm.errors > slo * arm.requests else 0
@@ -62,9 +78,10 @@ class Bake:
 class Run:
     """`traffic` is what the controller has put in force, at `written_at`; None before its first write.
 
-    `overwritten` counts what others have changed, `gates` what each has last said about the next move,
-    `approved` those that a person has opened for it, `pods` the step's sums by canary pod, `totals` those of
-    the whole run (stable, canary), `ordered` a person's last word that no stage has followed yet.
+    `writing` is what was about to be put in force. `overwritten` counts what others have changed; `left` is
+    what they left, if nothing was written since. `gates`: what each has last said about the next move,
+    `approved` those that a person has opened for it. `pods` are the step's sums by canary pod, `totals` those
+    of the whole run (stable, canary). `ordered` is a person's last word that no stage has followed yet.
     """
 
     began: Began
@@ -78,8 +95,11 @@ class Run:
     failed: str = ""
     scraped_at: float = 0.0
     traffic: Traffic | None = None
+    writing: Traffic | None = None
     written_at: float = 0.0
     overwritten: int = 0
+    left: Overwritten | None = None
+    promoting: bool = False
     paused: str = ""
     commands: int = 0
     ordered: tuple[Verb, str] | None = None
@@ -107,6 +127,11 @@ class Run:
         return self.traffic.percent if self.traffic is not None else 0
 
     @property
+    def is_decided(self) -> bool:
+        """Whether the decision is the last one, or a person's: then the canary is judged by itself."""
+        return self.stage == "promoting" or (self.decision is not None and self.decision.phase in FINAL)
+
+    @property
     def culprit(self) -> str | None:
         """The canary pod to replace before the version is blamed."""
         return None if self.replaced else culprit(self.pods)
@@ -121,6 +146,7 @@ class Run:
                 self.stage, self.entered_at, self.why = event.stage, event.at, event.why
                 self.verdict = event.verdict or self.verdict
                 self.ordered = None
+                self.promoting |= event.stage == "promoting"
                 if event.stage in ("promoting", "retreating"):
                     self.paused = ""
             case Learned():
@@ -128,11 +154,15 @@ class Run:
                 self.decision = self.decider.decision
             case Scraped():
                 self._scraped(event)
+            case Writing():
+                self.writing = Traffic(event.percent, event.header)
             case Written():
                 self.traffic, self.written_at = Traffic(event.percent, event.header), event.at
+                self.writing = self.left = None
                 self.gates, self.approved, self.pods = {}, frozenset(), {}
             case Overwritten():
                 self.overwritten += 1
+                self.left = event
                 if self.overwritten > REASSERTED:
                     self.paused = OVERWRITTEN
             case Scaled():
@@ -160,11 +190,11 @@ class Run:
                 for total, arm in zip(self.totals, arms, strict=True)
             )
             self.totals = (stable, canary)
-        if self.stage == "promoting":  # decided already: only the canary itself is judged
-            if observation is not None:
-                self.bake.take(observation.canary, self.spec.slo.error_rate)
-        elif self.decider is None:
+        if self.decider is None:
             raise NotARun("a scrape is judged before anything was learned")
+        if self.is_decided:
+            if observation is not None:
+                self.bake.take(observation, self.spec.slo.error_rate)
         else:
             self.decision = self.decider.observe(observation)
 

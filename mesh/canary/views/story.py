@@ -26,6 +26,7 @@ from mesh.canary.runs.journal import (
     Scraped,
     Stage,
     Verb,
+    Writing,
     Written,
 )
 from mesh.canary.runs.run import NotARun, Run
@@ -218,6 +219,8 @@ class Story(Run):
             case Gated():
                 old = self.gates.get(event.gate)
                 return old is None or (old.open, old.why) != (event.open, event.why)
+            case Writing():
+                return False
             case Scraped() if event.observation is None or self.failed:
                 return event.failed != self.failed
             case Scraped():

@@ -21,6 +21,7 @@ from mesh.canary.runs.journal import (
     Scraped,
     Stage,
     Verdict,
+    Writing,
     Written,
 )
 
@@ -154,6 +155,8 @@ def sentence(event: Event) -> tuple[str, Tone]:
             if event.observation is None:
                 return _joined("a scrape failed", event.failed), "poor"
             return event.decision.reason, tone(event.decision)
+        case Writing():
+            return f"{event.percent} % are being put in force", ""
         case Written():
             header = ", and requests with the header" if event.header else ""
             return f"the canary gets {event.percent} %{header}", ""

@@ -45,7 +45,7 @@ def test_a_window_is_open_on_its_days_at_its_hours_in_its_zone(
 @pytest.mark.parametrize(
     ("event", "told"),
     [
-        (began(), "a rollout begins: env.A: nothing -> 1"),
+        (began(), "ada begins to roll revision"),
         (Entered(at=1, stage="stepping", why=""), "the canary gets its first requests"),
         (Entered(at=1, stage="retreating", why="worse", verdict="rolled_back"), "taken back: worse"),
         (Entered(at=1, stage="warming", why=""), None),

@@ -11,13 +11,14 @@ import contextlib
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mesh.canary.model import ArmSample, PodSample
-from mesh.canary.platform import Away, Conflict, Pod, Stored
+from mesh.canary.platform import Away, Conflict, NotFound, PlatformError, Pod, Stored
 from mesh.canary.runs import starting
 from mesh.canary.runs.conductor import Conductor
 from mesh.canary.runs.folder import Folder, Said
@@ -26,6 +27,7 @@ from mesh.canary.runs.hands import Around
 from mesh.canary.runs.journal import Event, Journal, Verb, events
 from mesh.canary.runs.rollout import Gate, Moment, Rollout, parse
 from mesh.canary.runs.run import Run, fold
+from mesh.canary.runs.traffic import NotASplit
 from mesh.canary.signals import NoEvidence, Scrape
 
 Json = dict[str, Any]
@@ -160,6 +162,8 @@ class World:
 
     async def scale(self, deployment: str, replicas: int) -> None:
         self.called()
+        if deployment not in self.made:
+            raise NotFound(f"deployment {deployment} not found")
         if replicas > self.replicas.get(deployment, 0):
             self.ready_at[deployment] = self.now + self.starts_in_s
         self.replicas[deployment] = replicas
@@ -261,6 +265,8 @@ def _sum(one: ArmSample, other: ArmSample) -> ArmSample:
 class Driven:
     """A run in a folder, driven against a world; `restart` is another process that goes on."""
 
+    clock_ahead_s = 0.0
+
     def __init__(self, folder: Path, world: World, asked: Rollout) -> None:
         self.folder, self.world = Folder(folder), world
         changes = starting.Changes(sets=("env.SEARCH_RANK=bm25",))
@@ -279,10 +285,14 @@ class Driven:
             if world.kills():
                 raise Killed  # written down, and nothing has followed from it
 
-        self.conductor = Conductor(
-            self.run,
-            Around(world, world, world, lambda: world.now, record, lambda n: folder.said(self.path, n)),
-        )
+        def clock() -> float:
+            return world.now + self.clock_ahead_s
+
+        def steady() -> float:
+            return world.now
+
+        said = partial(folder.said, self.path)
+        self.conductor = Conductor(self.run, Around(world, world, world, clock, steady, record, said))
 
     def say(self, verb: Verb, gate: str = "") -> None:
         self.folder.say(self.path, Said(verb=verb, by="ada", gate=gate))
@@ -296,7 +306,7 @@ class Driven:
         self.world.pass_by()
 
     async def _turn(self) -> None:
-        with contextlib.suppress(Away):
+        with contextlib.suppress(PlatformError, NotASplit):
             await self.conductor.turn()
 
     def until(self, reached: Callable[[Run], bool], within_s: int = 7200) -> Run:
