@@ -14,14 +14,10 @@ from lightkube.core.exceptions import ApiError, ConfigError
 from lightkube.types import PatchType
 
 from mesh.canary.kubernetes.kinds import Kind, told
-from mesh.canary.platform import Away, Conflict, Json, PlatformError
+from mesh.canary.platform import Away, Conflict, Json, NotFound, PlatformError
 
 MANAGER = "delinkcious-canary"  # whose writes are told apart by the server
 WITHIN_S = 10.0
-
-
-class NotThere(PlatformError):
-    """There is no such object."""
 
 
 class Unacceptable(PlatformError):
@@ -29,7 +25,7 @@ class Unacceptable(PlatformError):
 
 
 class Api:
-    """One namespace. Raises Away, Conflict, NotThere, Unacceptable; PlatformError for what is forbidden."""
+    """One namespace. Raises Away, Conflict, NotFound, Unacceptable; PlatformError for what is forbidden."""
 
     def __init__(self, client: AsyncClient, namespace: str) -> None:
         self._client: Any = client  # its overloads do not take a kind that is a variable
@@ -109,7 +105,7 @@ class Api:
                 f"the Kubernetes API forbids to {verb} {told(kind)} in namespace {self.namespace}: {said}"
             )
         if code == 404:
-            return NotThere(f"there is no {what} in namespace {self.namespace}: {said}")
+            return NotFound(f"there is no {what} in namespace {self.namespace}: {said}")
         if code == 409:
             return Conflict(f"{what} was changed by somebody else: {said}")
         return Unacceptable(f"the Kubernetes API refuses to {verb} {what}: {said}")

@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from mesh.canary.kubernetes import kinds
-from mesh.canary.kubernetes.api import Api, NotThere
-from mesh.canary.platform import Away, Conflict, Json, PlatformError
+from mesh.canary.kubernetes.api import Api
+from mesh.canary.platform import Away, Conflict, Json, NotFound, PlatformError
 
 NAME = "delinkcious-canary"
 DURATION_S, RENEW_S = 15.0, 5.0
@@ -82,7 +82,7 @@ class Lease:
                     await self._write(found, new=True)
                     break
                 sentence = f"{holder} drives; this controller waits"
-            except NotThere:
+            except NotFound:
                 with contextlib.suppress(Conflict):
                     await self._create()
                 continue

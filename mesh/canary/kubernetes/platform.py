@@ -10,8 +10,8 @@ from lightkube import AsyncClient
 
 from mesh.canary.kubernetes import kinds, patches
 from mesh.canary.kubernetes import pods as seen
-from mesh.canary.kubernetes.api import Api, NotThere, Unacceptable
-from mesh.canary.platform import Conflict, Json, PlatformError, Pod, Stored
+from mesh.canary.kubernetes.api import Api, Unacceptable
+from mesh.canary.platform import Conflict, Json, NotFound, PlatformError, Pod, Stored
 
 # istiod says of no write when every proxy has it. It gathers changes for 0.1 s and as long as more come, and
 # sends them within a second in a mesh that is well.
@@ -97,7 +97,7 @@ class KubernetesPlatform:
         self._allowed()
         metadata = {"name": name, "namespace": self._api.namespace}
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-        with contextlib.suppress(NotThere):
+        with contextlib.suppress(NotFound):
             await self._api.create(kinds.EVICTION, body, name)
 
     async def autoscaler(self, deployment: str) -> str:

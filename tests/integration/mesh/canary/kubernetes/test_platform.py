@@ -11,7 +11,7 @@ import pytest
 from lightkube import AsyncClient, KubeConfig
 
 from mesh.canary.kubernetes.platform import KubernetesPlatform
-from mesh.canary.platform import Away, Conflict, PlatformError, Pod
+from mesh.canary.platform import Away, Conflict, NotFound, PlatformError, Pod
 from mesh.canary.runs import traffic
 from mesh.canary.runs.rollout import Header
 from mesh.canary.runs.starting import Changes, track
@@ -187,6 +187,8 @@ async def test_failures_are_sentences(
 ) -> None:
     with pytest.raises(PlatformError, match="there is no virtualservices other in namespace test-"):
         await platform.virtual_service("other")
+    with pytest.raises(NotFound, match="there is no deployments/scale other"):
+        await platform.scale("other", 0)
     token = cluster.token(service.namespace, "default")
     file = cluster.kubeconfig.with_name("nobody.yaml")
     cluster.write_kubeconfig(file, token)

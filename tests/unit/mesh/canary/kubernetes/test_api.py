@@ -10,8 +10,8 @@ import pytest
 from lightkube import AsyncClient, KubeConfig
 
 from mesh.canary.kubernetes import kinds
-from mesh.canary.kubernetes.api import Api, NotThere, Unacceptable
-from mesh.canary.platform import Away, Conflict, PlatformError
+from mesh.canary.kubernetes.api import Api, Unacceptable
+from mesh.canary.platform import Away, Conflict, NotFound, PlatformError
 
 pytestmark = pytest.mark.anyio
 CONFIG = KubeConfig.from_dict(
@@ -43,7 +43,7 @@ def refusal(code: int, message: str = "because") -> httpx2.Response:
     ("answer", "kind", "sentence"),
     [
         (refusal(403), PlatformError, "forbids to patch deployments/scale in namespace app: because"),
-        (refusal(404), NotThere, "there is no deployments/scale links in namespace app: because"),
+        (refusal(404), NotFound, "there is no deployments/scale links in namespace app: because"),
         (refusal(409), Conflict, "deployments/scale links was changed by somebody else"),
         (refusal(422), Unacceptable, "refuses to patch deployments/scale links: because"),
         (refusal(429), Away, "cannot do it now"),

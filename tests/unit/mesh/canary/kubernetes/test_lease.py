@@ -8,9 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
-from mesh.canary.kubernetes.api import NotThere
 from mesh.canary.kubernetes.lease import Lease, LeaseLost
-from mesh.canary.platform import Away, Conflict
+from mesh.canary.platform import Away, Conflict, NotFound
 
 pytestmark = pytest.mark.anyio
 Json = dict[str, Any]
@@ -28,7 +27,7 @@ class Server:
     async def get(self, kind: Any, name: str) -> Json:
         self._ask()
         if self.body is None:
-            raise NotThere("no lease")
+            raise NotFound("no lease")
         return copy.deepcopy(self.body)
 
     async def create(self, kind: Any, body: Json) -> Json:
