@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -22,6 +23,15 @@ from tests.unit.mesh.canary.runs.world import Driven, World, rollout
 
 pytestmark = pytest.mark.anyio
 WITHIN_S = 60.0
+DECISION = {
+    "phase": "progressing",
+    "weight": 0.1,
+    "reason": "",
+    "wealth": 1.0,
+    "excess": [0, 1],
+    "margin": 0.1,
+    "eta_s": None,
+}
 TICK_S = 0.02
 QUICK = {"scrapeIntervalS": 0.1, "warmUpS": 0.2}
 Json = dict[str, Any]
@@ -168,16 +178,27 @@ async def test_a_turn_that_fails_is_begun_anew(tmp_path: Path, monkeypatch: pyte
     assert (run.verdict, failing) == ("promoted", [0])
 
 
-async def test_a_damaged_journal_stops_no_other_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["rubbish", "deep", "edited", "folder", "dangling"])
+async def test_a_damaged_journal_stops_no_other_run(tmp_path: Path, damage: str) -> None:
     world = Living()
     path = await start(tmp_path, world)
     damaged = path.parent.with_name("users") / path.name
     damaged.parent.mkdir()
-    damaged.write_text("rubbish\n")
+    match damage:
+        case "rubbish":
+            damaged.write_text("rubbish\n")
+        case "deep":
+            damaged.write_text("[" * 200_000 + "\n")
+        case "edited":  # a scrape before anything was learned
+            observed = {"event": "scraped", "at": 1.0, "decision": DECISION}
+            damaged.write_bytes(path.read_bytes() + msgspec.json.encode(observed) + b"\n")
+        case "folder":
+            damaged.mkdir()
+        case "dangling":
+            damaged.symlink_to(tmp_path / "nothing")
     async with working(tmp_path, world) as work:
         assert (await until(path, lambda run: run.ended)).verdict == "promoted"
         await asyncio.wait_for(work, WITHIN_S)
-    assert damaged.read_text() == "rubbish\n"
 
 
 async def test_two_controllers_do_not_drive_one_folder(tmp_path: Path) -> None:
