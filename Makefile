@@ -10,7 +10,7 @@ SHELL := /bin/sh
 
 .PHONY: help
 help: ## Show what can be made
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
 
 .PHONY: up
 up: $(VENV)/runtime ## Start everything on this machine and say where it is
@@ -27,6 +27,11 @@ test: $(VENV)/dev ## Run the tests (20 minutes on 2 cores)
 .PHONY: test-slow
 test-slow: $(VENV)/dev ## Run the long tests: large files, a hundred edits under load
 	$(BIN)/pytest -m slow --timeout 900 -o faulthandler_timeout=2400
+
+.PHONY: test-kubernetes
+test-kubernetes: $(VENV)/dev ## Run the canary on a real Kubernetes API (Go builds that once: 12 minutes on 2 cores)
+	$(BIN)/delinkcious tools install etcd kube-apiserver kube-controller-manager
+	$(BIN)/pytest -m slow tests/integration/mesh/canary/kubernetes
 
 .PHONY: lint
 lint: $(VENV)/dev ## Check style and types
@@ -73,6 +78,10 @@ bench-start: $(VENV)/dev ## Measure how soon a second start is of use, and what 
 .PHONY: render
 render: $(VENV)/dev ## Render the chart for the local mesh
 	$(BIN)/python -m delinkcious.chart
+
+.PHONY: crd
+crd: $(VENV)/dev ## Make the definition of the kind Rollout for Kubernetes
+	$(BIN)/python -m mesh.canary.kubernetes.crd helm/delinkcious/crds/rollouts.yaml
 
 .PHONY: slo
 slo: $(VENV)/dev ## Make rules, alerts, dashboards and their page of the objectives

@@ -12,6 +12,8 @@ import msgspec
 
 from delinkcious import local, rollouts
 from delinkcious.asking import Failed
+from delinkcious.canary import kubernetes
+from delinkcious.canary.kubernetes import Where
 from delinkcious.terminal import shown
 from mesh.canary import home
 from mesh.canary.local import LocalPlatform
@@ -48,6 +50,7 @@ state_option = click.option(
 @click.option("--dry-run", is_flag=True, help="Decide on the traffic as it is split, and change nothing.")
 @click.option("--replace", is_flag=True, help="Take a canary that is under way back first.")
 @state_option
+@kubernetes.options()
 def start(
     service: str,
     filename: Path | None,
@@ -58,12 +61,21 @@ def start(
     dry_run: bool,
     replace: bool,
     state: Path | None,
+    where: Where | None,
 ) -> None:
     """Begin to roll a new version of SERVICE out, beside the one that serves now.
 
     It starts as a Deployment of its own, gets a small share of the traffic, and more with every proof that it
     is no worse; errors or slowness take it back. `delinkcious canary watch SERVICE` shows how it goes.
+
+    On Kubernetes its Rollout object says how; kubectl applies that.
     """
+    if where is not None:
+        if filename or source or dry_run:
+            raise click.UsageError("-f, --source and --dry-run: the Rollout object says that on Kubernetes")
+        began_there = kubernetes.start(where, service, sets, image, command_line, replace=replace)
+        click.echo(f"{service}: run {began_there} begins")
+        return
     try:
         asked = _with(read(filename or local.project() / ROLLOUTS / f"{service}.yaml"), source, dry_run)
         if asked.spec.service != service:
@@ -89,42 +101,47 @@ def start(
 @click.argument("run", metavar="RUN|SERVICE")
 @click.argument("gate")
 @state_option
-def approve(run: str, gate: str, state: Path | None) -> None:
+@kubernetes.options()
+def approve(run: str, gate: str, state: Path | None, where: Where | None) -> None:
     """Open a manual GATE for the next move."""
-    _say(state, run, "approve", gate)
+    _say(where, state, run, "approve", gate)
 
 
 @click.command()
 @click.argument("run", metavar="RUN|SERVICE")
 @state_option
-def pause(run: str, state: Path | None) -> None:
+@kubernetes.options()
+def pause(run: str, state: Path | None, where: Where | None) -> None:
     """Hold the weight; evidence goes on, and can still take the canary back."""
-    _say(state, run, "pause")
+    _say(where, state, run, "pause")
 
 
 @click.command()
 @click.argument("run", metavar="RUN|SERVICE")
 @state_option
-def resume(run: str, state: Path | None) -> None:
+@kubernetes.options()
+def resume(run: str, state: Path | None, where: Where | None) -> None:
     """Go on after a pause; weights that somebody else has set are set again."""
-    _say(state, run, "resume")
+    _say(where, state, run, "resume")
 
 
 @click.command()
 @click.argument("run", metavar="RUN|SERVICE")
 @state_option
-def abort(run: str, state: Path | None) -> None:
+@kubernetes.options()
+def abort(run: str, state: Path | None, where: Where | None) -> None:
     """Take the canary back now: no traffic, then no pods."""
-    _say(state, run, "abort")
+    _say(where, state, run, "abort")
 
 
 @click.command()
 @click.argument("run", metavar="RUN|SERVICE")
 @click.confirmation_option(prompt="This gives the canary all of the traffic without proof. Do it?")
 @state_option
-def promote(run: str, state: Path | None) -> None:
+@kubernetes.options()
+def promote(run: str, state: Path | None, where: Where | None) -> None:
     """Give the canary all of the traffic now, without proof."""
-    _say(state, run, "promote")
+    _say(where, state, run, "promote")
 
 
 def _take_back(mesh: State, service: str) -> None:
@@ -166,8 +183,12 @@ async def _begin(mesh: State, asked: Rollout, changes: starting.Changes) -> Bega
     return began
 
 
-def _say(state: Path | None, name: str, verb: Verb, gate: str = "") -> None:
+def _say(where: Where | None, state: Path | None, name: str, verb: Verb, gate: str = "") -> None:
     """Leave the command for the controller, and wait until it has heard it."""
+    if where is not None:
+        kubernetes.say(where, name, verb, gate)
+        click.echo(f"{name}: {verb} {gate}".rstrip())
+        return
     try:
         mesh = local.state(state)
         runs = home.folder(mesh)

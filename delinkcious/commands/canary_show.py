@@ -8,17 +8,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
 from delinkcious.asking import INTERRUPTED, output_option
-from delinkcious.canary import finding, listing, watching
+from delinkcious.canary import fetching, finding, kubernetes, listing, watching
 from delinkcious.canary.drawing import screen
+from delinkcious.canary.kubernetes import Where
 from delinkcious.canary.replaying import Replayed
 from delinkcious.canary.replaying import replay as replayed
 from delinkcious.terminal import console, shown
-from mesh.canary.runs.folder import FolderError
+from mesh.canary.runs.folder import Folder, FolderError
 from mesh.canary.views import words
 from mesh.canary.views.explaining import paragraphs
 from mesh.canary.views.following import NotAJournal, read
@@ -29,6 +31,27 @@ NEWEST = 20
 state_option = click.option(
     "--state", type=click.Path(path_type=Path), help="The local installation's folder [default: .delinkcious]"
 )
+
+
+@contextmanager
+def journal(name: str | None, state: Path | None, where: Where | None) -> Iterator[Path]:
+    """The one that is meant, while it is needed. Raises FolderError, LookupError."""
+    if where is None:
+        yield finding.journal(name, state)
+        return
+    with fetching.fetched(where, name) as runs:
+        if not (found := runs.runs()):
+            raise FolderError("there is no run yet: `delinkcious canary start` begins one")
+        yield found[-1]
+
+
+@contextmanager
+def _runs(service: str | None, most: int, state: Path | None, where: Where | None) -> Iterator[Folder]:
+    if where is None:
+        yield finding.folder(state)
+        return
+    with fetching.fetched(where, service, most) as there:
+        yield there
 
 
 @contextmanager
@@ -44,8 +67,12 @@ def clearly() -> Iterator[None]:
 @click.argument("name", metavar="[RUN|SERVICE|FILE]", required=False)
 @output_option
 @state_option
-def status(name: str | None, output: str, state: Path | None) -> None:
+@kubernetes.options()
+def status(name: str | None, output: str, state: Path | None, where: Where | None) -> None:
     """Show where a run stands; without a name all that go on, or the last one."""
+    if where is not None:
+        _status_there(kubernetes.standing(where, name), output)
+        return
     with clearly():
         going = [] if name else finding.folder(state).unfinished()
         if len(going) > 1:
@@ -64,7 +91,8 @@ def status(name: str | None, output: str, state: Path | None) -> None:
 @click.argument("name", metavar="[RUN|SERVICE|FILE]", required=False)
 @output_option
 @state_option
-def watch(name: str | None, output: str, state: Path | None) -> None:
+@kubernetes.options()
+def watch(name: str | None, output: str, state: Path | None, where: Where | None) -> None:
     """Follow a run until it ends; without a name the newest that goes on.
 
     On a terminal it is a picture, elsewhere a line for each change, with -o json each event as the journal
@@ -75,8 +103,12 @@ def watch(name: str | None, output: str, state: Path | None) -> None:
     """
     try:
         with clearly():
-            path = watching.found(lambda: finding.journal(name, state), FolderError)
-            code = watching.watch(path, output, console())
+            if where is None:
+                path = watching.found(lambda: finding.journal(name, state), FolderError)
+                code = watching.watch(path, output, console())
+            else:
+                with journal(name, None, where) as path, fetching.growing(where, path):
+                    code = watching.watch(path, output, console())
     except KeyboardInterrupt:
         click.echo("The run goes on.", err=True)
         sys.exit(INTERRUPTED)
@@ -95,26 +127,28 @@ def watch(name: str | None, output: str, state: Path | None) -> None:
 )
 @output_option
 @state_option
-def history(service: str | None, last: int, output: str, state: Path | None) -> None:
+@kubernetes.options(short=False)
+def history(service: str | None, last: int, output: str, state: Path | None, where: Where | None) -> None:
     """List runs, the newest last: how they ended, what they saw, what they cost."""
-    with clearly():
-        runs = [run for run in finding.folder(state).runs() if service in (None, run.parent.name)]
+    with clearly(), _runs(service, last, state, where) as folder:
+        runs = [run for run in folder.runs() if service in (None, run.parent.name)]
         if not runs and service is not None:
             raise FolderError(f"no service with runs is called {service!r}")
-    if not runs and output == "text":
-        click.echo("There is no run yet: `delinkcious canary start` begins one.")
-        return
-    _list(listing.rows(runs[-last:]), output)
+        if runs or output == "json":
+            _list(listing.rows(runs[-last:]), output)
+        else:
+            click.echo("There is no run yet: `delinkcious canary start` begins one.")
 
 
 @click.command()
 @click.argument("name", metavar="RUN|SERVICE|FILE")
 @output_option
 @state_option
-def explain(name: str, output: str, state: Path | None) -> None:
+@kubernetes.options()
+def explain(name: str, output: str, state: Path | None, where: Where | None) -> None:
     """Say in words why a run ended so, or where it stands; a journal may come from another machine."""
-    with clearly():
-        told = read(finding.journal(name, state))
+    with clearly(), journal(name, state, where) as path:
+        told = read(path)
     said = paragraphs(told, time.time())
     if output == "json":
         about = msgspec.to_builtins(summary(told, time.time()))
@@ -138,18 +172,34 @@ def explain(name: str, output: str, state: Path | None) -> None:
 )
 @output_option
 @state_option
-def replay(name: str, restart_every: int | None, output: str, state: Path | None) -> None:
+@kubernetes.options()
+def replay(
+    name: str, restart_every: int | None, output: str, state: Path | None, where: Where | None
+) -> None:
     """Decide a run anew from what was recorded, and compare every decision, bit for bit.
 
     Exits with 1 when one differs.
     """
-    with clearly():
-        found = replayed(finding.journal(name, state), restart_every=restart_every)
+    with clearly(), journal(name, state, where) as path:
+        found = replayed(path, restart_every=restart_every)
     if output == "json":
         click.echo(msgspec.json.encode({**msgspec.to_builtins(found), "identical": found.identical}))
     else:
         click.echo(shown(_compared(found)))
     sys.exit(0 if found.identical else 1)
+
+
+def _status_there(found: list[dict[str, Any]], output: str) -> None:
+    if output == "json":
+        click.echo(
+            json.dumps([{"name": one["metadata"]["name"], **(one.get("status") or {})} for one in found])
+        )
+        return
+    for one in found:
+        for line in kubernetes.told(one):
+            click.echo(shown(line))
+    if not found:
+        click.echo("There is no Rollout object in this namespace.")
 
 
 def _compared(found: Replayed) -> str:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from delinkcious import terminal
 from delinkcious.tools import finding, installing
-from delinkcious.tools.catalogue import TOOLS, Tool, pinned
+from delinkcious.tools.catalogue import ALL, TOOLS, Tool, pinned
 from delinkcious.tools.errors import ToolUnavailable
 
 
@@ -34,15 +34,17 @@ def list_() -> None:
 
 
 @tools.command()
-@click.argument("names", metavar="[NAME]...", nargs=-1, type=click.Choice(list(TOOLS)))
+@click.argument("names", metavar="[NAME]...", nargs=-1, type=click.Choice(list(ALL)))
 def install(names: tuple[str, ...]) -> None:
     """Bring tools that are missing: from the system's package, else built by Go (minutes, once).
+
+    What only tests of Kubernetes need is brought when it is named.
 
     Exit code 1 when one cannot be had.
     """
     errors = 0
     for name in names or TOOLS:
-        errors += not _installed(TOOLS[name])
+        errors += not _installed(ALL[name])
     if errors:
         sys.exit(1)
 

@@ -84,7 +84,42 @@ PROMTOOL = Tool(
     stamp="github.com/prometheus/common/version.Version",
     debian="prometheus",
 )
+# What tests of the canary on Kubernetes run: an API server, its store, and the controllers of Deployments.
+KUBE_APISERVER = Tool(
+    name="kube-apiserver",
+    what="tests on Kubernetes",
+    asks=("--version",),
+    says=r"Kubernetes (v\S*)",
+    oldest=(1, 34, 0),
+    module="kubernetes",
+    package="k8s.io/kubernetes/cmd/kube-apiserver",
+    requirement="k8s.io/kubernetes",
+    stamp="k8s.io/component-base/version.gitVersion",
+)
+KUBE_CONTROLLER_MANAGER = Tool(
+    name="kube-controller-manager",
+    what="tests on Kubernetes",
+    asks=("--version",),
+    says=r"Kubernetes (v\S*)",
+    oldest=(1, 34, 0),
+    module="kubernetes",
+    package="k8s.io/kubernetes/cmd/kube-controller-manager",
+    requirement="k8s.io/kubernetes",
+    stamp="k8s.io/component-base/version.gitVersion",
+)
+ETCD = Tool(
+    name="etcd",
+    what="tests on Kubernetes",
+    asks=("--version",),
+    says=r"etcd Version: (\S*)",
+    oldest=(3, 6, 0),
+    module="etcd",
+    package="go.etcd.io/etcd/server/v3",
+    requirement="go.etcd.io/etcd/server/v3",
+)
 TOOLS = {tool.name: tool for tool in (JAEGER, PROMETHEUS, PROMTOOL)}
+FOR_TESTS = {tool.name: tool for tool in (KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, ETCD)}
+ALL = TOOLS | FOR_TESTS
 
 
 def pinned(tool: Tool, modules: Path = GO_MODULES) -> str:

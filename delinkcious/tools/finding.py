@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from delinkcious.tools.catalogue import TOOLS, Tool
+from delinkcious.tools.catalogue import ALL, Tool
 from mesh.local.runtime import settings
 
 ANSWERS_WITHIN_S = 20.0
@@ -43,7 +43,7 @@ def find(tool: Tool) -> Found | None:
 
 def locate(name: str) -> str | None:
     """The path of a tool, or of any other program on PATH."""
-    if (tool := TOOLS.get(name)) is None:
+    if (tool := ALL.get(name)) is None:
         return settings.on_path(name)
     found = find(tool)
     return None if found is None else found.path

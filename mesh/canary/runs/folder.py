@@ -31,11 +31,12 @@ class Busy(FolderError):
 
 
 class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One command as it was given."""
+    """One command as it was given; `id` is that of the request, where requests have one."""
 
     verb: Verb
     by: str
     gate: str = ""
+    id: str = ""
 
 
 class Folder:

@@ -39,7 +39,8 @@ class Began(_Event, tag="began", frozen=True, kw_only=True):
     """`stable` and `canary` are subsets with the roles they have in this run, `replicas` stable's pods.
 
     `deployment` is the canary's, as it is applied, `base` the name of stable's; `revision` names what the
-    canary's pods are made of, `changed` says how they differ from stable's.
+    canary's pods are made of, `changed` says how they differ from stable's. `asked` is the id of the request
+    that it began by, where requests have one.
     """
 
     run: str
@@ -52,6 +53,7 @@ class Began(_Event, tag="began", frozen=True, kw_only=True):
     base: str
     deployment: dict[str, Any]
     changed: tuple[str, ...] = ()
+    asked: str = ""
 
     @property
     def name(self) -> str:
@@ -196,6 +198,14 @@ def events(path: Path) -> Iterator[Event]:
             yield _decoder.decode(line)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise DamagedJournal(f"{path}:{number}: no event of a rollout: {error}") from error
+
+
+def first(path: Path) -> Began:
+    """How the run began. Raises DamagedJournal, OSError."""
+    event = next(events(path), None)
+    if not isinstance(event, Began):
+        raise DamagedJournal(f"{path}: its first line begins no run")
+    return event
 
 
 def last(path: Path) -> Event | None:

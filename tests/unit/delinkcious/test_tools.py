@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from delinkcious.tools import finding, installing
-from delinkcious.tools.catalogue import GO_MODULES, JAEGER, PROMETHEUS, TOOLS, Tool, pinned
+from delinkcious.tools.catalogue import ALL, GO_MODULES, JAEGER, PROMETHEUS, Tool, pinned
 from delinkcious.tools.errors import ToolUnavailable
 from delinkcious.tools.installing import Report
 
@@ -71,7 +71,7 @@ def test_any_other_program_is_the_one_on_path(machine: Path) -> None:
     assert finding.locate("nothing-of-this-name") is None
 
 
-@pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
+@pytest.mark.parametrize("tool", ALL.values(), ids=lambda tool: tool.name)
 def test_each_tool_has_a_locked_version(tool: Tool) -> None:
     version = pinned(tool)
     assert version.startswith("v")
