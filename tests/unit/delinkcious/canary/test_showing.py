@@ -134,7 +134,7 @@ def test_explain_and_replay_take_a_file_from_anywhere(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["canary", "replay", str(path)])
     assert (done.exit_code, done.stdout) == (0, "4 decisions, all identical\n")
     text = path.read_text()
-    path.write_text(text.replace('"wealth":5', '"wealth":6'))
+    path.write_text(text.replace('"wealth":5', '"wealth":6', 1))
     done = CliRunner().invoke(main, ["canary", "replay", str(path), "--restart-every", "2"])
     assert done.exit_code == 1
     assert "1 of 4 decisions differ" in done.stdout
