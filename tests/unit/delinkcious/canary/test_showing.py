@@ -138,9 +138,9 @@ def test_explain_and_replay_take_a_file_from_anywhere(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["canary", "replay", str(path), "--restart-every", "2"])
     assert done.exit_code == 1
     assert "1 of 4 decisions differ" in done.stdout
-    assert "at event 12: wealth is recorded as 6" in done.stdout
+    assert "at event 10: wealth is recorded as 6" in done.stdout
     found = json.loads(CliRunner().invoke(main, ["canary", "replay", str(path), "-o", "json"]).stdout)
-    assert (found["differing"], found["first"]["event"], found["identical"]) == (1, 12, False)
+    assert (found["differing"], found["first"]["event"], found["identical"]) == (1, 10, False)
 
 
 @pytest.mark.parametrize("verb", ["explain", "replay", "status", "watch"])

@@ -64,7 +64,10 @@ def expectation(
         np.arange(len(pmf_s), dtype=float), np.arange(len(pmf_c), dtype=float), indexing="ij"
     )
     values = log_evalue(np.array(n[0]), np.array(n[1]), kS, kC, np.array(t[0]), np.array(t[1]), *line)
-    return float((np.exp(values) * pmf_s[:, None] * pmf_c[None, :]).sum())
+    # An e-value alone may be beyond a float where its counts are as improbable as that.
+    with np.errstate(divide="ignore"):
+        likely = np.log(pmf_s)[:, None] + np.log(pmf_c)[None, :]
+    return float(np.exp(values + likely).sum())
 
 
 def poisson(mean: float, tilt: float) -> Array:
