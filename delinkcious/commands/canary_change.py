@@ -12,19 +12,21 @@ import msgspec
 
 from delinkcious import local, rollouts
 from delinkcious.asking import Failed
+from delinkcious.canary.finding import named
 from delinkcious.terminal import shown
 from mesh.canary import home
 from mesh.canary.local import LocalPlatform
 from mesh.canary.platform import PlatformError
 from mesh.canary.runs import starting
-from mesh.canary.runs.folder import FolderError, Said, name_of
+from mesh.canary.runs.folder import Busy, FolderError, Said, name_of
 from mesh.canary.runs.gates import judge_zones
 from mesh.canary.runs.journal import Began, DamagedJournal, Verb, events
 from mesh.canary.runs.rollout import InvalidRollout, Manual, Rollout, parse, read
 from mesh.canary.runs.run import NotARun, Run, fold
 from mesh.canary.signals import NoEvidence, missing_edges
+from mesh.canary.views import words
 from mesh.local.runtime.client import Client
-from mesh.local.runtime.errors import MeshError, MeshNotRunning
+from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.state import State
 
 ROLLOUTS = Path("mesh") / "canary" / "rollouts"
@@ -72,14 +74,18 @@ def start(
         mesh = local.state(state)
         if replace:
             _take_back(mesh, service)
+        _judge_alone(mesh, asked)
         began = asyncio.run(_begin(mesh, asked, starting.Changes(sets, image, command_line)))
         home.folder(mesh).begin(began)
         Client(mesh).post("/start", {"name": rollouts.NAME})
     except FileNotFoundError as error:
         raise Failed(f"{error.filename} is not there: name a rollout with -f") from None
     except (InvalidRollout, PlatformError, FolderError, MeshError, LookupError) as error:
-        raise Failed(shown(str(error))) from None
+        # What YAML says of a mistake shows its place below each other.
+        raise Failed("\n".join(map(shown, str(error).splitlines()))) from None
     click.echo(f"{service}: run {began.run} begins, {began.canary} beside {began.stable}")
+    if asked.spec.dry_run:
+        click.echo("  a dry run: it decides on the traffic as somebody else splits it, and changes nothing")
     for change in began.changed:
         click.echo(f"  {shown(change)}")
     click.echo(f"See how it goes: delinkcious canary watch {service}")
@@ -127,6 +133,17 @@ def promote(run: str, state: Path | None) -> None:
     _say(state, run, "promote")
 
 
+def _judge_alone(mesh: State, asked: Rollout) -> None:
+    """Raises Busy, before anything is asked of the mesh: with two versions served, that would say less."""
+    service = asked.spec.service
+    for journal in home.folder(mesh).unfinished(service):
+        if journal.parent.parent.name == asked.metadata.namespace:
+            raise Busy(
+                f"{service} has a run already, {name_of(journal)}: "
+                f"watch it (delinkcious canary watch {service}), take it back (delinkcious canary abort {service}), or begin with --replace"
+            )
+
+
 def _take_back(mesh: State, service: str) -> None:
     """End what goes on: another revision is another run. Raises FolderError, MeshError."""
     runs = home.folder(mesh)
@@ -171,27 +188,48 @@ def _say(state: Path | None, name: str, verb: Verb, gate: str = "") -> None:
     try:
         mesh = local.state(state)
         runs = home.folder(mesh)
-        journal = runs.find(name)
+        journal = named(runs, name)
         run = fold(events(journal))
         _judge(run, name_of(journal), gate if verb == "approve" else None)
         runs.say(journal, Said(verb, getpass.getuser(), gate))
-        Client(mesh).post("/start", {"name": rollouts.NAME})
-        heard = _heard(journal, run.commands)
-    except MeshNotRunning as error:
-        raise Failed(f"{error}; the run hears of it when it does") from None
-    except (FolderError, MeshError, LookupError, DamagedJournal, NotARun) as error:
+    except (FolderError, LookupError, DamagedJournal, NotARun, OSError) as error:
         raise Failed(shown(str(error))) from None
-    if not heard:
-        raise Failed(
-            f"the controller has not heard it within {HEARD_WITHIN_S:g} s; its log: delinkcious logs"
+    service = run.spec.service
+    try:
+        Client(mesh).post("/start", {"name": rollouts.NAME})
+    except MeshError as error:
+        click.echo(f"{service}: {verb} is kept for when the mesh runs again ({shown(str(error))})")
+        return
+    if _heard(journal, run.commands):
+        click.echo(f"{service}: {_followed_by(run, verb, gate)}")
+    else:
+        late = (
+            f"the controller has not heard it within {HEARD_WITHIN_S:g} s; its log: delinkcious logs canary"
         )
-    click.echo(f"{run.spec.service}: {verb} {gate}".rstrip())
+        click.echo(f"{service}: {verb} is kept, but {late}")
+
+
+def _followed_by(run: Run, verb: Verb, gate: str) -> str:
+    """What a command that was heard means for a run as it stood before."""
+    service = run.spec.service
+    watch = f"delinkcious canary watch {service}"
+    match verb:
+        case "approve":
+            return f"gate {gate} is open for one move; {watch}"
+        case "pause":
+            return f"the weight is held at {run.percent} %; delinkcious canary resume {service} goes on"
+        case "resume":
+            return f"the run goes on from {run.percent} %; {watch}"
+        case "abort":
+            return f"the canary is being taken back; {watch}"
+        case "promote":
+            return f"the canary is being given all requests; {watch}"
 
 
 def _judge(run: Run, name: str, gate: str | None) -> None:
     """Raises FolderError for what nobody would hear."""
     if run.ended:
-        raise FolderError(f"run {name} has ended: {run.verdict}: {run.reason}")
+        raise FolderError(f"run {name} has ended: {words.ended(run.verdict or 'aborted', run.reason)}")
     manual = [each.name for each in run.spec.gates if isinstance(each, Manual)]
     if gate is not None and gate not in manual:
         there = f"; there are {', '.join(manual)}" if manual else ": it has none"

@@ -135,6 +135,12 @@ def listed(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 
+def ended(verdict: Verdict, reason: str) -> str:
+    """`rolled back: the canary is worse`, `aborted by ada`."""
+    word = VERDICTS[verdict]
+    return reason if reason.startswith(f"{word} by ") else _joined(word, reason)
+
+
 def sentence(event: Event) -> tuple[str, Tone]:
     """What happened, and how good that is."""
     match event:
@@ -171,7 +177,7 @@ def sentence(event: Event) -> tuple[str, Tone]:
         case Commanded():
             return " ".join(filter(None, (event.by, "says", event.verb, event.gate))), ""
         case Ended():
-            return _joined(VERDICTS[event.verdict], event.reason), TONES[event.verdict]
+            return ended(event.verdict, event.reason), TONES[event.verdict]
 
 
 _UNKNOWN = "nothing is known of stable before the run"

@@ -143,6 +143,13 @@ def test_explain_and_replay_take_a_file_from_anywhere(tmp_path: Path) -> None:
     assert (found["differing"], found["first"]["event"], found["identical"]) == (1, 12, False)
 
 
+def test_a_run_is_found_by_how_its_name_begins(state: Path) -> None:
+    assert "rolled back: the canary is worse" in call(state, "status", RUNS["rolled_back"][:13]).stdout
+    done = call(state, "status", "20261126-12")
+    assert done.exit_code == 1
+    assert f"the names of {len(RUNS)} runs begin with 20261126-12: {RUNS['promoted']}, " in done.stderr
+
+
 @pytest.mark.parametrize("verb", ["explain", "replay", "status", "watch"])
 @pytest.mark.parametrize(
     ("name", "sentence"),
