@@ -140,7 +140,8 @@ def _judge_alone(mesh: State, asked: Rollout) -> None:
         if journal.parent.parent.name == asked.metadata.namespace:
             raise Busy(
                 f"{service} has a run already, {name_of(journal)}: "
-                f"watch it (delinkcious canary watch {service}), take it back (delinkcious canary abort {service}), or begin with --replace"
+                f"watch it (delinkcious canary watch {service}), "
+                f"take it back (delinkcious canary abort {service}), or begin with --replace"
             )
 
 
