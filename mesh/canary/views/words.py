@@ -146,7 +146,8 @@ def sentence(event: Event) -> tuple[str, Tone]:
     match event:
         case Began():
             pods = counted(event.replicas, "pod")
-            return f"{event.by} begins: {event.canary} beside {event.stable}, which has {pods}", ""
+            dry = " (a dry run: nothing is changed)" if event.rollout.spec.dry_run else ""
+            return f"{event.by} begins: {event.canary} beside {event.stable}, which has {pods}{dry}", ""
         case Entered():
             why = f" ({event.why})" if event.why else ""
             return STAGES[event.stage] + why, TONES[event.verdict] if event.verdict else ""
@@ -181,7 +182,7 @@ def sentence(event: Event) -> tuple[str, Tone]:
 
 
 _UNKNOWN = "nothing is known of stable before the run"
-_PHASES: dict[str, Tone] = {
+_TONES: dict[str, Tone] = {
     "progressing": "",
     "holding": "poor",
     "aside": "poor",
@@ -191,8 +192,19 @@ _PHASES: dict[str, Tone] = {
 }
 
 
+# What a decision is about to do, for who has not read how it decides.
+PHASES: dict[str, str] = {
+    "progressing": "on its way up",
+    "holding": "held: no step up",
+    "aside": "stepped aside",
+    "promoted": "proven",
+    "rolled_back": "rolled back",
+    "inconclusive": "no verdict",
+}
+
+
 def tone(decision: Decision) -> Tone:
-    return _PHASES[decision.phase]
+    return _TONES[decision.phase]
 
 
 def _joined(what: str, why: str) -> str:
