@@ -103,13 +103,18 @@ async def test_runs_that_ended_are_read_once(tmp_path: Path) -> None:
     assert "9,461" in await rollouts.runs()
 
 
+def place(state: Path) -> Path:
+    """Where a state folder has a run's journal."""
+    path = state / "canary" / "delinkcious" / "links" / f"{journals.RUN}.jsonl"
+    path.parent.mkdir(parents=True)
+    return path
+
+
 async def test_a_pause_a_gate_and_a_dry_run_are_seen(tmp_path: Path) -> None:
-    rollouts = Rollouts(tmp_path)
-    path = journals.write(tmp_path / "canary", "running")
     first, *others = journals.events("running")
     pause = Commanded(at=others[-1].at, number=1, verb="pause", by="ada")
-    path.unlink()
-    journals.written(path, [journals.dry(first), *others, pause])
+    rollouts = Rollouts(tmp_path / "paused")
+    journals.written(place(tmp_path / "paused"), [journals.dry(first), *others, pause])
     shown = await rollouts.run(journals.RUN)
     assert '<span class="badge poor">paused, dry run</span>' in shown
     assert "(a dry run: nothing is changed)" in shown
@@ -117,9 +122,9 @@ async def test_a_pause_a_gate_and_a_dry_run_are_seen(tmp_path: Path) -> None:
     assert "paused, dry run" in await rollouts.runs()
     gated = journals.events("gated")
     held = next(number for number, event in enumerate(gated) if isinstance(event, Gated))
-    path.unlink()
-    journals.written(path, gated[: held + 1])
-    assert "<code>delinkcious canary approve links lunch</code> opens it" in await rollouts.run(journals.RUN)
+    journals.written(place(tmp_path / "gated"), gated[: held + 1])
+    shown = await Rollouts(tmp_path / "gated").run(journals.RUN)
+    assert "<code>delinkcious canary approve links lunch</code> opens it" in shown
 
 
 async def test_a_run_that_is_none_or_unreadable_is_a_sentence(tmp_path: Path) -> None:
