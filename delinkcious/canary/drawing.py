@@ -16,7 +16,7 @@ from mesh.canary.engine import HOLD_WEALTH
 from mesh.canary.model import PodSample
 from mesh.canary.views import words
 from mesh.canary.views.story import Story
-from mesh.canary.views.waiting import silence, waiting
+from mesh.canary.views.waiting import silence, standing, waiting
 
 # The plot of the evidence begins at a tenth and ends ten times above the rollback: so many decades. Each has
 # two lines where there is room.
@@ -27,12 +27,18 @@ EVENTS, LEAST_EVENTS = 6, 2
 LEAST_COLUMNS, TALL_LINES = 20, 32
 
 
-def screen(told: Story, now: float, width: int, height: int = TALL_LINES) -> Group:
-    """What there is to see at the moment `now` of a run, in so many columns and about so many lines."""
+def screen(
+    told: Story, now: float, width: int, height: int = TALL_LINES, beside: Sequence[str] = ()
+) -> Group:
+    """What there is to see at the moment `now` of a run, in so many columns and about so many lines.
+
+    `beside` is what the journal does not say.
+    """
     width = max(LEAST_COLUMNS, width)
     parts = [
         _head(told, now),
         _state(told, now),
+        *(Text(shown(sentence), "red") for sentence in beside),
         Text(),
         *_traffic(told, width),
         Text(),
@@ -53,20 +59,20 @@ def _head(told: Story, now: float) -> Text:
     return Text.assemble(
         (f"{told.service} {told.canary}", "bold"),
         f" beside {told.stable} · {words.took(until - told.began.at)} · {shown(told.name)}",
+        (" · dry run", "bold yellow") if told.spec.dry_run else "",
     )
 
 
 def _state(told: Story, now: float) -> Text:
     if told.ended and told.verdict is not None:
-        verdict = words.VERDICTS[told.verdict]
-        return Text.assemble(
-            (verdict, f"bold {STYLES[words.TONES[told.verdict]]}"), shown(f": {told.reason}")
-        )
+        verdict, said = words.VERDICTS[told.verdict], words.ended(told.verdict, told.reason)
+        style = f"bold {STYLES[words.TONES[told.verdict]]}"
+        return Text.assemble((verdict, style), shown(said.removeprefix(verdict)))
     if quiet := silence(told, now):
         return Text(shown(quiet), "red")
     waits = waiting(told, now)
     style = "yellow" if told.paused or told.closed or told.failed else ""
-    made = Text(words.STAGES[told.stage], "bold")
+    made = Text(shown(standing(told)), "bold yellow" if told.paused else "bold")
     return Text.assemble(made, "\nwaits for " if waits else "", (shown("; ".join(waits)), style))
 
 
@@ -77,6 +83,9 @@ def _traffic(told: Story, width: int) -> Iterator[Text]:
     yield Text.assemble(
         "share     ", ("█" * filled, "cyan"), ("░" * (room - filled), "dim"), f" {told.percent} %{header}"
     )
+    if not told.ladder.steps:
+        yield Text.assemble("steps     ", (f"known once {told.stable} is learned", "dim"))
+        return
     steps = [*told.ladder.steps, 100.0]
     made = Text("steps     ")
     for number, step in enumerate(steps):
@@ -96,7 +105,7 @@ def _arms(told: Story) -> Iterator[Text]:
         errors = words.counted(whole.errors, "error")
         worse = name == told.canary and whole.errors * stable.requests > stable.errors * whole.requests
         style = "red" if worse else ""
-        here = f"; this step {words.count(now.errors)} of {words.count(now.requests)}"
+        here = f"; in this step: {words.counted(now.errors, 'error')} of {words.count(now.requests)}"
         yield Text.assemble(
             (f"{name[:9]:<10}", "bold"),
             f"{words.counted(whole.requests, 'request')}, ",

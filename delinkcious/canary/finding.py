@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 from delinkcious import local
-from mesh.canary.runs.folder import JOURNAL, Folder, FolderError
+from mesh.canary.runs.folder import JOURNAL, Folder, FolderError, name_of
 
 FOLDER = "canary"
+MOST_NAMED = 5
 
 
 def folder(state: Path | None) -> Folder:
@@ -25,11 +26,25 @@ def journal(name: str | None, state: Path | None) -> Path:
         return _file(Path(name))
     runs = folder(state)
     if name is not None:
-        return runs.find(name)
+        return named(runs, name)
     newest = runs.unfinished()[-1:] or runs.runs()[-1:]
     if not newest:
         raise FolderError(f"there is no run in {runs.path} yet: `delinkcious canary start` begins one")
     return newest[0]
+
+
+def named(runs: Folder, name: str) -> Path:
+    """The journal of a run by its name or by how that begins, or of a service's last. Raises FolderError."""
+    try:
+        return runs.find(name)
+    except FolderError:
+        found = [path for path in runs.runs() if name and name_of(path).startswith(name)]
+        if not found:
+            raise
+    if len(found) > 1:
+        names = ", ".join(name_of(path) for path in found[:MOST_NAMED])
+        raise FolderError(f"the names of {len(found)} runs begin with {name}: {names}")
+    return found[0]
 
 
 def _file(path: Path) -> Path:

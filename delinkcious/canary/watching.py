@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
+from delinkcious.canary.beside import Beside, kind
 from delinkcious.canary.drawing import screen
 from delinkcious.terminal import shown
 from mesh.canary.runs.journal import Verdict
@@ -17,6 +18,7 @@ from mesh.canary.views import words
 from mesh.canary.views.explaining import paragraphs
 from mesh.canary.views.following import Follower, NotAJournal
 from mesh.canary.views.story import Story
+from mesh.local.runtime.state import State
 
 LOOK_EVERY_S = 0.4
 # A run that was begun a moment ago may have no journal yet.
@@ -38,14 +40,17 @@ def found(find: Callable[[], Path], missing: type[Exception]) -> Path:
             time.sleep(LOOK_EVERY_S)
 
 
-def watch(path: Path, output: str, console: Console) -> int:
-    """Show the run until it ends; the exit code of its end. Raises NotAJournal, OSError."""
-    follower = Follower(path)
+def watch(path: Path, output: str, console: Console, mesh: State | None = None) -> int:
+    """Show the run until it ends; the exit code of its end. Raises NotAJournal, OSError.
+
+    `mesh` is asked for what the journal does not say, when the run takes place in it.
+    """
+    follower, beside = Follower(path), Beside(path, mesh)
     if output == "json":
         return _code(_events(follower, lambda line: click.echo(line)))
     if console.is_terminal:
-        return _code(_picture(follower, console))
-    return _code(_lines(follower, lambda line: click.echo(line)))
+        return _code(_picture(follower, console, beside))
+    return _code(_lines(follower, lambda line: click.echo(line), beside))
 
 
 def _looks(follower: Follower) -> Iterator[list[bytes]]:
@@ -64,9 +69,9 @@ def _events(follower: Follower, echo: Print) -> Story:
     return _ended(follower)
 
 
-def _lines(follower: Follower, echo: Print) -> Story:
+def _lines(follower: Follower, echo: Print, beside: Beside) -> Story:
     """A line for each change."""
-    said, told = 0, None
+    said, told, known = 0, None, set[str]()
     for _ in _looks(follower):
         if follower.story is not told:  # the file was cut off behind what was read: it is told anew
             said, told = 0, follower.story
@@ -74,16 +79,22 @@ def _lines(follower: Follower, echo: Print) -> Story:
             for note in told.notes[said:]:
                 echo(f"{words.clock(note.at)}  {shown(note.text)}")
             said = len(told.notes)
+            found = beside(told)
+            for sentence in found:
+                if kind(sentence) not in known:
+                    echo(f"{words.clock(time.time())}  {shown(sentence)}")
+            known = {kind(sentence) for sentence in found}
     told = _ended(follower)
     echo(shown(paragraphs(told)[0]))
     return told
 
 
-def _picture(follower: Follower, console: Console) -> Story:
+def _picture(follower: Follower, console: Console, beside: Beside) -> Story:
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         for _ in _looks(follower):
-            if follower.story is not None:
-                live.update(screen(follower.story, time.time(), console.width, console.height), refresh=True)
+            if (told := follower.story) is not None:
+                drawn = screen(told, time.time(), console.width, console.height, beside(told))
+                live.update(drawn, refresh=True)
     told = _ended(follower)
     console.print()
     console.print(shown(paragraphs(told)[0]), markup=False, highlight=False)

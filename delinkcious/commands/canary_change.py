@@ -13,20 +13,22 @@ import msgspec
 from delinkcious import local, rollouts
 from delinkcious.asking import Failed
 from delinkcious.canary import kubernetes
+from delinkcious.canary.finding import named
 from delinkcious.canary.kubernetes import Where
 from delinkcious.terminal import shown
 from mesh.canary import home
 from mesh.canary.local import LocalPlatform
 from mesh.canary.platform import PlatformError
 from mesh.canary.runs import starting
-from mesh.canary.runs.folder import FolderError, Said, name_of
+from mesh.canary.runs.folder import Busy, FolderError, Said, name_of
 from mesh.canary.runs.gates import judge_zones
 from mesh.canary.runs.journal import Began, DamagedJournal, Verb, events
 from mesh.canary.runs.rollout import InvalidRollout, Manual, Rollout, parse, read
 from mesh.canary.runs.run import NotARun, Run, fold
 from mesh.canary.signals import NoEvidence, missing_edges
+from mesh.canary.views import words
 from mesh.local.runtime.client import Client
-from mesh.local.runtime.errors import MeshError, MeshNotRunning
+from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.state import State
 
 ROLLOUTS = Path("mesh") / "canary" / "rollouts"
@@ -83,15 +85,19 @@ def start(
         judge_zones(asked.spec.gates)
         mesh = local.state(state)
         if replace:
-            _take_back(mesh, service)
+            _take_back(mesh, asked)
+        _judge_alone(mesh, asked)
         began = asyncio.run(_begin(mesh, asked, starting.Changes(sets, image, command_line)))
         home.folder(mesh).begin(began)
         Client(mesh).post("/start", {"name": rollouts.NAME})
     except FileNotFoundError as error:
         raise Failed(f"{error.filename} is not there: name a rollout with -f") from None
-    except (InvalidRollout, PlatformError, FolderError, MeshError, LookupError) as error:
-        raise Failed(shown(str(error))) from None
+    except (InvalidRollout, PlatformError, FolderError, MeshError, LookupError, UnicodeError) as error:
+        # What YAML says of a mistake shows its place below each other.
+        raise Failed("\n".join(map(shown, str(error).splitlines()))) from None
     click.echo(f"{service}: run {began.run} begins, {began.canary} beside {began.stable}")
+    if asked.spec.dry_run:
+        click.echo("  a dry run: it decides on the traffic as somebody else splits it, and changes nothing")
     for change in began.changed:
         click.echo(f"  {shown(change)}")
     click.echo(f"See how it goes: delinkcious canary watch {service}")
@@ -144,18 +150,40 @@ def promote(run: str, state: Path | None, where: Where | None) -> None:
     _say(where, state, run, "promote")
 
 
-def _take_back(mesh: State, service: str) -> None:
+def _judge_alone(mesh: State, asked: Rollout) -> None:
+    """Raises Busy, before anything is asked of the mesh: with two versions served, that would say less."""
+    service = asked.spec.service
+    for journal in _unfinished(mesh, asked):
+        raise Busy(
+            f"{service} has a run already, {name_of(journal)}: "
+            f"watch it (delinkcious canary watch {service}), "
+            f"take it back (delinkcious canary abort {service}), or begin with --replace"
+        )
+
+
+def _take_back(mesh: State, asked: Rollout) -> None:
     """End what goes on: another revision is another run. Raises FolderError, MeshError."""
-    runs = home.folder(mesh)
-    for journal in runs.unfinished(service):
-        runs.say(journal, Said("abort", getpass.getuser()))
+    runs, service = home.folder(mesh), asked.spec.service
+    for journal in _unfinished(mesh, asked):
+        runs.say(journal, Said(verb="abort", by=_me()))
         Client(mesh).post("/start", {"name": rollouts.NAME})
         click.echo(f"{service}: run {name_of(journal)} is taken back ...")
     deadline = time.monotonic() + TAKEN_BACK_WITHIN_S
-    while left := runs.unfinished(service):
+    while left := _unfinished(mesh, asked):
         if time.monotonic() > deadline:
             raise FolderError(f"run {name_of(left[0])} has not ended within {TAKEN_BACK_WITHIN_S:g} s")
         time.sleep(LOOK_S)
+
+
+def _unfinished(mesh: State, asked: Rollout) -> list[Path]:
+    """Those of this service, not of its namesake elsewhere."""
+    found = home.folder(mesh).unfinished(asked.spec.service)
+    return [journal for journal in found if journal.parent.parent.name == asked.metadata.namespace]
+
+
+def _me() -> str:
+    """Who gives a command; the system may call them what is no text."""
+    return getpass.getuser().encode("utf-8", "replace").decode()
 
 
 def _with(asked: Rollout, source: str | None, dry_run: bool) -> Rollout:
@@ -170,7 +198,7 @@ def _with(asked: Rollout, source: str | None, dry_run: bool) -> Rollout:
 async def _begin(mesh: State, asked: Rollout, changes: starting.Changes) -> Began:
     """The beginning, when nothing speaks against it. Raises PlatformError, InvalidRollout."""
     platform = LocalPlatform(mesh, asked.metadata.namespace)
-    run, by = home.folder(mesh).new_run(), getpass.getuser()
+    run, by = home.folder(mesh).new_run(), _me()
     began = await starting.begin(platform, asked, changes, run=run, by=by, at=time.time())
     async with home.site(mesh)(Run(began)) as site:
         measured = asked.spec.measured(asked.metadata.namespace, began.stable, began.canary)
@@ -192,27 +220,48 @@ def _say(where: Where | None, state: Path | None, name: str, verb: Verb, gate: s
     try:
         mesh = local.state(state)
         runs = home.folder(mesh)
-        journal = runs.find(name)
+        journal = named(runs, name)
         run = fold(events(journal))
         _judge(run, name_of(journal), gate if verb == "approve" else None)
-        runs.say(journal, Said(verb, getpass.getuser(), gate))
-        Client(mesh).post("/start", {"name": rollouts.NAME})
-        heard = _heard(journal, run.commands)
-    except MeshNotRunning as error:
-        raise Failed(f"{error}; the run hears of it when it does") from None
-    except (FolderError, MeshError, LookupError, DamagedJournal, NotARun) as error:
+        runs.say(journal, Said(verb, _me(), gate))
+    except (FolderError, LookupError, DamagedJournal, NotARun, OSError) as error:
         raise Failed(shown(str(error))) from None
-    if not heard:
-        raise Failed(
-            f"the controller has not heard it within {HEARD_WITHIN_S:g} s; its log: delinkcious logs"
+    service = run.spec.service
+    try:
+        Client(mesh).post("/start", {"name": rollouts.NAME})
+    except MeshError as error:
+        click.echo(f"{service}: {verb} is kept for when the mesh runs again ({shown(str(error))})")
+        return
+    if _heard(journal, run.commands):
+        click.echo(f"{service}: {_followed_by(run, verb, gate)}")
+    else:
+        late = (
+            f"the controller has not heard it within {HEARD_WITHIN_S:g} s; its log: delinkcious logs canary"
         )
-    click.echo(f"{run.spec.service}: {verb} {gate}".rstrip())
+        click.echo(f"{service}: {verb} is kept, but {late}")
+
+
+def _followed_by(run: Run, verb: Verb, gate: str) -> str:
+    """What a command that was heard means for a run as it stood before."""
+    service = run.spec.service
+    watch = f"delinkcious canary watch {service}"
+    match verb:
+        case "approve":
+            return f"gate {gate} is open for one move; {watch}"
+        case "pause":
+            return f"the weight is held at {run.percent} %; delinkcious canary resume {service} goes on"
+        case "resume":
+            return f"the run goes on from {run.percent} %; {watch}"
+        case "abort":
+            return f"the canary is being taken back; {watch}"
+        case "promote":
+            return f"the canary is being given all requests; {watch}"
 
 
 def _judge(run: Run, name: str, gate: str | None) -> None:
     """Raises FolderError for what nobody would hear."""
     if run.ended:
-        raise FolderError(f"run {name} has ended: {run.verdict}: {run.reason}")
+        raise FolderError(f"run {name} has ended: {words.ended(run.verdict or 'aborted', run.reason)}")
     manual = [each.name for each in run.spec.gates if isinstance(each, Manual)]
     if gate is not None and gate not in manual:
         there = f"; there are {', '.join(manual)}" if manual else ": it has none"

@@ -15,6 +15,7 @@ import msgspec
 
 from delinkcious.asking import INTERRUPTED, output_option
 from delinkcious.canary import fetching, finding, kubernetes, listing, watching
+from delinkcious.canary.beside import Beside, mesh_of
 from delinkcious.canary.drawing import screen
 from delinkcious.canary.kubernetes import Where
 from delinkcious.canary.replaying import Replayed
@@ -78,13 +79,14 @@ def status(name: str | None, output: str, state: Path | None, where: Where | Non
         if len(going) > 1:
             _list(listing.rows(going), output)
             return
-        told = read(finding.journal(name, state))
+        path = finding.journal(name, state)
+        told = read(path)
     if output == "json":
         click.echo(msgspec.json.encode(summary(told, time.time())))
         return
     printed = console()
     now = told.last_at if told.ended else time.time()
-    printed.print(screen(told, now, min(printed.width, 100)))
+    printed.print(screen(told, now, min(printed.width, 100), beside=Beside(path, mesh_of(state))(told)))
 
 
 @click.command()
@@ -105,7 +107,7 @@ def watch(name: str | None, output: str, state: Path | None, where: Where | None
         with clearly():
             if where is None:
                 path = watching.found(lambda: finding.journal(name, state), FolderError)
-                code = watching.watch(path, output, console())
+                code = watching.watch(path, output, console(), mesh_of(state))
             else:
                 with journal(name, None, where) as path, fetching.growing(where, path):
                     code = watching.watch(path, output, console())

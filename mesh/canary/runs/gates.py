@@ -50,7 +50,8 @@ class Gates:
         """Whether it is open now, and why not."""
         match gate:
             case Manual():
-                return Answer(gate.name in run.approved, f"waits for delinkcious canary approve {gate.name}")
+                word = f"waits for delinkcious canary approve {run.spec.service} {gate.name}"
+                return Answer(gate.name in run.approved, word)
             case Window():
                 return within(gate, self._now())
             case Webhook():

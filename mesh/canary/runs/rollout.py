@@ -250,6 +250,8 @@ def read(path: Path) -> Rollout:
         raise InvalidRollout(f"{path}: no UTF-8: {error.reason}") from error
     except InvalidRollout as error:
         raise InvalidRollout(f"{path}: {error}") from None
+    except (ValueError, RecursionError) as error:  # a date that is none, a number without end, a deep nest
+        raise InvalidRollout(f"{path}: no YAML: {error}") from error
 
 
 def parse(document: Any) -> Rollout:
@@ -266,9 +268,37 @@ def schema() -> dict[str, Any]:
 
 
 def _plainly(sentence: str) -> str:
-    """msgspec ends with "- at `$.spec.steps[0]`"; the place comes first here."""
+    """msgspec ends with "- at `$.spec.steps[0]`"; here the place comes first, what fits there last."""
     text, _, place = sentence.partition(" - at `$.")
-    return f"{place.rstrip('`')}: {text}" if place else text
+    if not place:
+        return f"{text}; a Rollout has apiVersion, kind, metadata and spec, and nothing beside them"
+    place = place.rstrip("`")
+    allowed = _allowed(place) if text.startswith(("Invalid enum value", "Invalid value")) else []
+    return f"{place}: {text}" + (f"; it may be {', '.join(allowed)}" if allowed else "")
+
+
+def _allowed(place: str) -> list[str]:
+    """What may stand at a place like `spec.gates[0].at` where that is a choice, in order of the schema."""
+    made = msgspec.json.schema(Rollout)
+    found: list[dict[str, Any]] = [made]
+    for part in place.replace("[", ".[").split("."):
+        within = [each for one in found for each in _resolved(made, one)]
+        key = ["items"] if part.startswith("[") else ["properties", part]
+        for step in key:
+            within = [each[step] for each in within if step in each]
+        found = within
+    choices = [each for one in found for each in _resolved(made, one)]
+    names = [str(name) for each in choices for name in each.get("enum", [each.get("const")]) if name]
+    return list(dict.fromkeys(names))
+
+
+def _resolved(made: dict[str, Any], one: dict[str, Any]) -> list[dict[str, Any]]:
+    """The schemas that one refers to, itself where it refers to none."""
+    if "$ref" in one:
+        return _resolved(made, made["$defs"][one["$ref"].removeprefix("#/$defs/")])
+    if "anyOf" in one:
+        return [each for part in one["anyOf"] for each in _resolved(made, part)]
+    return [one]
 
 
 def told(url: str) -> str:

@@ -10,8 +10,10 @@ from mesh.canary.model import PodSample
 from mesh.canary.runs.journal import Event
 from mesh.canary.views import words
 from mesh.canary.views.story import NOTHING, Span, Step, Story, plus, story
-from mesh.canary.views.waiting import silence, waiting
+from mesh.canary.views.waiting import silence, standing, waiting
 
+# What the reason says of pods that did not become ready.
+UNREADY = "canary pods are ready after"
 # A gate that held for less is no part of the story.
 HELD_S = 1.0
 # Pods that are named, those with most errors first.
@@ -47,7 +49,7 @@ def _end(told: Story, now: float) -> str:
     new, old = told.canary, told.stable
     after = words.took(now - told.began.at)
     if not told.ended:
-        where = words.STAGES[told.stage]
+        where = standing(told)
         wait = "; ".join(waiting(told, now))
         quiet = silence(told, now)
         return (
@@ -55,9 +57,15 @@ def _end(told: Story, now: float) -> str:
             f"{new} gets {told.percent} % of the requests."
             + (f" It waits for {wait}." if wait else "")
             + (f" {_sentence(quiet)}" if quiet else "")
+            + (" It is a dry run: no weight is really changed." if told.spec.dry_run else "")
         )
     why = _stop(told.reason)
     match told.verdict:
+        case "promoted" | "rolled_back" as verdict if told.spec.dry_run:
+            said = f"{told.service} {new} would have been {words.VERDICTS[verdict]} after {after}."
+        case "rolled_back" if not _served(told):
+            said = f"{told.service} {new} was rolled back after {after}, before it had a request: "
+            said += f"all went to {old} throughout."
         case "promoted":
             said = (
                 f"{told.service} {new} was promoted after {after}: all requests go to it now, none to {old}."
@@ -71,11 +79,17 @@ def _end(told: Story, now: float) -> str:
             said = f"The rollout of {told.service} {new} ended after {after} without a verdict: {stays}. "
             said += f"This does not say that {new} is bad."
         case _:
-            said = (
-                f"The rollout of {told.service} {new} was aborted after {after}; no verdict on {new} follows."
-            )
+            by = why.removesuffix(".").removeprefix("aborted") if why.startswith("aborted by ") else ""
+            why = "" if by else why
+            said = f"The rollout of {told.service} {new} was aborted{by} after {after}; "
+            said += f"no verdict on {new} follows."
     said += f" The reason: {why}" if why else ""
     return said + (" It was a dry run: no weight was really changed." if told.spec.dry_run else "")
+
+
+def _served(told: Story) -> bool:
+    """Whether the canary was ever sent a request."""
+    return any(step.percent or step.header for step in told.shares)
 
 
 def _question(told: Story) -> str:
@@ -224,15 +238,23 @@ def _waits(told: Story, now: float) -> str:
     gates = [span for span in told.held if span.lasted(now) >= HELD_S]
     if gates:
         said.append(f"Gates held the next move: {words.listed([_held(span, now) for span in gates])}.")
-    pauses = [f"{words.took(span.lasted(now))} ({span.what})" for span in told.pauses]
+    pauses = [_paused(span, now) for span in told.pauses if span.until is not None]
     if pauses:
         said.append(f"It was paused for {words.listed(pauses)}.")
+    said += [f"It has been paused for {_paused(span, now)}." for span in told.pauses if span.until is None]
     return " ".join(said)
 
 
+def _paused(span: Span, now: float) -> str:
+    return f"{words.took(span.lasted(now))} ({span.what})"
+
+
 def _held(span: Span, now: float) -> str:
-    still = " so far" if span.until is None else ""
-    return f"{span.what} for {words.took(span.lasted(now))}{still}{f' ({span.why})' if span.why else ''}"
+    lasted = f"{span.what} for {words.took(span.lasted(now))}"
+    if span.until is None:
+        return f"{lasted} so far{f' ({span.why})' if span.why else ''}"
+    # What a command opens has been opened by it: who gave it is told with what was done by hand.
+    return f"{lasted} ({span.why})" if span.why and not span.why.startswith("`") else lasted
 
 
 def _failures(told: Story) -> str:
@@ -251,6 +273,9 @@ def _next(told: Story) -> str:
     match told.verdict:
         case "promoted":
             advice = f"Nothing has to be done. The next rollout of {service} compares with {new}."
+        case "rolled_back" if UNREADY in told.reason:
+            logs = f"`delinkcious mesh logs deployment/{told.began.name} -n {told.namespace}`"
+            advice = f"See why its pods did not become ready: {logs}. Mend it and begin again."
         case "rolled_back":
             advice = (
                 f"Look at what fails in {new}: `delinkcious logs {service} --level error`, and the traces "

@@ -29,6 +29,7 @@ from mesh.canary.runs.journal import (
     Writing,
     Written,
 )
+from mesh.canary.runs.rollout import Manual
 from mesh.canary.runs.run import NotARun, Run
 from mesh.canary.views import words
 
@@ -150,7 +151,9 @@ class Story(Run):
             self._entered(event.at)
         self._paused(event.at)
         if noted:
-            self.notes.append(Note(self.events, event.at, *words.sentence(event)))
+            text, tone = words.sentence(event)
+            held = self.stays if isinstance(event, Scraped) and event.observation is not None else ""
+            self.notes.append(Note(self.events, event.at, held or text, tone))
 
     @property
     def harmed(self) -> float:
@@ -193,6 +196,25 @@ class Story(Run):
     def closed(self) -> list[Span]:
         """The gates that hold now."""
         return [span for span in self.held if span.until is None]
+
+    @property
+    def stays(self) -> str:
+        """Why the share stays although the evidence for it is there; empty where evidence is what it lacks.
+
+        The decision speaks of the next share as soon as it may be, whether that is in force or not.
+        """
+        decision, gates = self.decision, [f"gate {span.what}" for span in self.closed]
+        if self.stage != "stepping" or decision is None or decision.phase != "progressing":
+            return ""
+        wanted = round(100 * decision.weight)
+        holds = words.listed([*gates, *(["a person"] if self.paused else [])])
+        if wanted > self.percent > 0 and not self.spec.dry_run:
+            if holds:
+                return f"{self.percent} % is proven; {wanted} % waits for {holds}"
+            return f"{self.percent} % is proven; {wanted} % is next" if _collects(decision) else ""
+        if holds and self.ladder.steps[-1:] == (float(self.percent),):
+            return f"proof for the promotion waits for {holds}"
+        return ""
 
     def commanded_to(self, verb: Verb) -> bool:
         """Whether a person said so, ever."""
@@ -261,7 +283,7 @@ class Story(Run):
                     span.until = event.at
                 self.shares.append(Step(event.percent, event.at, header=event.header))
             case Gated():
-                self._gate(event.gate, event.at, None if event.open else event.why)
+                self._gate(event.gate, event.at, None if event.open else self._opens(event))
             case Commanded():
                 self.commanded.append(event)
                 if event.verb == "approve":
@@ -272,6 +294,12 @@ class Story(Run):
                 self.replacements.append(event)
             case _:
                 pass
+
+    def _opens(self, event: Gated) -> str:
+        """What opens a gate that holds: a person's command as it is typed, else what the gate says."""
+        if any(isinstance(gate, Manual) and gate.name == event.gate for gate in self.spec.gates):
+            return f"`delinkcious canary approve {self.service} {event.gate}` opens it"
+        return event.why
 
     def _gate(self, gate: str, at: float, why: str | None) -> None:
         """`why` it holds, None where it is open."""
@@ -332,6 +360,10 @@ def stage_of(span: Span) -> Stage:
 
 def _of(arm: ArmSample) -> PodSample:
     return PodSample(arm.requests, arm.errors)
+
+
+def _collects(decision: Decision) -> bool:
+    return decision.reason.startswith("collecting")
 
 
 def _kind(decision: Decision) -> tuple[str, float, str]:

@@ -22,8 +22,8 @@ class Arm(msgspec.Struct, frozen=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Times in Unix seconds, `percent` the canary's share in force, `harmed` an estimate.
 
-    `verdict` is None while the run goes on, `took_s` up to then or to its newest event; `why` is the reason
-    of its end, or what it waits for.
+    `paused` says by whom; `verdict` is None while the run goes on, `took_s` up to then or to its newest
+    event; `why` is the reason of its end, or what it waits for.
     """
 
     run: str
@@ -35,6 +35,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     stage: Stage
     verdict: Verdict | None
     percent: int
+    paused: str
+    dry_run: bool
     stable: Arm
     canary: Arm
     harmed: float
@@ -45,12 +47,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def state(self) -> str:
-        """The verdict, or the stage."""
-        return words.VERDICTS[self.verdict] if self.verdict else self.stage
+        """The verdict, or the stage; a pause instead of it."""
+        state = words.VERDICTS[self.verdict] if self.verdict else "paused" if self.paused else self.stage
+        return f"{state}, dry run" if self.dry_run else state
 
     @property
     def tone(self) -> words.Tone:
-        return words.TONES[self.verdict] if self.verdict else ""
+        return words.TONES[self.verdict] if self.verdict else "poor" if self.paused else ""
 
 
 def summary(told: Story, now: float) -> Summary:
@@ -66,6 +69,8 @@ def summary(told: Story, now: float) -> Summary:
         stage=told.stage,
         verdict=told.verdict if told.ended else None,
         percent=told.percent,
+        paused="" if told.ended else told.paused,
+        dry_run=told.spec.dry_run,
         stable=_arm(told.stable, stable),
         canary=_arm(told.canary, canary),
         harmed=round(told.harmed, 1),

@@ -21,11 +21,20 @@ def waiting(told: Story, now: float) -> list[str]:
         found.append(f"the {verb} that {by} asked for, which is next")
     for span in told.closed:
         why = f": {span.why}" if span.why else ""
-        found.append(f"gate {span.what}{why}, for {words.took(span.lasted(now))}")
+        found.append(f"gate {span.what} for {words.took(span.lasted(now))}{why}")
     if told.failed:
         found.append(f"a scrape that works: {told.failed}")
     found.extend(_stage(told, now))
     return found
+
+
+def standing(told: Story) -> str:
+    """Where a run that goes on stands."""
+    if told.paused:
+        return f"paused at {told.percent} %"
+    if told.stage == "preparing" and told.closed and told.scaled_at is None:
+        return "preparing: no pod is started before a gate opens"
+    return words.STAGES[told.stage]
 
 
 def eta_s(told: Story, now: float) -> float | None:
@@ -51,7 +60,10 @@ def silence(told: Story, now: float) -> str:
 def _stage(told: Story, now: float) -> list[str]:
     since = now - told.entered_at
     match told.stage:
+        case "preparing" if told.closed and told.scaled_at is None:
+            return []
         case "preparing":
+            since = now - max(told.entered_at, told.scaled_at or 0.0)
             pods = [f"{name} with {words.counted(number, 'pod')}" for name, number in told.scaled.items()]
             what = f"pods that are ready: {', '.join(pods)}" if pods else "its pods"
             return [f"{what} (for {words.took(since)} of at most {words.took(told.spec.timeouts.ready_s)})"]
@@ -59,9 +71,15 @@ def _stage(told: Story, now: float) -> list[str]:
             return [f"what stable is like (for {words.took(since)})"]
         case "trying" if told.spec.trial is not None:
             name, left = told.spec.trial.name, told.spec.trial.for_s - since
-            return [f"requests with the header {name}, {words.took(left)} more"]
+            route = " (a person has to route them: it is a dry run)" if told.spec.dry_run else ""
+            return [f"requests with the header {name}{route}, {words.took(left)} more"]
+        case "stepping" if told.stays:
+            return [told.stays]
         case "stepping" if told.decision is not None and not told.paused:
             return [_decision(told, told.decision, now)]
+        case "stepping" if told.decision is None and told.ladder.steps and not told.paused:
+            first = round(told.ladder.steps[0])
+            return [_set(told, first) if told.spec.dry_run else f"the first share, {first} %"]
         case "promoting":
             return [f"{told.canary} to stay well with all requests (for {words.took(since)})"]
         case "retreating":
@@ -70,10 +88,17 @@ def _stage(told: Story, now: float) -> list[str]:
             return []
 
 
+def _set(told: Story, wanted: int) -> str:
+    weights = f"{told.stable} {100 - wanted}, {told.canary} {wanted}"
+    return f"a person to set the weights {weights} in VirtualService {told.spec.routes}: it is a dry run"
+
+
 def _decision(told: Story, decision: Decision, now: float) -> str:
     wanted = round(100 * decision.weight)
+    if told.spec.dry_run and wanted != told.percent:
+        return _set(told, wanted)
     if decision.phase == "progressing" and wanted != told.percent:
         return f"the move from {told.percent} % to {wanted} %"
     eta = eta_s(told, now)
-    when = f", about {words.took(eta)} more until promotion" if eta is not None else ""
+    when = f", at most about {words.took(eta)} more until promotion" if eta is not None else ""
     return f"proof: {decision.reason}{when}"

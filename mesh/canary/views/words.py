@@ -136,12 +136,19 @@ def listed(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 
+def ended(verdict: Verdict, reason: str) -> str:
+    """`rolled back: the canary is worse`, `aborted by ada`."""
+    word = VERDICTS[verdict]
+    return reason if reason.startswith(f"{word} by ") else _joined(word, reason)
+
+
 def sentence(event: Event) -> tuple[str, Tone]:
     """What happened, and how good that is."""
     match event:
         case Began():
             pods = counted(event.replicas, "pod")
-            return f"{event.by} begins: {event.canary} beside {event.stable}, which has {pods}", ""
+            dry = " (a dry run: nothing is changed)" if event.rollout.spec.dry_run else ""
+            return f"{event.by} begins: {event.canary} beside {event.stable}, which has {pods}{dry}", ""
         case Entered():
             why = f" ({event.why})" if event.why else ""
             return STAGES[event.stage] + why, TONES[event.verdict] if event.verdict else ""
@@ -174,11 +181,11 @@ def sentence(event: Event) -> tuple[str, Tone]:
         case Commanded():
             return " ".join(filter(None, (event.by, "says", event.verb, event.gate))), ""
         case Ended():
-            return _joined(VERDICTS[event.verdict], event.reason), TONES[event.verdict]
+            return ended(event.verdict, event.reason), TONES[event.verdict]
 
 
 _UNKNOWN = "nothing is known of stable before the run"
-_PHASES: dict[str, Tone] = {
+_TONES: dict[str, Tone] = {
     "progressing": "",
     "holding": "poor",
     "aside": "poor",
@@ -188,8 +195,19 @@ _PHASES: dict[str, Tone] = {
 }
 
 
+# What a decision is about to do, for who has not read how it decides.
+PHASES: dict[str, str] = {
+    "progressing": "on its way up",
+    "holding": "held: no step up",
+    "aside": "stepped aside",
+    "promoted": "proven",
+    "rolled_back": "rolled back",
+    "inconclusive": "no verdict",
+}
+
+
 def tone(decision: Decision) -> Tone:
-    return _PHASES[decision.phase]
+    return _TONES[decision.phase]
 
 
 def _joined(what: str, why: str) -> str:

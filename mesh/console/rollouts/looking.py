@@ -96,6 +96,10 @@ class Rollouts:
         return follower.story
 
 
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _drawn(told: Story) -> str:
     from mesh.canary.views import explaining, summary, waiting, words
     from mesh.console.rollouts import plots
@@ -108,6 +112,8 @@ def _drawn(told: Story) -> str:
         about=summary.summary(told, now),
         plots=plots.plots(told),
         paragraphs=explaining.paragraphs(told, now),
+        standing=waiting.standing(told),
+        ended=_sentence(words.ended(told.verdict, told.reason)) if told.ended and told.verdict else "",
         waits=waiting.waiting(told, now),
         silence=waiting.silence(told, now),
         notes=told.notes[: -MOST_EVENTS - 1 : -1],

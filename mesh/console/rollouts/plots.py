@@ -20,8 +20,8 @@ MOST_TICKS = 5
 MOST_POINTS, MOST_BARS = 300, 40
 SHARES = (5.0, 10.0, 25.0, 50.0, 100.0)
 RATES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-# The evidence's axis: from a hundredth to ten times above the rollback.
-LEAST_WEALTH, MOST_WEALTH = -2, 3
+# The evidence's axis, in powers of ten; so many are named.
+LEAST_WEALTH, MOST_WEALTH, MOST_DECADES = -2, 3, 8
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _shares(told: Story) -> Plot:
 
 def _evidence(told: Story, points: Sequence[Point]) -> Plot:
     x, across = _time(told)
-    decades = range(LEAST_WEALTH, max(MOST_WEALTH, math.ceil(math.log10(told.rollback_at)) + 1) + 1)
+    decades = _decades(told, points)
     y = _logarithmic(10.0 ** decades[0], 10.0 ** decades[-1])
     highest = [max(group, key=lambda point: point.wealth) for group in _groups(points, MOST_POINTS)]
     path = _path([(x(point.at), y(point.wealth)) for point in highest])
@@ -101,13 +101,25 @@ def _evidence(told: Story, points: Sequence[Point]) -> Plot:
         Limit("bad", y(told.rollback_at), f"{told.rollback_at:g}: rolled back"),
     )
     said = f"{words.wealth(points[-1].wealth)} at last, {words.wealth(told.peak)} at most."
-    up = tuple(Tick(y(10.0**decade), f"{10.0**decade:g}") for decade in decades)
+    every = math.ceil(len(decades) / MOST_DECADES)
+    up = tuple(Tick(y(10.0**decade), f"{10.0**decade:g}") for decade in decades if decade % every == 0)
     return Plot(f"Evidence against {told.canary}", said, across, up, (Line("canary", path),), limits)
 
 
+def _decades(told: Story, points: Sequence[Point]) -> range:
+    """From a hundredth to ten times above the rollback, and further where the evidence goes."""
+    seen = [math.log10(point.wealth) for point in points if 0 < point.wealth < math.inf]
+    least = min([LEAST_WEALTH, *(math.floor(exponent) for exponent in seen)])
+    most = max([MOST_WEALTH, *(math.ceil(exponent) for exponent in seen)])
+    return range(least, max(most, math.ceil(math.log10(told.rollback_at)) + 1) + 1)
+
+
 def _excess(told: Story, points: Sequence[Point]) -> Plot:
-    x, across = _time(told)
-    shown = [group[-1] for group in _groups(points, MOST_POINTS)]
+    title, (x, across) = "Excess errors, bounds", _time(told)
+    bounded = [point for point in points if point.excess[0] > 0 or point.excess[1] < words.UNBOUNDED]
+    if not bounded:
+        return Plot(title, f"How far {told.canary} lies above is not known yet.", across, (), ())
+    shown = [group[-1] for group in _groups(bounded, MOST_POINTS)]
     known = [point.excess[1] for point in shown if point.excess[1] < words.UNBOUNDED]
     lows = [point.excess[0] for point in shown]
     margin = shown[-1].margin
@@ -119,7 +131,7 @@ def _excess(told: Story, points: Sequence[Point]) -> Plot:
     limits = (Limit("good", y(margin), f"{words.percent(margin)}: promoted below"),)
     up = tuple(Tick(y(value), words.percent(value)) for value in (0, most / 2, most))
     said = f"How far the error rate of {told.canary} lies above: {words.excess(points[-1].excess)}."
-    return Plot("Excess errors, bounds", said, across, up, lines, limits, _path([*upper, *lower]) + "Z")
+    return Plot(title, said, across, up, lines, limits, _path([*upper, *lower]) + "Z")
 
 
 def _errors(told: Story) -> Plot:

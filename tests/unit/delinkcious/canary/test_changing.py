@@ -13,7 +13,8 @@ from delinkcious.__main__ import main
 from mesh.canary.home import RUNS
 from mesh.canary.runs import starting
 from mesh.canary.runs.folder import Folder, Said
-from mesh.canary.runs.journal import Ended, Journal
+from mesh.canary.runs.journal import Commanded, Ended, Journal, Verb
+from mesh.local.runtime.client import Client
 from tests.unit.mesh.canary.runs.world import BEGAN_AT, World, rollout
 
 
@@ -32,9 +33,8 @@ def journal(tmp_path: Path) -> Path:
 
 def test_what_is_said_while_the_mesh_is_down_is_kept_for_it(tmp_path: Path, journal: Path) -> None:
     done = said("pause", "links", state=tmp_path)
-    assert done.exit_code == 1
-    assert "no mesh runs" in done.output
-    assert "the run hears of it when it does" in done.output
+    assert done.exit_code == 0
+    assert "links: pause is kept for when the mesh runs again (no mesh runs in" in done.output
     [(_, kept)] = Folder(tmp_path / RUNS).said(journal, 0)
     assert (kept.verb, kept.gate) == ("pause", "")
 
@@ -53,6 +53,59 @@ def test_a_run_that_has_ended_hears_nothing(tmp_path: Path, journal: Path) -> No
     done = said("abort", "links", state=tmp_path)
     assert done.exit_code == 1
     assert "has ended: aborted: enough" in done.output
+
+
+def test_a_run_that_was_aborted_is_told_so_once(tmp_path: Path, journal: Path) -> None:
+    file = Journal(journal)
+    file.append(Ended(at=BEGAN_AT + 1, verdict="aborted", reason="aborted by ada"))
+    file.close()
+    assert "has ended: aborted by ada" in said("pause", "links", state=tmp_path).output
+
+
+def test_a_run_may_be_named_by_how_its_name_begins(tmp_path: Path, journal: Path) -> None:
+    assert said("pause", "20270115-08", state=tmp_path).exit_code == 0
+    assert len(Folder(tmp_path / RUNS).said(journal, 0)) == 1
+
+
+def test_a_service_that_has_a_run_begins_no_other(tmp_path: Path, journal: Path) -> None:
+    file = tmp_path / "links.yaml"
+    file.write_text("metadata: {name: links, namespace: app}\nspec: {service: links}\n")
+    done = said("start", "links", "-f", str(file), state=tmp_path)
+    assert done.exit_code == 1
+    assert "links has a run already, 20270115-080000-0000: watch it" in done.output
+    assert "delinkcious canary abort links), or begin with --replace" in done.output
+
+
+def test_a_mistake_in_yaml_is_shown_line_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "links.yaml"
+    file.write_text("spec:\n  service: links\n steps: [1]\n")
+    done = said("start", "links", "-f", str(file), state=tmp_path)
+    assert "\N{REPLACEMENT CHARACTER}" not in done.output
+    assert len(done.output.splitlines()) > 3
+
+
+VERBS: list[tuple[Verb, str]] = [
+    ("approve", "gate go is open for one move"),
+    ("pause", "the weight is held at 0 %; delinkcious canary resume links goes on"),
+    ("resume", "the run goes on"),
+    ("abort", "the canary is being taken back; delinkcious canary watch links"),
+    ("promote", "the canary is being given all requests"),
+]
+
+
+@pytest.mark.parametrize(("verb", "told"), VERBS)
+def test_what_was_heard_is_said_with_what_follows(
+    tmp_path: Path, journal: Path, verb: Verb, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def obey(_: Client, path: str, body: object) -> None:
+        file = Journal(journal)
+        file.append(Commanded(at=BEGAN_AT + 1, number=1, verb=verb, by="ada"))
+        file.close()
+
+    monkeypatch.setattr(Client, "post", obey)
+    words = {"approve": ("go",), "promote": ("--yes",)}.get(verb, ())
+    done = said(verb, "links", *words, state=tmp_path)
+    assert (done.exit_code, done.output[: len(told) + 7]) == (0, f"links: {told}")
 
 
 def test_a_promotion_without_proof_is_asked_about_first(tmp_path: Path, journal: Path) -> None:

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec import structs
 from rich.console import Console
 
 from delinkcious.__main__ import main
 from delinkcious.canary import listing, watching
 from delinkcious.canary.drawing import binned, screen
-from mesh.canary.runs.journal import Journal
+from mesh.canary.runs.journal import Commanded, Event, Journal
 from mesh.canary.views.story import begin, story
+from mesh.canary.views.summary import Summary
 from tests.unit.mesh.canary.runs import journals
 
 EVIL = "\x1b[2J\u202eada\x07[red]"
@@ -143,6 +145,13 @@ def test_explain_and_replay_take_a_file_from_anywhere(tmp_path: Path) -> None:
     assert (found["differing"], found["first"]["event"], found["identical"]) == (1, 10, False)
 
 
+def test_a_run_is_found_by_how_its_name_begins(state: Path) -> None:
+    assert "rolled back: the canary is worse" in call(state, "status", RUNS["rolled_back"][:13]).stdout
+    done = call(state, "status", "20261126-12")
+    assert done.exit_code == 1
+    assert f"the names of {len(RUNS)} runs begin with 20261126-12: {RUNS['promoted']}, " in done.stderr
+
+
 @pytest.mark.parametrize("verb", ["explain", "replay", "status", "watch"])
 @pytest.mark.parametrize(
     ("name", "sentence"),
@@ -189,6 +198,47 @@ def test_the_plot_shows_the_evidence_where_it_is() -> None:
     assert held.endswith("held")
     assert top.rstrip().endswith("●")
     assert "566 against v2: held at 10, rolled back at 100" in "\n".join(rows)
+
+
+def drawn(happened: list[Event]) -> str:
+    told = story(happened)
+    console = Console(file=io.StringIO(), width=100, record=True)
+    console.print(screen(told, told.last_at + 1, 100))
+    return console.export_text()
+
+
+def test_steps_are_named_once_they_are_known() -> None:
+    happened = journals.events("promoted")
+    assert "steps     known once v1 is learned" in drawn(happened[:3])
+    assert "steps     1 > " in drawn(happened[:7])
+
+
+def test_errors_of_a_step_are_told_as_such() -> None:
+    assert "in this step: 0 errors of 0" in drawn(journals.events("promoted")[:7])
+
+
+def test_a_pause_and_a_dry_run_are_seen() -> None:
+    happened = journals.events("running")
+    pause = Commanded(at=happened[-1].at, number=1, verb="pause", by="ada")
+    assert "paused at 10 %\n" in drawn([*happened, pause])
+    dry = drawn([journals.dry(happened[0]), *happened[1:]])
+    assert "· dry run" in dry.splitlines()[0]
+
+
+def test_who_aborted_is_said_once() -> None:
+    *before, end = journals.events("aborted")
+    text = drawn([*before, structs.replace(end, reason="aborted by grace")])
+    assert "aborted by grace" in text
+    assert "aborted: aborted" not in text
+
+
+def test_a_list_says_what_is_paused_or_dry(tmp_path: Path) -> None:
+    first, *others = journals.events("running")
+    pause = Commanded(at=others[-1].at, number=1, verb="pause", by="ada")
+    path = journals.written(tmp_path / "x.jsonl", [journals.dry(first), *others, pause])
+    [row] = listing.rows([path])
+    assert isinstance(row, Summary)
+    assert (row.state, row.tone, row.paused) == ("paused, dry run", "poor", "paused by ada")
 
 
 def test_bins_keep_what_is_highest() -> None:

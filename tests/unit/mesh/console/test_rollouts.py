@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from mesh.canary.runs.journal import Commanded, Gated, Scraped
 from mesh.canary.views.story import begin, story
 from mesh.console.errors import NotThere, Unshown
 from mesh.console.rollouts import plots
@@ -33,6 +36,34 @@ def test_the_evidence_has_a_logarithmic_axis() -> None:
     drawn = corners(evidence.lines[0].path)
     assert len(drawn) == 4
     assert drawn[-1][1] < rolled_back.at < drawn[-2][1]
+
+
+@pytest.mark.parametrize("wealth", [5e6, 3e-5, 1e200, 1e-300])
+def test_the_evidence_s_axis_reaches_the_last_value(wealth: float) -> None:
+    happened = journals.events("running")
+    last = [event for event in happened if isinstance(event, Scraped)][-1]
+    told = story(happened)
+    told.take(structs.replace(last, at=told.last_at + 15, decision=replace(last.decision, wealth=wealth)))
+    evidence = next(plot for plot in plots.plots(told) if plot.title == "Evidence against v2")
+    drawn = corners(evidence.lines[0].path)
+    assert plots.TOP <= drawn[-1][1] <= plots.BOTTOM
+    assert (drawn[-1][1] < evidence.limits[1].at) == (wealth > 100)
+    assert 3 <= len(evidence.up) <= plots.MOST_DECADES + 1
+
+
+def test_an_excess_that_is_not_known_is_not_drawn() -> None:
+    happened = journals.events("rolled_back")
+    first = next(number for number, event in enumerate(happened) if isinstance(event, Scraped))
+    seen = happened[first]
+    assert isinstance(seen, Scraped)
+    unknown = structs.replace(seen, decision=replace(seen.decision, excess=(0.0, 1.0)))
+    told = story([*happened[:first], unknown])
+    excess = next(plot for plot in plots.plots(told) if plot.title.startswith("Excess"))
+    assert (excess.lines, excess.area, excess.limits) == ((), "", ())
+    assert "not known yet" in excess.said
+    told.take(structs.replace(seen, at=seen.at + 15, decision=replace(seen.decision, excess=(0.0, 0.2))))
+    excess = next(plot for plot in plots.plots(told) if plot.title.startswith("Excess"))
+    assert len(corners(excess.lines[0].path.replace("h0", ""))) == 1
 
 
 @pytest.mark.parametrize("name", journals.SCRIPTS)
@@ -70,6 +101,30 @@ async def test_runs_that_ended_are_read_once(tmp_path: Path) -> None:
     assert "1 rollout going on: links" in first
     ended.write_bytes(b"")
     assert "9,461" in await rollouts.runs()
+
+
+def place(state: Path) -> Path:
+    """Where a state folder has a run's journal."""
+    path = state / "canary" / "delinkcious" / "links" / f"{journals.RUN}.jsonl"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+async def test_a_pause_a_gate_and_a_dry_run_are_seen(tmp_path: Path) -> None:
+    first, *others = journals.events("running")
+    pause = Commanded(at=others[-1].at, number=1, verb="pause", by="ada")
+    rollouts = Rollouts(tmp_path / "paused")
+    journals.written(place(tmp_path / "paused"), [journals.dry(first), *others, pause])
+    shown = await rollouts.run(journals.RUN)
+    assert '<span class="badge poor">paused, dry run</span>' in shown
+    assert "(a dry run: nothing is changed)" in shown
+    assert "<dd>on its way up</dd>" in shown
+    assert "paused, dry run" in await rollouts.runs()
+    gated = journals.events("gated")
+    held = next(number for number, event in enumerate(gated) if isinstance(event, Gated))
+    journals.written(place(tmp_path / "gated"), gated[: held + 1])
+    shown = await Rollouts(tmp_path / "gated").run(journals.RUN)
+    assert "<code>delinkcious canary approve links lunch</code> opens it" in shown
 
 
 async def test_a_run_that_is_none_or_unreadable_is_a_sentence(tmp_path: Path) -> None:

@@ -55,7 +55,9 @@ def test_what_is_wrong_is_told_with_its_place(spec: dict[str, Any], told: str) -
     assert told in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "- 1", "{", "\x00", "kind: Deployment", "metadata: {name: a}"])
+@pytest.mark.parametrize(
+    "text", ["", "- 1", "{", "\x00", "kind: Deployment", "metadata: {name: a}", "a: 2020-13-45", "[" * 20_000]
+)
 def test_what_is_no_rollout_names_its_file(tmp_path: Path, text: str) -> None:
     file = tmp_path / "rollout.yaml"
     file.write_text(text)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
-from mesh.canary.runs.journal import Overwritten, Replaced, Scraped
+from mesh.canary.runs.journal import Ended, Entered, Overwritten, Replaced, Scraped, Written
 from mesh.canary.views.explaining import explain, paragraphs
 from mesh.canary.views.story import story
 from tests.unit.mesh.canary.runs import journals
@@ -83,7 +84,7 @@ def test_without_a_verdict_nobody_is_blamed() -> None:
 
 def test_gates_failures_and_people_are_part_of_the_story() -> None:
     text = said("gated")
-    assert "Gates held the next move: lunch for 31 s (nobody has approved it)." in text
+    assert "Gates held the next move: lunch for 31 s." in text
     assert "2 of 21 scrapes failed; they say nothing for or against." in text
     assert "By hand: approve of lunch by grace at 12:07:12 UTC." in text
     assert "By hand: abort by grace at 12:03:11 UTC." in said("aborted")
@@ -95,7 +96,7 @@ def test_foreign_weights_and_a_replaced_pod_are_told() -> None:
         "Somebody else changed the weights 2 times, to 50 % for the canary and 50 % for the canary." in text
     )
     assert text.count("5 % for ") == 2  # that is 25 % as well: a share written again is told once
-    assert "It was paused for" in text
+    assert "It has been paused for 1 min 2 s (the weights were overwritten twice)." in text
     assert "(the weights were overwritten twice)" in text
     happened = journals.events("running")
     at = happened[-1].at
@@ -119,6 +120,34 @@ def test_a_dry_run_is_called_so() -> None:
     happened = journals.events("promoted")
     began = journals.dry(happened[0])
     assert "It was a dry run: no weight was really changed." in explain([began, *happened[1:]])[0]
+
+
+def test_a_dry_run_claims_no_requests() -> None:
+    happened = journals.events("promoted")
+    first = explain([journals.dry(happened[0]), *happened[1:]])[0]
+    assert first.startswith("links v2 would have been promoted after 6 min 32 s. ")
+    assert "It is a dry run" in explain([journals.dry(happened[0]), *happened[1:5]])[0]
+
+
+def test_pods_that_never_were_ready_had_no_requests_to_give_back() -> None:
+    begun = journals.events("promoted")[:3]
+    at, why = begun[-1].at + 300, "0 of 1 canary pods are ready after 300 s: exit code 1"
+    begun += [
+        Entered(at=at, stage="retreating", why=why, verdict="rolled_back"),
+        Written(at=at, percent=0, version="1"),
+        Ended(at=at + 1, verdict="rolled_back", reason=why),
+    ]
+    said = explain(begun)
+    assert "before it had a request: all went to v1 throughout." in said[0]
+    assert "again" not in said[0]
+    assert "`delinkcious mesh logs deployment/links-v2 -n delinkcious`" in said[-1]
+    assert "traces" not in said[-1]
+
+
+def test_who_aborted_is_said_once() -> None:
+    *before, end = journals.events("aborted")
+    first = explain([*before, structs.replace(end, reason="aborted by grace")])[0]
+    assert first == "The rollout of links v2 was aborted by grace after 3 min 43 s; no verdict on v2 follows."
 
 
 def test_every_paragraph_is_a_sentence() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec import structs
 
 from mesh.canary.model import PodSample
-from mesh.canary.runs.journal import Ended, Written
+from mesh.canary.runs.journal import Began, Commanded, Ended, Event, Gated, Scaled, Scraped, Written
+from mesh.canary.runs.rollout import parse
 from mesh.canary.runs.run import NotARun, fold
 from mesh.canary.views import words
 from mesh.canary.views.following import Follower, NotAJournal, read
 from mesh.canary.views.story import story
 from mesh.canary.views.summary import summary
-from mesh.canary.views.waiting import eta_s, silence, waiting
+from mesh.canary.views.waiting import eta_s, silence, standing, waiting
 from tests.unit.mesh.canary.runs import journals
 
 # What a run is that is decided anew, and what its story says without deciding.
@@ -117,9 +121,71 @@ def test_what_is_waited_for_is_said() -> None:
     assert eta_s(told, told.last_at) is None
     held = [event for event in journals.events("gated") if not isinstance(event, Ended)]
     told = story(held[:-5])
-    assert waiting(told, told.last_at + 29)[0] == "gate lunch: nobody has approved it, for 49 s"
+    assert waiting(told, told.last_at + 29)[0] == (
+        "gate lunch for 49 s: `delinkcious canary approve links lunch` opens it"
+    )
     told = story(journals.events("promoted")[:2])
     assert waiting(told, told.last_at + 10) == ["its pods (for 10 s of at most 5 min)"]
+
+
+def with_gate(at: str) -> list[Event]:
+    """A run that asks a person before every such move, up to the beginning of its pods."""
+    first, *others = journals.events("promoted")
+    assert isinstance(first, Began)
+    gate = {"type": "manual", "name": "go", "at": at}
+    document = msgspec.to_builtins(first.rollout)
+    document["spec"]["gates"] = [gate]
+    return [structs.replace(first, rollout=parse(document)), *others]
+
+
+def test_a_closed_start_gate_is_waited_for_without_a_limit() -> None:
+    first, *_ = with_gate("start")
+    told = story([first, Gated(at=first.at + 1, gate="go", open=False, why="waits for a person")])
+    now = first.at + 721
+    assert waiting(told, now) == ["gate go for 12 min: `delinkcious canary approve links go` opens it"]
+    assert standing(told) == "preparing: no pod is started before a gate opens"
+    told.take(Gated(at=now, gate="go", open=True))
+    told.take(Scaled(at=now, deployment="links-v2", replicas=1))
+    assert waiting(told, now + 5) == ["pods that are ready: links-v2 with 1 pod (for 5 s of at most 5 min)"]
+
+
+def test_a_share_that_a_gate_or_a_person_holds_is_said_to_be_proven() -> None:
+    happened = with_gate("step")
+    proven = next(
+        n for n, event in enumerate(happened) if isinstance(event, Scraped) and event.decision.weight > 0.01
+    )
+    told = story(happened[: proven + 1])
+    told.take(Gated(at=told.last_at, gate="go", open=False))
+    last = happened[proven]
+    assert isinstance(last, Scraped)
+    collecting = replace(last.decision, reason="collecting evidence at 5%: an excess above 1% is possible")
+    told.take(structs.replace(last, at=told.last_at + 15, decision=collecting))
+    assert waiting(told, told.last_at)[-1] == "1 % is proven; 5 % waits for gate go"
+    assert told.notes[-1].text == "1 % is proven; 5 % waits for gate go"
+    told.take(Commanded(at=told.last_at, number=1, verb="pause", by="ada"))
+    assert waiting(told, told.last_at)[-1] == "1 % is proven; 5 % waits for gate go and a person"
+
+
+def test_proof_of_a_promotion_waits_for_its_gate() -> None:
+    happened = with_gate("promotion")
+    told = story([event for event in happened if not isinstance(event, Ended)][:-4])
+    assert told.percent == told.ladder.steps[-1]
+    told.take(Gated(at=told.last_at, gate="go", open=False))
+    assert told.stays == "proof for the promotion waits for gate go"
+
+
+def test_a_dry_run_says_who_has_to_set_the_weights() -> None:
+    first, *others = journals.events("promoted")
+    told = story([journals.dry(first), *others[:5]])
+    assert waiting(told, told.last_at) == [
+        "a person to set the weights v1 99, v2 1 in VirtualService links-routes: it is a dry run"
+    ]
+    assert told.notes[0].text.endswith("(a dry run: nothing is changed)")
+
+
+def test_how_much_longer_is_a_limit() -> None:
+    told = story(journals.events("promoted")[:9])
+    assert ", at most about " in waiting(told, told.last_at)[0]
 
 
 def test_a_run_that_nobody_drives_is_told() -> None:
