@@ -16,6 +16,18 @@ from mesh.canary.runs.rollout import InvalidRollout, parse, read, schema
 SCHEMA = Path("mesh/canary/rollouts/schema.json")
 
 
+NO_ROLLOUTS = {
+    "empty": "",
+    "list": "- 1",
+    "torn": "{",
+    "control": "\x00",
+    "other kind": "kind: Deployment",
+    "no spec": "metadata: {name: a}",
+    "no date": "a: 2020-13-45",
+    "deep": "[" * 20_000,
+}
+
+
 def document(**spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": "links"}, "spec": {"service": "links", **spec}}
 
@@ -55,9 +67,7 @@ def test_what_is_wrong_is_told_with_its_place(spec: dict[str, Any], told: str) -
     assert told in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "- 1", "{", "\x00", "kind: Deployment", "metadata: {name: a}", "a: 2020-13-45", "[" * 20_000]
-)
+@pytest.mark.parametrize("text", NO_ROLLOUTS.values(), ids=NO_ROLLOUTS)
 def test_what_is_no_rollout_names_its_file(tmp_path: Path, text: str) -> None:
     file = tmp_path / "rollout.yaml"
     file.write_text(text)
