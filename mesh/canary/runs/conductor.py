@@ -38,6 +38,8 @@ WARM_SCRAPES = 3
 TRAFFIC_WITHIN_S = 3600.0
 # What stable's rate is just before the first weight, in scrapes.
 RECENT = 12
+# A history of fewer scrapes shows how slow requests cluster by chance only.
+SHORT = 60
 # A canary with all requests that nobody can see is taken back after so long.
 UNSEEN_S = 600.0
 # So many commands are taken at one look.
@@ -332,6 +334,8 @@ class Conductor:
 
 def tail_dispersion(history: list[ArmSample]) -> float:
     """How stable's slow requests cluster: a stall makes a batch of them, and is no difference of versions."""
+    if not history:
+        return UNMEASURED
     n = np.array([float(sample.requests) for sample in history])
-    k = np.array([sample.slow for sample in history], dtype=float).reshape(len(history), -1)
-    return over_time(n, k, UNMEASURED)
+    k = np.array([sample.slow for sample in history], dtype=float)
+    return max(over_time(n, k, UNMEASURED), UNMEASURED if len(history) < SHORT else 1.0)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from mesh.canary.dispersion import over_time
+from mesh.canary.model import ArmSample
+from mesh.canary.runs.conductor import tail_dispersion
 
 RANDOM = np.random.default_rng(7)
 
@@ -33,3 +35,10 @@ def test_the_worst_edge_counts_and_few_events_say_nothing() -> None:
     assert over_time(n, k, 2.0) >= 5
     assert over_time(n, rare[:, None], 2.0) == 2.0
     assert over_time(np.zeros(0), np.zeros((0, 3)), 2.0) == 2.0
+
+
+def test_a_short_history_is_not_believed_to_be_calm() -> None:
+    calm = [ArmSample(500, 0, (int(slow),)) for slow in RANDOM.poisson(10, 720)]
+    assert tail_dispersion(calm) == 1.0
+    assert tail_dispersion(calm[:10]) >= 2.0
+    assert tail_dispersion([]) == 2.0
