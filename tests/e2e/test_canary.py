@@ -169,8 +169,17 @@ class TestLive:
         assert took_s <= 90
 
     def test_slow_answers_are_stopped(self, rollouts: Rollouts) -> None:
-        rollouts.says(slower=1.5)
+        rollouts.says(slower=4)
         path = rollouts.start()
+        run = ended(path)
+        tell("latency x4", path)
+        assert run.verdict == "rolled_back"
+        assert "latency" in run.reason
+
+    def test_what_lies_between_two_edges_of_the_histogram_is_not_promoted(self, rollouts: Rollouts) -> None:
+        """Two milliseconds become three: Envoy's buckets end at 1 and 5, and few answers take longer."""
+        rollouts.says(slower=1.5)
+        path = rollouts.start(timeouts={"stepS": 180})
         run = ended(path)
         tell("latency x1.5", path)
         assert run.verdict in ("rolled_back", "inconclusive")
