@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from services.kit.db import Database, constraints
+from services.kit.db import Database
 from services.kit.errors import Unavailable
 from services.kit.serving import idempotency
 from services.social_graph.store import LOCK_PEOPLE
@@ -24,7 +24,7 @@ TAKE_NAME = "UPDATE people SET username = NULL WHERE username = $2 AND user_id <
 ADD = """
     INSERT INTO people (user_id, username)
     SELECT $1, CASE WHEN NOT EXISTS (SELECT FROM people WHERE username = $2) THEN $2 END
-    ON CONFLICT (user_id) DO NOTHING"""
+    ON CONFLICT DO NOTHING"""
 NAME = "SELECT username FROM people WHERE user_id = $1"
 
 DEPART = """
@@ -72,12 +72,13 @@ class PeopleStore:
 
     async def introduce(self, user_id: int, username: str) -> bool:
         """Make an account known; False when it is known to be gone."""
-        busy = {"people_username_key": lambda: Unavailable("two of one name came at once")}
         async with self._database.transaction() as connection:
-            with constraints(busy):
-                await connection.execute(TAKE_NAME, user_id, username)
-                await connection.execute(ADD, user_id, username)
-            return await connection.fetchval(NAME, user_id) is not None
+            await connection.execute(TAKE_NAME, user_id, username)
+            await connection.execute(ADD, user_id, username)
+            person = await connection.fetchrow(NAME, user_id)
+        if person is None:
+            raise Unavailable("two of one name came at once")
+        return person["username"] is not None
 
     async def remove(self, user_id: int) -> None:
         """Take an account out with all its edges, each of which is an event; nothing revives it.

@@ -20,8 +20,9 @@ async def test_an_account_is_made_known_once(people: PeopleStore, query: Query) 
 
 
 async def test_an_account_may_be_made_known_by_many_at_once(people: PeopleStore, query: Query) -> None:
-    assert all(await asyncio.gather(*(people.introduce(7, "ann") for _ in range(8))))
-    assert len(await query("SELECT FROM people")) == 1
+    for user_id in range(1, 101):
+        assert all(await asyncio.gather(*(people.introduce(user_id, f"ann-{user_id}") for _ in range(8))))
+    assert len(await query("SELECT FROM people")) == 100
 
 
 async def test_who_is_gone_is_gone_with_every_edge(meet: Meet, query: Query, people: PeopleStore) -> None:
