@@ -15,8 +15,8 @@ from msgspec import Meta
 
 from delinkcious.canary.kubernetes import Where, connected, run
 from mesh.canary.platform import Away, PlatformError
+from mesh.canary.runs.fields import Name
 from mesh.canary.runs.folder import JOURNAL, Folder, FolderError
-from mesh.canary.runs.rollout import Name
 
 SERVICE = "canary:http"
 EVERY_S = 1.0

@@ -20,10 +20,11 @@ from mesh.canary import home
 from mesh.canary.local import LocalPlatform
 from mesh.canary.platform import PlatformError
 from mesh.canary.runs import starting
+from mesh.canary.runs.fields import Manual
 from mesh.canary.runs.folder import Busy, FolderError, Said, name_of
 from mesh.canary.runs.gates import judge_zones
 from mesh.canary.runs.journal import Began, DamagedJournal, Verb, events
-from mesh.canary.runs.rollout import InvalidRollout, Manual, Rollout, parse, read
+from mesh.canary.runs.rollout import InvalidRollout, Rollout, parse, read
 from mesh.canary.runs.run import NotARun, Run, fold
 from mesh.canary.signals import NoEvidence, missing_edges
 from mesh.canary.views import words

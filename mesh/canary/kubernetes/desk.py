@@ -22,10 +22,11 @@ from mesh.canary.kubernetes.platform import KubernetesPlatform
 from mesh.canary.kubernetes.standing import Refused, Status, Watched
 from mesh.canary.platform import Away, Json, PlatformError
 from mesh.canary.runs import starting
+from mesh.canary.runs.fields import Manual
 from mesh.canary.runs.folder import Folder, FolderError, Said, name_of
 from mesh.canary.runs.gates import judge_zones
 from mesh.canary.runs.journal import Began, DamagedJournal, first
-from mesh.canary.runs.rollout import InvalidRollout, Manual, Rollout
+from mesh.canary.runs.rollout import InvalidRollout, Rollout
 from mesh.canary.runs.run import Run
 from mesh.canary.signals import NoEvidence, missing_edges
 from mesh.canary.views.following import NotAJournal

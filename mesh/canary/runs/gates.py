@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import aiohttp
 import msgspec
 
-from mesh.canary.runs.rollout import Gate, InvalidRollout, Manual, Moment, Query, Webhook, Window, told
+from mesh.canary.runs.fields import Gate, Manual, Moment, Query, Webhook, Window
+from mesh.canary.runs.rollout import InvalidRollout, told
 from mesh.canary.runs.run import Run
 
 QUERY_TIMEOUT = aiohttp.ClientTimeout(total=10)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from mesh.canary.platform import Conflict, Json, NotFound, Platform, PlatformError, Pod
 from mesh.canary.runs import traffic as routes
+from mesh.canary.runs.fields import Gate, Moment, Query, Webhook
 from mesh.canary.runs.folder import Said
 from mesh.canary.runs.gates import Answer
 from mesh.canary.runs.journal import (
@@ -24,7 +25,6 @@ from mesh.canary.runs.journal import (
     Writing,
     Written,
 )
-from mesh.canary.runs.rollout import Gate, Moment, Query, Webhook
 from mesh.canary.runs.run import OVERWRITTEN, Run
 from mesh.canary.runs.starting import labels
 from mesh.canary.runs.traffic import NotASplit, Traffic

@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from mesh.canary.runs.rollout import Cookie, Header
+from mesh.canary.runs.fields import Cookie, Header
 
 Json = dict[str, Any]
 

@@ -15,6 +15,7 @@ from mesh.canary import engine
 from mesh.canary.batch import of_history
 from mesh.canary.decision import Decider
 from mesh.canary.model import ArmSample, Decision, Observation, PodSample
+from mesh.canary.runs.fields import Manual
 from mesh.canary.runs.journal import (
     Began,
     Commanded,
@@ -29,7 +30,6 @@ from mesh.canary.runs.journal import (
     Writing,
     Written,
 )
-from mesh.canary.runs.rollout import Manual
 from mesh.canary.runs.run import NotARun, Run
 from mesh.canary.views import words
 

@@ -13,7 +13,7 @@ from lightkube import AsyncClient, KubeConfig
 from mesh.canary.kubernetes.platform import KubernetesPlatform
 from mesh.canary.platform import Away, Conflict, NotFound, PlatformError, Pod
 from mesh.canary.runs import traffic
-from mesh.canary.runs.rollout import Header
+from mesh.canary.runs.fields import Header
 from mesh.canary.runs.starting import Changes, track
 from mesh.canary.runs.traffic import Traffic
 from tests.integration.mesh.canary.kubernetes.cluster import Cluster, Refused, free_port

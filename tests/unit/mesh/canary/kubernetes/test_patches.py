@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mesh.canary.kubernetes.patches import NotOurs, of_weights
 from mesh.canary.runs import traffic
-from mesh.canary.runs.rollout import Header
+from mesh.canary.runs.fields import Header
 from mesh.canary.runs.traffic import Traffic
 
 Json = dict[str, Any]

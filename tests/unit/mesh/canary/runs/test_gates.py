@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from mesh.canary.runs.fields import Window
 from mesh.canary.runs.gates import within
 from mesh.canary.runs.journal import Ended, Entered, Event, Gated, Overwritten, Scaled
 from mesh.canary.runs.notices import sentence
-from mesh.canary.runs.rollout import Window
 from tests.unit.mesh.canary.runs.test_folder import began
 
 MONDAY = datetime(2027, 1, 18, tzinfo=UTC)

@@ -7,7 +7,7 @@ import copy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.canary.runs.rollout import Header
+from mesh.canary.runs.fields import Header
 from mesh.canary.runs.traffic import Traffic, read, write
 from tests.unit.mesh.canary.runs.world import routes
 

@@ -21,11 +21,12 @@ from mesh.canary.model import ArmSample, PodSample
 from mesh.canary.platform import Away, Conflict, NotFound, PlatformError, Pod, Stored
 from mesh.canary.runs import starting
 from mesh.canary.runs.conductor import Conductor
+from mesh.canary.runs.fields import Gate, Moment
 from mesh.canary.runs.folder import Folder, Said
 from mesh.canary.runs.gates import Answer
 from mesh.canary.runs.hands import Around
 from mesh.canary.runs.journal import Event, Journal, Verb, events
-from mesh.canary.runs.rollout import Gate, Moment, Rollout, parse
+from mesh.canary.runs.rollout import Rollout, parse
 from mesh.canary.runs.run import Run, fold
 from mesh.canary.runs.traffic import NotASplit
 from mesh.canary.signals import NoEvidence, Scrape
