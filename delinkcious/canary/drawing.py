@@ -79,7 +79,9 @@ def _state(told: Story, now: float) -> Text:
 def _traffic(told: Story, width: int) -> Iterator[Text]:
     room = max(8, width - 24)
     filled = round(room * told.percent / 100) or int(told.percent > 0)
-    header = " + header" if told.traffic is not None and told.traffic.header else ""
+    traffic = told.traffic
+    header = " + header" if traffic is not None and traffic.header else ""
+    header += " + copies" if traffic is not None and traffic.mirror else ""
     yield Text.assemble(
         "share     ", ("█" * filled, "cyan"), ("░" * (room - filled), "dim"), f" {told.percent} %{header}"
     )

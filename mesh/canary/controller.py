@@ -33,10 +33,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Site:
-    """Where a run takes place. `prometheus` is the address that its gates ask, None without one."""
+    """Where a run takes place. `source` measures requests, `mirrored` copies and what they are copies of.
+
+    `prometheus` is the address that gates ask, None without one.
+    """
 
     platform: Platform
     source: Source
+    mirrored: Source
     prometheus: str | None
 
 
@@ -112,6 +116,7 @@ class Controller:
                 yield Around(
                     site.platform,
                     site.source,
+                    site.mirrored,
                     gates,
                     time.time,
                     time.monotonic,

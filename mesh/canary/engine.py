@@ -100,7 +100,7 @@ def _decide(plan: Plan, state: State, live: Flags, now: Array) -> None:
     end(total >= 1 / plan.settings.alpha_rollback, ROLLED_BACK, Reason.WORSE, 0.0)
     end(guards.canary_fails_alone(state), ROLLED_BACK, Reason.CANARY_ALONE, 0.0)
     few = state.log_few >= state.log_many
-    wrong = guards.split_is_wrong(state)
+    wrong = guards.split_is_wrong(plan, state)
     end(wrong & few, INCONCLUSIVE, Reason.SPLIT_FEW, 0.0)
     end(wrong & ~few, INCONCLUSIVE, Reason.SPLIT_MANY, 0.0)
     open_ = _shared(plan, state, open_, now)

@@ -81,5 +81,7 @@ def canary_fails_alone(state: State) -> Flags:
     return np.asarray((state.log_canary_slo >= np.log(ALARM)) & (state.canary_breach >= BREACH_SCRAPES))
 
 
-def split_is_wrong(state: State) -> Flags:
+def split_is_wrong(plan: Plan, state: State) -> Flags:
+    if not plan.settings.split_guard:
+        return np.zeros(len(state.log_few), dtype=bool)
     return np.asarray(np.maximum(state.log_few, state.log_many) >= np.log(ALARM))

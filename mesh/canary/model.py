@@ -99,6 +99,7 @@ class Settings:
     request_dispersion: float | None = None
     tail_dispersion: float = 1.0
     latency_gate: float = 0.0  # judge latency once a canary pod has this share of a stable pod's requests
+    split_guard: bool = True  # False where people stay with their version: one may have most of the requests
 
     def __post_init__(self) -> None:
         for name in ("alpha_rollback", "alpha_promote", "slo_error_rate"):

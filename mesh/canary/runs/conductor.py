@@ -6,40 +6,25 @@ goes on. Nothing is remembered that is not in the journal but warm-up scrapes, w
 
 from __future__ import annotations
 
-import contextlib
-import math
 from collections.abc import Awaitable, Callable
 
-import numpy as np
-
-from mesh.canary.decision import Observation
-from mesh.canary.dispersion import over_time
-from mesh.canary.ladder import UNMEASURED
-from mesh.canary.model import ArmSample
-from mesh.canary.platform import Away, PlatformError, Pod
+from mesh.canary.platform import Away, Pod
+from mesh.canary.runs.eyes import Eyes, tail_dispersion
 from mesh.canary.runs.hands import Around, Hands
 from mesh.canary.runs.journal import (
     Commanded,
     Learned,
     Replaced,
-    Scraped,
     Stage,
 )
 from mesh.canary.runs.run import FINAL, Run
 from mesh.canary.runs.starting import differences, labels
-from mesh.canary.runs.traffic import NotASplit, Traffic
-from mesh.canary.signals import NoEvidence, Scrape
+from mesh.canary.runs.traffic import Traffic
 
 # Between looks at pods and gates; evidence has its own pace.
 LOOK_S = 1.0
-# So many scrapes a warm-up has to see before anything is decided.
-WARM_SCRAPES = 3
 # Without traffic before the run there is nothing to compare with: so long it is waited for.
 TRAFFIC_WITHIN_S = 3600.0
-# What stable's rate is just before the first weight, in scrapes.
-RECENT = 12
-# A history of fewer scrapes shows how slow requests cluster by chance only.
-SHORT = 60
 # A canary with all requests that nobody can see is taken back after so long.
 UNSEEN_S = 600.0
 # So many commands are taken at one look.
@@ -53,12 +38,12 @@ class Conductor:
         self.run = run
         self._around = around
         self._hands = Hands(run, around)
-        self._warm: list[Scrape] = []
-        self._due_at = -math.inf
+        self._eyes = Eyes(run, around, self._hands)
         self._unready_at: float | None = None
         self._stages: dict[Stage, Callable[[], Awaitable[None]]] = {
             "preparing": self._prepare,
             "warming": self._warm_up,
+            "mirroring": self._mirror,
             "trying": self._try,
             "stepping": self._step,
             "promoting": self._promote,
@@ -115,36 +100,56 @@ class Conductor:
             pods = await self._hands.canary_pods(run.spec.pods.least)
             if not self._are_ready(pods):
                 return
-        with contextlib.suppress(NoEvidence):
-            if (scrape := await self._scrape()) is not None:
-                self._warm = [*self._warm[1 - RECENT :], scrape]
+            if run.traffic is not None and not await self._hands.put(Traffic(0)):
+                return
+        rps = await self._eyes.rate()
         since = max((pod.ready_at or now for pod in pods), default=run.entered_at)
-        if now - since < run.spec.analysis.warm_up_s or len(self._warm) < WARM_SCRAPES:
+        if now - since < run.spec.analysis.warm_up_s or rps is None:
             return
-        spent = self._warm[-1].until - self._warm[0].since
-        rps = sum(scrape.stable.requests for scrape in self._warm) / max(spent, 1e-9)
-        if not rps and not run.spec.analysis.expected_rps:
+        if not await self._comes(rps):
             if now - run.entered_at > TRAFFIC_WITHIN_S:
                 self._hands.leave("inconclusive", f"no request came within {TRAFFIC_WITHIN_S:.0f} s")
             return
-        expected = run.spec.analysis.expected_rps or rps
-        history = await self._history()
+        expected = rps if run.copies else run.spec.analysis.expected_rps or rps
+        history = await self._eyes.history()
         tails = tail_dispersion(history)
         learned = Learned(at=now, history=tuple(history), expected_rps=expected, tail_dispersion=tails)
         self._hands.happen(learned)
         first: Stage = "stepping" if run.spec.trial is None or run.spec.dry_run else "trying"
-        self._hands.enter(first, f"learned from {len(history)} scrapes, {expected:.3g} requests/s")
+        self._eyes.forget()
+        self._hands.enter(
+            "mirroring" if run.copies else first,
+            f"learned from {len(history)} scrapes, {expected:.3g} requests/s",
+        )
 
-    async def _history(self) -> list[ArmSample]:
-        analysis = self.run.spec.analysis
-        kept: list[ArmSample] = []
-        with contextlib.suppress(NoEvidence):
-            kept = await self._around.source.history(analysis.history_s, analysis.scrape_interval_s)
-        return kept or [scrape.stable for scrape in self._warm]
+    async def _comes(self, rps: float) -> bool:
+        """Whether there is traffic to judge by; where there is too little, some is made if that was asked."""
+        load, scaled = self.run.spec.load, self.run.scaled
+        if (
+            load is None
+            or self.run.spec.dry_run
+            or (rps >= load.below_rps and not scaled.get(load.deployment))
+        ):
+            return rps > 0 or self.run.spec.analysis.expected_rps is not None
+        if not scaled.get(load.deployment):
+            self._eyes.forget()
+            await self._hands.scale(load.deployment, load.replicas)
+        return rps >= load.below_rps
+
+    async def _mirror(self) -> None:
+        """Copies of requests go to the canary: whatever it makes of them, it harms nobody."""
+        leads_to_all = self.run.spec.strategy == "blueGreen"
+        proves = not self.run.paused and (not leads_to_all or await self._hands.gates_open("promotion"))
+        await self._eyes.judge(proves=proves)
+        mirror = self.run.spec.mirrors
+        if self._follow() or mirror is None:
+            return
+        if self._are_ready(await self._hands.canary_pods(self._hands.needed(mirror.percent))):
+            await self._hands.put(Traffic(0, mirror=True))
 
     async def _try(self) -> None:
         """Only requests with the header or cookie go to the canary; it can fall, and nothing is proven."""
-        await self._judge(proves=False)
+        await self._eyes.judge(proves=False)
         if self._follow() or not await self._hands.put(Traffic(0, header=True)):
             return
         trial = self.run.spec.trial
@@ -153,7 +158,7 @@ class Conductor:
 
     async def _step(self) -> None:
         """Evidence, a decision, and the weight that follows from it."""
-        judged = await self._judge(proves=await self._may_prove())
+        judged = await self._eyes.judge(proves=await self._may_prove())
         decision = self.run.decision
         if self._follow() or decision is None:
             return
@@ -177,54 +182,6 @@ class Conductor:
             return True
         return not self.run.paused and await self._hands.gates_open("promotion")
 
-    async def _judge(self, *, proves: bool) -> bool:
-        """One scrape into the decision, when it is time; whether it was."""
-        try:
-            scrape = await self._scrape()
-        except NoEvidence as error:
-            self._scraped(None, str(error))
-            return True
-        if scrape is None:
-            return False
-        try:
-            ours = await self._is_ours()
-        except (PlatformError, NotASplit):  # what was measured counts all the same
-            ours = False
-        self._scraped(self._observation(scrape, proves=proves and ours), "")
-        return True
-
-    async def _scrape(self) -> Scrape | None:
-        """The next one when it is time, None while it is not. Raises NoEvidence once an interval."""
-        now, every = self._around.steady(), self.run.spec.analysis.scrape_interval_s
-        if now < self._due_at:
-            return None
-        following = max(self._due_at + every, now + every / 2)  # late ones do not pile up
-        try:
-            scrape = await self._around.source.scrape()
-        except NoEvidence:
-            self._due_at = following
-            raise
-        if scrape is None and (math.isinf(self._due_at) or now - self._due_at <= every):
-            self._due_at = now if math.isinf(self._due_at) else self._due_at
-            return None
-        self._due_at = following
-        if scrape is None:
-            raise NoEvidence("the counters have not been read again")
-        if scrape.until <= self.run.scraped_at:
-            raise NoEvidence("the clock of the counters went back")
-        return scrape
-
-    def _scraped(self, observation: Observation | None, failed: str) -> None:
-        decider = self.run.decider
-        if decider is None:
-            raise AssertionError("a run is judged before it has learned")
-        decision = decider.decision
-        if not self.run.is_decided:
-            # The event holds what the decision will be once it is folded: a copy decides first.
-            decision = type(decider).loads(decider.dumps()).observe(observation)
-        now = self._hands.now()
-        self._hands.happen(Scraped(at=now, observation=observation, failed=failed, decision=decision))
-
     def _follow(self) -> bool:
         """Leave the stage when the decision says so: also the one of a process that died before it did.
 
@@ -239,29 +196,22 @@ class Conductor:
         elif decision.phase == "promoted" and (run.paused or closed):
             why = run.paused or f"gate {closed[0]} is closed"
             self._hands.leave("inconclusive", f"time is up without proof, and {why}")
+        elif decision.phase == "promoted" and run.copies and run.spec.strategy != "blueGreen":
+            self._hands.enter("warming", f"by copies: {decision.reason}")
+            return True
         elif decision.phase == "promoted":
             self._hands.enter("promoting", decision.reason)
-        elif decision.weight == 0:
+        elif decision.weight == 0 or run.copies:
             self._hands.leave("inconclusive", decision.reason)
         return run.stage in ("promoting", "retreating")
-
-    def _observation(self, scrape: Scrape, *, proves: bool) -> Observation:
-        """`whole_step` only where the weight was in force from the oldest counter on, and proof may count."""
-        run = self.run
-        weight = run.percent / 100
-        if run.traffic is not None and run.traffic.header:
-            total = scrape.stable.requests + scrape.canary.requests
-            weight = scrape.canary.requests / total if total else 0.0
-        whole = proves and run.traffic is not None and scrape.since >= run.written_at
-        return Observation(scrape.until, weight, whole, scrape.stable, scrape.canary)
 
     async def _promote(self) -> None:
         """All traffic, while stable's pods stay: they go when the canary has been judged alone."""
         run, hands = self.run, self._hands
         if run.spec.dry_run:
-            return hands.end("promoted", run.why)
+            return await hands.end("promoted", run.why)
         if run.traffic is not None:
-            await self._judge(proves=True)
+            await self._eyes.judge(proves=True)
         if run.bake.fails:
             return hands.leave("rolled_back", "the canary alone misses the objective")
         if run.percent == 100 and hands.now() - max(run.written_at, run.scraped_at) > UNSEEN_S:
@@ -276,7 +226,7 @@ class Conductor:
         if hands.now() - run.written_at < run.spec.timeouts.drain_s or not await hands.gates_open("end"):
             return
         await hands.scale(run.began.base, 0)
-        hands.end("promoted", run.why)
+        await hands.end("promoted", run.why)
 
     async def _retreat(self) -> None:
         """Stable's pods back where a promotion took them; no traffic; time for what is under way; no pods."""
@@ -290,7 +240,7 @@ class Conductor:
             if run.decider is not None and hands.now() - run.written_at < run.spec.timeouts.drain_s:
                 return
             await hands.scale(run.began.name, 0)
-        hands.end(run.verdict or "aborted", run.why)
+        await hands.end(run.verdict or "aborted", run.why)
 
     def _are_ready(self, pods: list[Pod]) -> bool:
         """Whether all are; gives up when they have been seen unready for too long."""
@@ -326,16 +276,3 @@ class Conductor:
     def close(self) -> None:
         """Let go of what is still being asked."""
         self._hands.close()
-
-    async def _is_ours(self) -> bool:
-        """Whether the weights are still those that were written; tells once who else has been there."""
-        return self.run.traffic is not None and await self._hands.put(self.run.traffic)
-
-
-def tail_dispersion(history: list[ArmSample]) -> float:
-    """How stable's slow requests cluster: a stall makes a batch of them, and is no difference of versions."""
-    if not history:
-        return UNMEASURED
-    n = np.array([float(sample.requests) for sample in history])
-    k = np.array([sample.slow for sample in history], dtype=float)
-    return max(over_time(n, k, UNMEASURED), UNMEASURED if len(history) < SHORT else 1.0)

@@ -101,6 +101,32 @@ class Cookie(Strict, frozen=True, kw_only=True):
         return {"headers": {"cookie": {"regex": f"(.*; ?)?{self.name}={value}(;.*)?"}}}
 
 
+class Mirror(Strict, frozen=True, kw_only=True):
+    """First copies of so many GET requests go to the canary, until it is proven; nobody gets its answers."""
+
+    percent: Annotated[float, Meta(gt=0, le=100)] = 100.0
+
+    @property
+    def share(self) -> float:
+        """Of all requests that are compared, those of the canary."""
+        return self.percent / (100 + self.percent)
+
+
+class Affinity(Strict, frozen=True, kw_only=True):
+    """Who was sent to one of the two versions stays there, by a cookie; with each step some move over."""
+
+    cookie: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,100}$")] = "track"
+    max_age_s: Annotated[int, Meta(ge=1, le=31_536_000)] = 86_400
+
+
+class Load(Strict, frozen=True, kw_only=True):
+    """Where stable has fewer requests/s than `below_rps`, this Deployment makes some while the run lasts."""
+
+    deployment: Name
+    replicas: Annotated[int, Meta(ge=1, le=100)] = 1
+    below_rps: Annotated[float, Meta(gt=0, le=10_000_000)] = 1.0
+
+
 class Manual(Strict, tag_field="type", tag="manual", frozen=True, kw_only=True):
     """Waits for `delinkcious canary approve`."""
 

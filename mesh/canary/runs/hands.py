@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from mesh.canary.platform import Conflict, Json, NotFound, Platform, PlatformError, Pod
@@ -46,12 +46,14 @@ class Asks(Protocol):
 class Around:
     """What a run is driven with.
 
+    `source` is the evidence of requests, `mirrored` that of copies and of the requests they are copies of.
     `clock` gives Unix seconds, `steady` seconds of a clock that is never set; `heard` the commands behind the
     first so many.
     """
 
     platform: Platform
     source: Source
+    mirrored: Source
     gates: Asks
     clock: Callable[[], float]
     steady: Callable[[], float]
@@ -82,7 +84,11 @@ class Hands:
     def leave(self, verdict: Verdict, why: str) -> None:
         self.happen(Entered(at=self.now(), stage="retreating", why=why, verdict=verdict))
 
-    def end(self, verdict: Verdict, reason: str) -> None:
+    async def end(self, verdict: Verdict, reason: str) -> None:
+        """The run's end; nobody makes requests for it any more."""
+        load = self.run.spec.load
+        if load is not None and load.deployment in self.run.scaled:
+            await self.scale(load.deployment, 0)
         self.happen(Ended(at=self.now(), verdict=verdict, reason=reason))
 
     # Pods.
@@ -142,7 +148,10 @@ class Hands:
                     self._written(found, stored.version)
                 return found == wanted
             if found is not None and found in (wanted, run.writing) and found != run.traffic:
+                stays = wanted == run.traffic
                 self._written(found, stored.version)  # its own, and it was cut off before it was noted
+                if stays and not insist:
+                    return True
             if found == wanted:
                 return True
             if found != (run.traffic or Traffic(0)):
@@ -153,9 +162,9 @@ class Hands:
                 if not insist:
                     return False
                 raise NotASplit(f"VirtualService {run.spec.routes} is no split of two subsets any more")
-            body = routes.write(stored.body, run.began.stable, run.began.canary, wanted, run.spec.trial)
+            body = routes.write(stored.body, run.began.stable, run.began.canary, wanted, run.ways)
             if run.writing != wanted:
-                self.happen(Writing(at=self.now(), percent=wanted.percent, header=wanted.header))
+                self.happen(Writing(at=self.now(), **asdict(wanted)))
             try:
                 written = await platform.write_virtual_service(body, stored.version)
             except Conflict:
@@ -178,8 +187,7 @@ class Hands:
             self.happen(Overwritten(at=self.now(), percent=percent))
 
     def _written(self, traffic: Traffic, version: str) -> None:
-        now = self.now()
-        self.happen(Written(at=now, percent=traffic.percent, header=traffic.header, version=version))
+        self.happen(Written(at=self.now(), version=version, **asdict(traffic)))
 
     # Gates.
 

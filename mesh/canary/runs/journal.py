@@ -17,7 +17,7 @@ import msgspec
 from mesh.canary.model import ArmSample, Decision, Observation
 from mesh.canary.runs.rollout import Rollout
 
-Stage = Literal["preparing", "warming", "trying", "stepping", "promoting", "retreating", "ended"]
+Stage = Literal["preparing", "warming", "mirroring", "trying", "stepping", "promoting", "retreating", "ended"]
 Verdict = Literal["promoted", "rolled_back", "inconclusive", "aborted"]
 Verb = Literal["approve", "pause", "resume", "abort", "promote"]
 
@@ -90,13 +90,16 @@ class Writing(_Event, tag="writing", frozen=True, kw_only=True):
 
     percent: int
     header: bool = False
+    mirror: bool = False
 
 
 class Written(_Event, tag="written", frozen=True, kw_only=True):
-    """The canary's share in percent that every proxy has since `at`; whether the header's route stands."""
+    """The canary's share in percent that every proxy has since `at`; whether the header's route stands, and
+    the one with copies."""
 
     percent: int
     header: bool = False
+    mirror: bool = False
     version: str
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -12,10 +13,13 @@ from msgspec import Meta
 
 from mesh.canary.model import Policy, Settings
 from mesh.canary.runs.fields import (
+    Affinity,
     Analysis,
     Cookie,
     Gate,
     Header,
+    Load,
+    Mirror,
     Name,
     Percent,
     Pods,
@@ -33,7 +37,11 @@ class InvalidRollout(ValueError):
 
 
 class Spec(Strict, frozen=True, kw_only=True):
-    """`service` is the Service and the `app` label of its pods; their `version` is the subset."""
+    """`service` is the Service and the `app` label of its pods; their `version` is the subset.
+
+    By `strategy` canary its share rises step by step; by blueGreen it goes from nothing to all, once copies
+    of requests have proven it.
+    """
 
     service: Name
     virtual_service: Name | None = None
@@ -45,6 +53,10 @@ class Spec(Strict, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     header: Header | None = None
     cookie: Cookie | None = None
+    mirror: Mirror | None = None
+    strategy: Literal["canary", "blueGreen"] = "canary"
+    affinity: Affinity | None = None
+    load: Load | None = None
     gates: Annotated[tuple[Gate, ...], Meta(max_length=20)] = ()
     notify: Annotated[tuple[Url, ...], Meta(max_length=10)] = ()
     inconclusive: Policy = "retreat"
@@ -57,6 +69,12 @@ class Spec(Strict, frozen=True, kw_only=True):
             raise ValueError("pods.least is more than pods.most")
         if self.header is not None and self.cookie is not None:
             raise ValueError("header and cookie: one of them comes first, not both")
+        if self.strategy == "blueGreen" and self.mirror is None:
+            raise ValueError("strategy blueGreen takes its proof from copies of requests: say mirror as well")
+        if self.affinity is not None and self.analysis.request_dispersion is None:
+            raise ValueError(
+                "affinity: the errors of one person come together: say in analysis.requestDispersion how many"
+            )
         names = [gate.name for gate in self.gates]
         if len(set(names)) < len(names):
             raise ValueError("two gates have one name")
@@ -69,6 +87,11 @@ class Spec(Strict, frozen=True, kw_only=True):
     def trial(self) -> Header | Cookie | None:
         """Whose requests go to the canary first."""
         return self.header or self.cookie
+
+    @property
+    def mirrors(self) -> Mirror | None:
+        """What is copied first; a dry run, which writes no route, copies nothing."""
+        return None if self.dry_run else self.mirror
 
     @property
     def routes(self) -> str:
@@ -95,7 +118,15 @@ class Spec(Strict, frozen=True, kw_only=True):
             request_dispersion=self.analysis.request_dispersion,
             tail_dispersion=self.analysis.tail_dispersion or tail_dispersion,
             latency_gate=self.analysis.latency_gate,
+            split_guard=self.affinity is None,
         )
+
+    def mirror_settings(self, expected_rps: float, tail_dispersion: float) -> Settings:
+        """The same of copies: one step, in which the canary has all that it will be compared by."""
+        share = self.mirror.share if self.mirror is not None else 0.5
+        total = expected_rps / (1 - share)
+        settings = self.settings(total, tail_dispersion)
+        return replace(settings, expected_rps=total, steps=(share,), split_guard=True)
 
     def measured(self, namespace: str, stable: str, canary: str) -> Measured:
         """Whose requests are the evidence, with the roles that the subsets have in a run."""

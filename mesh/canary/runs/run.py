@@ -10,7 +10,7 @@ import numpy as np
 from mesh.canary import guards
 from mesh.canary.decision import Decider
 from mesh.canary.evidence import Array
-from mesh.canary.model import Decision, Observation, PodSample
+from mesh.canary.model import Decision, Observation, PodSample, Settings
 from mesh.canary.pods import culprit
 from mesh.canary.runs.journal import (
     Began,
@@ -31,7 +31,7 @@ from mesh.canary.runs.journal import (
     Written,
 )
 from mesh.canary.runs.rollout import Spec
-from mesh.canary.runs.traffic import Traffic
+from mesh.canary.runs.traffic import Traffic, Ways
 
 OVERWRITTEN = "the weights were overwritten twice"
 # A weight that somebody else has changed is set again once; the second time a person has to say who is right.
@@ -81,7 +81,8 @@ class Run:
     `writing` is what was about to be put in force. `overwritten` counts what others have changed; `left` is
     what they left, if nothing was written since. `gates`: what each has last said about the next move,
     `approved` those that a person has opened for it. `pods` are the step's sums by canary pod, `totals` those
-    of the whole run (stable, canary). `ordered` is a person's last word that no stage has followed yet.
+    of the whole run (stable, canary). `mirrored`: copies have proven what they can. `ordered` is a person's
+    last word that no stage has followed yet.
     """
 
     began: Began
@@ -100,6 +101,7 @@ class Run:
     overwritten: int = 0
     left: Overwritten | None = None
     promoting: bool = False
+    mirrored: bool = False
     paused: str = ""
     commands: int = 0
     ordered: tuple[Verb, str] | None = None
@@ -127,6 +129,26 @@ class Run:
         return self.traffic.percent if self.traffic is not None else 0
 
     @property
+    def copies(self) -> bool:
+        """Whether what is compared now, or next, are copies of requests."""
+        early = self.stage in ("preparing", "warming", "mirroring")
+        return early and self.spec.mirrors is not None and not self.mirrored
+
+    def settings(self, learned: Learned) -> Settings:
+        """What is decided by from here on. Raises ValueError."""
+        if self.copies and learned.expected_rps is not None:
+            return self.spec.mirror_settings(learned.expected_rps, learned.tail_dispersion)
+        return self.spec.settings(learned.expected_rps, learned.tail_dispersion)
+
+    @property
+    def ways(self) -> Ways:
+        """How requests find the canary in this run."""
+        spec = self.spec
+        steps = self.decider.steps if self.decider is not None and spec.affinity is not None else ()
+        percents = tuple(round(100 * step) for step in steps)
+        return Ways(spec.trial, spec.mirrors, spec.affinity, percents, self.began.revision[:8])
+
+    @property
     def is_decided(self) -> bool:
         """Whether the decision is the last one, or a person's: then the canary is judged by itself."""
         return self.stage == "promoting" or (self.decision is not None and self.decision.phase in FINAL)
@@ -143,6 +165,9 @@ class Run:
             case Began():
                 raise NotARun("a second beginning")
             case Entered():
+                if self.stage == "mirroring" and event.stage == "warming":
+                    # From here on requests are compared, not copies: stable is learned anew.
+                    self.mirrored, self.decider, self.decision = True, None, None
                 self.stage, self.entered_at, self.why = event.stage, event.at, event.why
                 self.verdict = event.verdict or self.verdict
                 self.ordered = None
@@ -150,15 +175,15 @@ class Run:
                 if event.stage in ("promoting", "retreating"):
                     self.paused = ""
             case Learned():
-                settings = self.spec.settings(event.expected_rps, event.tail_dispersion)
-                self.decider = Decider(settings, event.history)
+                self.decider = Decider(self.settings(event), event.history)
                 self.decision = self.decider.decision
             case Scraped():
                 self._scraped(event)
             case Writing():
-                self.writing = Traffic(event.percent, event.header)
+                self.writing = Traffic(event.percent, event.header, event.mirror)
             case Written():
-                self.traffic, self.written_at = Traffic(event.percent, event.header), event.at
+                self.traffic = Traffic(event.percent, event.header, event.mirror)
+                self.written_at = event.at
                 self.writing = self.left = None
                 self.gates, self.approved, self.pods = {}, frozenset(), {}
             case Overwritten():
@@ -185,12 +210,13 @@ class Run:
             self.scraped_at = observation.at
             for name, pod in observation.canary.pods.items():
                 self.pods[name] = _sum(self.pods.get(name, PodSample(0, 0)), pod)
-            arms = (observation.stable, observation.canary)
-            stable, canary = (
-                _sum(total, PodSample(arm.requests, arm.errors))
-                for total, arm in zip(self.totals, arms, strict=True)
-            )
-            self.totals = (stable, canary)
+            if self.stage != "mirroring":  # of copies nobody gets the answers
+                arms = (observation.stable, observation.canary)
+                stable, canary = (
+                    _sum(total, PodSample(arm.requests, arm.errors))
+                    for total, arm in zip(self.totals, arms, strict=True)
+                )
+                self.totals = (stable, canary)
         if self.decider is None:
             raise NotARun("a scrape is judged before anything was learned")
         if self.is_decided:

@@ -55,6 +55,10 @@ async def begin(
     serving = [pod for pod in await platform.pods(labels(spec.service, stable)) if pod.ready]
     if not serving:
         raise NotStarted(f"no pod of {_name(base)} is ready: there is nothing to compare with")
+    if spec.load is not None:
+        there = {_name(each.body) for each in await platform.deployments({})}
+        if spec.load.deployment not in there:
+            raise NotStarted(f"spec.load: there is no Deployment {spec.load.deployment}")
     name = spec.deployment(canary)
     for pod in await platform.pods(labels(spec.service, canary)):
         if pod.deployment != name:

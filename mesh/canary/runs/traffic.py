@@ -1,16 +1,24 @@
-"""Where the canary's share stands: the two weights of a delegate VirtualService (pure)."""
+"""Where the canary's share stands: weights of a delegate VirtualService, and routes beside them (pure)."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from mesh.canary.runs.fields import Cookie, Header
+from mesh.canary.runs.fields import Affinity, Cookie, Header, Mirror
 
 Json = dict[str, Any]
 
-HEADER_ROUTE = "canary-header"
+HEADER_ROUTE, MIRROR_ROUTE = "canary-header", "canary-mirror"
+CANARY_AFFINITY, STABLE_AFFINITY = "canary-affinity", "stable-affinity"
+# What a run puts before the split, and takes away again.
+ROUTES = frozenset({HEADER_ROUTE, MIRROR_ROUTE, CANARY_AFFINITY, STABLE_AFFINITY})
+# What may be done twice. Each has a match: a regex would not merge with the method of a root's match.
+COPIED = ("GET",)
+SET_COOKIE = "set-cookie"
 
 
 class NotASplit(ValueError):
@@ -19,38 +27,64 @@ class NotASplit(ValueError):
 
 @dataclass(frozen=True)
 class Traffic:
-    """The canary's share in whole percent; `header`: requests with the rollout's header go to it as well."""
+    """The canary's share in whole percent; `header`: requests with the rollout's header go to it as well;
+    `mirror`: copies of requests do."""
 
     percent: int
     header: bool = False
+    mirror: bool = False
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How requests find their arm otherwise than by weights.
+
+    `steps` are the shares in percent that the canary may come to have, `token` is what tells cookies of this
+    run from those of another.
+    """
+
+    trial: Header | Cookie | None = None
+    mirror: Mirror | None = None
+    affinity: Affinity | None = None
+    steps: tuple[int, ...] = ()
+    token: str = ""
 
 
 def read(body: Json, stable: str, canary: str) -> Traffic:
     """The shares as they stand. Raises NotASplit."""
-    split = _split(body)
-    weights = {_subset(entry): int(entry.get("weight") or 0) for entry in split["route"]}
-    if set(weights) != {stable, canary} or len(split["route"]) != 2:
+    weights: dict[str, int] = {}
+    for entry in _split(body)["route"]:
+        weights[_subset(entry)] = weights.get(_subset(entry), 0) + int(entry.get("weight") or 0)
+    if set(weights) != {stable, canary}:
         raise NotASplit(f"{_name(body)} splits between {', '.join(weights)}, not {stable} and {canary}")
     if sum(weights.values()) != 100:
         raise NotASplit(f"{_name(body)}: the weights add up to {sum(weights.values())}, not 100")
-    return Traffic(weights[canary], any(route.get("name") == HEADER_ROUTE for route in _routes(body)))
+    names = {route.get("name") for route in _routes(body)}
+    return Traffic(weights[canary], HEADER_ROUTE in names, MIRROR_ROUTE in names)
 
 
-def write(body: Json, stable: str, canary: str, traffic: Traffic, trial: Header | Cookie | None) -> Json:
-    """The same VirtualService with other weights; the header's route comes and goes, nothing else changes."""
+def write(body: Json, stable: str, canary: str, traffic: Traffic, ways: Ways) -> Json:
+    """The same VirtualService with other weights; a run's own routes come and go, nothing else changes.
+
+    Raises NotASplit.
+    """
     read(body, stable, canary)
     made = copy.deepcopy(body)
-    routes = [route for route in _routes(made) if route.get("name") != HEADER_ROUTE]
-    entries = _split(made)["route"]
-    for entry in entries:
-        entry["weight"] = traffic.percent if _subset(entry) == canary else 100 - traffic.percent
-    if traffic.header and trial is not None:
-        chosen = next(entry for entry in entries if _subset(entry) == canary)
-        destination = copy.deepcopy(chosen["destination"])
-        routes.insert(
-            0, {"name": HEADER_ROUTE, "match": [trial.match()], "route": [{"destination": destination}]}
-        )
-    made["spec"]["http"] = routes
+    split = _split(made)
+    arms: dict[str, Json] = {}
+    for entry in split["route"]:
+        arms.setdefault(_subset(entry), _without_cookie(entry, ways.affinity))
+    for subset, entry in arms.items():
+        entry["weight"] = traffic.percent if subset == canary else 100 - traffic.percent
+    split["route"] = list(arms.values())
+    routes: list[Json] = []
+    if traffic.header and ways.trial is not None:
+        routes.append(_only(HEADER_ROUTE, ways.trial.match(), arms[canary]))
+    if traffic.mirror and ways.mirror is not None:
+        routes.append(_mirrored(split, arms[canary], ways.mirror))
+    if ways.affinity is not None and 0 < traffic.percent < 100:
+        routes += _keep(split, arms, canary, traffic.percent, ways)
+    made["spec"]["http"] = [*routes, split]
     return made
 
 
@@ -66,6 +100,83 @@ def roles(body: Json, one: str, other: str) -> tuple[str, str]:
     )
 
 
+def _only(name: str, match: Json, entry: Json) -> Json:
+    """A route for whoever matches, to one arm."""
+    return {
+        "name": name,
+        "match": [match],
+        "route": [{"destination": copy.deepcopy(entry["destination"])}],
+    }
+
+
+def _mirrored(split: Json, canary: Json, mirror: Mirror) -> Json:
+    """The split once more for what may be done twice, with copies to the canary."""
+    copies = {
+        "destination": copy.deepcopy(canary["destination"]),
+        "percentage": {"value": mirror.percent},
+    }
+    return {
+        **copy.deepcopy(split),
+        "name": MIRROR_ROUTE,
+        "match": [{"method": {"exact": method}} for method in COPIED],
+        "mirrors": [copies],
+    }
+
+
+def _keep(split: Json, arms: dict[str, Json], canary: str, percent: int, ways: Ways) -> list[Json]:
+    """Everybody gets a place by cookie, between two steps: it is the canary's once its share reaches that.
+
+    So a step takes some of stable's people over and none of the canary's back, and each arm has its share.
+    """
+    affinity = ways.affinity
+    if affinity is None:
+        raise AssertionError("nobody is to be kept")
+    bounds = sorted({0, *ways.steps, percent, 100})
+    entries: dict[str, list[Json]] = {subset: [] for subset in arms}
+    places: dict[str, list[int]] = {subset: [] for subset in arms}
+    [stable] = set(arms) - {canary}
+    for low, high in pairwise(bounds):
+        subset = canary if high <= percent else stable
+        entry = copy.deepcopy(arms[subset])
+        added = entry.setdefault("headers", {}).setdefault("response", {}).setdefault("add", {})
+        if SET_COOKIE in added:
+            raise NotASplit(f"affinity sets a cookie, and {subset} of the split sets one already")
+        added[SET_COOKIE] = _cookie(affinity, f"{ways.token}-{high}")
+        entries[subset].append({**entry, "weight": high - low})
+        places[subset].append(high)
+    split["route"] = [entry for subset in arms for entry in entries[subset]]
+    named = ((CANARY_AFFINITY, canary), (STABLE_AFFINITY, stable))
+    return [_only(name, _holds(affinity, ways.token, places[subset]), arms[subset]) for name, subset in named]
+
+
+def _cookie(affinity: Affinity, value: str) -> str:
+    lasts = f"Max-Age={affinity.max_age_s}"
+    return f"{affinity.cookie}={value}; {lasts}; Path=/; HttpOnly; Secure; SameSite=Lax"
+
+
+def _holds(affinity: Affinity, token: str, places: Collection[int]) -> Json:
+    """Whether one of a request's cookies has one of these places."""
+    value = f"{token}-({'|'.join(map(str, places))})"
+    return {"headers": {"cookie": {"regex": f"(.*; ?)?{affinity.cookie}={value}(;.*)?"}}}
+
+
+def _without_cookie(entry: Json, affinity: Affinity | None) -> Json:
+    """An entry of the split as it was before a cookie of a run was set by it."""
+    made = copy.deepcopy(entry)
+    response = (made.get("headers") or {}).get("response") or {}
+    added = response.get("add") or {}
+    if affinity is None or not str(added.get(SET_COOKIE, "")).startswith(f"{affinity.cookie}="):
+        return made
+    del added[SET_COOKIE]
+    if not added:
+        del response["add"]
+    if not response:
+        del made["headers"]["response"]
+    if not made["headers"]:
+        del made["headers"]
+    return made
+
+
 def _routes(body: Json) -> list[Json]:
     routes = (body.get("spec") or {}).get("http")
     if not isinstance(routes, list):
@@ -74,7 +185,7 @@ def _routes(body: Json) -> list[Json]:
 
 
 def _split(body: Json) -> Json:
-    found = [route for route in _routes(body) if route.get("name") != HEADER_ROUTE]
+    found = [route for route in _routes(body) if route.get("name") not in ROUTES]
     if len(found) != 1 or not isinstance(found[0].get("route"), list):
         raise NotASplit(f"{_name(body)} must have exactly one http route, the split")
     return found[0]

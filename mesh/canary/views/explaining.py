@@ -9,7 +9,8 @@ from dataclasses import replace
 from mesh.canary.model import PodSample
 from mesh.canary.runs.journal import Event
 from mesh.canary.views import words
-from mesh.canary.views.story import NOTHING, Span, Step, Story, plus, story
+from mesh.canary.views.parts import NOTHING, Span, Step, plus
+from mesh.canary.views.story import Story, story
 from mesh.canary.views.waiting import silence, standing, waiting
 
 # What the reason says of pods that did not become ready.
@@ -64,7 +65,9 @@ def _end(told: Story, now: float) -> str:
         case "promoted" | "rolled_back" as verdict if told.spec.dry_run:
             said = f"{told.service} {new} would have been {words.VERDICTS[verdict]} after {after}."
         case "rolled_back" if not _served(told):
-            said = f"{told.service} {new} was rolled back after {after}, before it had a request: "
+            copied = any(step.mirror for step in told.shares)
+            had = "it had more than copies of requests" if copied else "it had a request"
+            said = f"{told.service} {new} was rolled back after {after}, before {had}: "
             said += f"all went to {old} throughout."
         case "promoted":
             said = (
@@ -118,26 +121,36 @@ def _course(told: Story, now: float) -> list[str]:
 def _joined(steps: list[Step], step: Step) -> list[Step]:
     """A share that was written again, because somebody had changed it, is one."""
     last = steps[-1] if steps else None
-    if last is None or (last.percent, last.header) != (step.percent, step.header):
+    if last is None or _kind(last) != _kind(step):
         return [*steps, step]
     both = plus(last.stable, step.stable), plus(last.canary, step.canary)
     return [*steps[:-1], replace(last, until=step.until, stable=both[0], canary=both[1])]
 
 
+def _kind(step: Step) -> tuple[int, bool, bool]:
+    return step.percent, step.header, step.mirror
+
+
 def _is_told(told: Story, step: Step) -> bool:
-    return bool(step.percent or step.header or step.canary.requests) and step is not _beyond(told)
+    return bool(step.percent or step.header or step.mirror or step.canary.requests) and step is not _beyond(
+        told
+    )
 
 
 def _beyond(told: Story) -> Step | None:
     """The last share where it is all or nothing: the end has told of it."""
     last = told.shares[-1] if told.shares else None
-    return last if last is not None and told.ended and last.percent in (0, 100) and not last.header else None
+    if last is None or not told.ended or last.percent not in (0, 100):
+        return None
+    return None if last.header or last.mirror else last
 
 
 def _share(told: Story, step: Step, now: float) -> str:
     until = now if step.until is None else step.until
     lasted = words.took(until - step.since)
-    what = "only requests with the header" if step.header and not step.percent else f"{step.percent} %"
+    what = f"{step.percent} %"
+    if not step.percent and (step.header or step.mirror):
+        what = "only requests with the header" if step.header else "only copies of requests"
     both = [_arm(told.stable, step.stable), _arm(told.canary, step.canary)]
     answered = ", ".join(part for part in both if part) or "no requests"
     return f"{_sentence(what, '')} for {lasted}: {answered}."

@@ -32,67 +32,9 @@ from mesh.canary.runs.journal import (
 )
 from mesh.canary.runs.run import NotARun, Run
 from mesh.canary.views import words
+from mesh.canary.views.parts import NOTHING, Ladder, Note, Point, Span, Step, plus
 
-NOTHING = PodSample(0, 0)
 _NUMBERS = re.compile(r"[\d.]+")
-
-
-@dataclass(frozen=True)
-class Point:
-    """One scrape. `decided` is false where the canary has all requests already and no decision follows."""
-
-    at: float
-    percent: int
-    stable: PodSample
-    canary: PodSample
-    wealth: float
-    excess: tuple[float, float]
-    margin: float
-    decided: bool
-
-
-@dataclass
-class Step:
-    """A share of the requests, as long as it was in force; what both arms answered, and the last decision."""
-
-    percent: int
-    since: float
-    until: float | None = None
-    header: bool = False
-    stable: PodSample = NOTHING
-    canary: PodSample = NOTHING
-    decision: Decision | None = None
-
-
-@dataclass
-class Span:
-    """Something that lasted: a stage, a gate that held, a pause."""
-
-    what: str
-    since: float
-    why: str = ""
-    until: float | None = None
-
-    def lasted(self, now: float) -> float:
-        return (now if self.until is None else self.until) - self.since
-
-
-@dataclass(frozen=True)
-class Note:
-    """An event worth a line, with its number in the journal."""
-
-    number: int
-    at: float
-    text: str
-    tone: words.Tone
-
-
-@dataclass(frozen=True)
-class Ladder:
-    """The shares of the run in percent, and the excess that each rules out before the next."""
-
-    steps: tuple[float, ...] = ()
-    margins: tuple[float, ...] = ()
 
 
 class _Recorded(Decider):
@@ -142,7 +84,7 @@ class Story(Run):
                 if isinstance(self.decider, _Recorded):
                     self.decider.told = event.decision
                 super().take(event)
-                self._looked(event, decided=before != "promoting")
+                self._looked(event, before)
             case _:
                 super().take(event)
                 self._happened(event)
@@ -224,9 +166,9 @@ class Story(Run):
     def ladder(self) -> Ladder:
         """Known when stable is; before that what the rollout says."""
         given = Ladder(self.spec.steps or ())
-        if self.learned is None:
+        if self.learned is None or self.copies:
             return given
-        settings = self.spec.settings(self.learned.expected_rps, self.learned.tail_dispersion)
+        settings = self.settings(self.learned)
         edges, slo = len(settings.latency_edges_ms), settings.slo_error_rate
         try:
             plan, _ = engine.begin(settings, of_history(self.learned.history, edges, slo))
@@ -250,14 +192,14 @@ class Story(Run):
             case _:
                 return True
 
-    def _looked(self, event: Scraped, *, decided: bool) -> None:
+    def _looked(self, event: Scraped, stage: Stage) -> None:
         self.scrapes += 1
         if event.observation is None:
             self.failures += 1
             return
         seen = event.observation
         stable, canary = _of(seen.stable), _of(seen.canary)
-        decision = event.decision
+        decision, decided = event.decision, stage != "promoting"
         self.peak = max(self.peak, decision.wealth)
         point = Point(
             event.at, self.percent, stable, canary, decision.wealth, decision.excess, decision.margin, decided
@@ -269,6 +211,8 @@ class Story(Run):
             step.decision = decision if decided else step.decision
         for name, pod in seen.canary.pods.items():
             self.every_pod[name] = plus(self.every_pod.get(name, NOTHING), pod)
+        if stage == "mirroring":
+            return
         # Stable's rate of the same scrape: trouble of both is not the canary's. Else that of the whole run.
         against = stable if stable.requests else self.totals[0]
         expected = canary.requests * against.errors / against.requests if against.requests else 0.0
@@ -281,7 +225,7 @@ class Story(Run):
                     self.shares[-1].until = event.at
                 for span in self.closed:
                     span.until = event.at
-                self.shares.append(Step(event.percent, event.at, header=event.header))
+                self.shares.append(Step(event.percent, event.at, header=event.header, mirror=event.mirror))
             case Gated():
                 self._gate(event.gate, event.at, None if event.open else self._opens(event))
             case Commanded():
@@ -347,10 +291,6 @@ def begin(first: Event | None) -> Story:
     if not isinstance(first, Began):
         raise NotARun("the first event does not begin a run")
     return Story(first, entered_at=first.at, last_at=first.at)
-
-
-def plus(one: PodSample, other: PodSample) -> PodSample:
-    return PodSample(one.requests + other.requests, one.errors + other.errors)
 
 
 def stage_of(span: Span) -> Stage:

@@ -50,7 +50,7 @@ def silence(told: Story, now: float) -> str:
     """That nothing has been heard of a run for longer than it is ever quiet."""
     silent = now - told.last_at
     if (
-        told.stage not in ("stepping", "trying")
+        told.stage not in ("stepping", "trying", "mirroring")
         or silent < QUIET_S + 3 * told.spec.analysis.scrape_interval_s
     ):
         return ""
@@ -69,6 +69,8 @@ def _stage(told: Story, now: float) -> list[str]:
             return [f"{what} (for {words.took(since)} of at most {words.took(told.spec.timeouts.ready_s)})"]
         case "warming":
             return [f"what stable is like (for {words.took(since)})"]
+        case "mirroring" if told.decision is not None and not told.paused:
+            return [f"proof by copies of requests: {told.decision.reason}"]
         case "trying" if told.spec.trial is not None:
             name, left = told.spec.trial.name, told.spec.trial.for_s - since
             route = " (a person has to route them: it is a dry run)" if told.spec.dry_run else ""

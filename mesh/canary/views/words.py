@@ -30,6 +30,7 @@ Tone = Literal["", "good", "poor", "bad"]
 STAGES: dict[Stage, str] = {
     "preparing": "preparing: its pods start",
     "warming": "warming up: stable is learned",
+    "mirroring": "mirroring: copies of requests, whose answers nobody gets",
     "trying": "trying: only requests with the header",
     "stepping": "stepping: a share of all requests",
     "promoting": "promoting: all requests",
@@ -166,7 +167,8 @@ def sentence(event: Event) -> tuple[str, Tone]:
             return f"{event.percent} % are being put in force", ""
         case Written():
             header = ", and requests with the header" if event.header else ""
-            return f"the canary gets {event.percent} %{header}", ""
+            copies = ", and copies of requests" if event.mirror else ""
+            return f"the canary gets {event.percent} %{header}{copies}", ""
         case Overwritten():
             found = "they split no longer between the two" if event.percent is None else f"{event.percent} %"
             return f"somebody else has changed the weights: {found}", "poor"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from mesh.canary.engine import HOLD_WEALTH
 from mesh.canary.model import PodSample
 from mesh.canary.views import words
-from mesh.canary.views.story import NOTHING, Point, Story, plus
+from mesh.canary.views.parts import NOTHING, Point, plus
+from mesh.canary.views.story import Story
 
 # As wide as a phone; on desks several stand side by side.
 WIDTH, HEIGHT = 400.0, 200.0

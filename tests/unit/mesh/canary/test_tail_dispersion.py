@@ -7,7 +7,7 @@ import pytest
 
 from mesh.canary.dispersion import over_time
 from mesh.canary.model import ArmSample
-from mesh.canary.runs.conductor import tail_dispersion
+from mesh.canary.runs.eyes import tail_dispersion
 
 RANDOM = np.random.default_rng(7)
 

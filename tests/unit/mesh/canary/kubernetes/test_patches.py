@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from mesh.canary.kubernetes.patches import NotOurs, of_weights
 from mesh.canary.runs import traffic
 from mesh.canary.runs.fields import Header
-from mesh.canary.runs.traffic import Traffic
+from mesh.canary.runs.traffic import Traffic, Ways
 
 Json = dict[str, Any]
-HEADER = Header(name="x-canary", value="yes")
+HEADER = Ways(Header(name="x-canary", value="yes"))
 
 
 def body(percent: int = 0, header: bool = False) -> Json:

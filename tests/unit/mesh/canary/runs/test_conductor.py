@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -262,15 +263,17 @@ def test_a_dry_run_decides_and_does_nothing(tmp_path: Path) -> None:
     assert world.shares == []
 
 
-def test_one_bad_pod_of_many_is_replaced_once_before_the_version_is_blamed(tmp_path: Path) -> None:
+def test_one_bad_pod_of_many_is_replaced_once_before_the_version_is_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World(rps=400.0)
     world.replicas["links-v1"] = 12
     run = driven(tmp_path, world, pods={"least": 3}, steps=[25, 50])
-    draw = world._draw
+    draw = world.draw
     run.until(lambda run: run.percent == 25)
 
-    def unlucky(version: str, expected: float, weight: float, pods: int):  # type: ignore[no-untyped-def]
-        sample = draw(version, expected, weight, pods)
+    def unlucky(version: str, *drawn: Any) -> Any:
+        sample = draw(version, *drawn)
         if version == "v1" or not sample.pods or world.replaced:
             return sample
         named = {name: type(pod)(pod.requests, 0) for name, pod in sample.pods.items()}
@@ -279,7 +282,7 @@ def test_one_bad_pod_of_many_is_replaced_once_before_the_version_is_blamed(tmp_p
         named[first] = type(named[first])(named[first].requests, errors)
         return type(sample)(sample.requests, errors, sample.slow, named)
 
-    world._draw = unlucky  # type: ignore[method-assign]
+    monkeypatch.setattr(world, "draw", unlucky)
     run.until(lambda run: bool(run.replaced) or run.ended, 200)
     assert world.replaced == ["v2-0"]
     assert [event.pod for event in events(run.path) if isinstance(event, Replaced)] == ["v2-0"]

@@ -59,6 +59,11 @@ def test_what_is_not_said_has_a_default() -> None:
         ({"pods": {"least": 3, "most": 2}}, "pods.least is more than pods.most"),
         ({"inconclusive": "promote"}, "spec.inconclusive"),
         ({"header": {"name": "X Y", "value": "1"}}, "spec.header.name"),
+        ({"mirror": {"percent": 101}}, "spec.mirror.percent"),
+        ({"strategy": "blueGreen"}, "say mirror as well"),
+        ({"affinity": {}, "analysis": {}}, "affinity: the errors of one person come together"),
+        ({"affinity": {"cookie": "a b"}}, "spec.affinity.cookie"),
+        ({"load": {}}, "spec.load: Object missing required field `deployment`"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(spec: dict[str, Any], told: str) -> None:

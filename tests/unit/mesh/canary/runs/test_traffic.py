@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.canary.runs.fields import Header
-from mesh.canary.runs.traffic import Traffic, read, write
+from mesh.canary.runs.traffic import Traffic, Ways, read, write
 from tests.unit.mesh.canary.runs.world import routes
 
-HEADER = Header(name="x-canary", value="yes")
+HEADER = Ways(Header(name="x-canary", value="yes"))
 
 
 @given(st.integers(0, 100), st.integers(0, 100), st.booleans(), st.booleans())

@@ -116,8 +116,9 @@ class World:
 
     def __post_init__(self) -> None:
         self.random = np.random.default_rng(self.seed)
-        self.pending = [self._nothing(), self._nothing()]
+        self.pending = [nothing(), nothing()]
         self.read_at: float | None = None
+        self.copies = Copies(self)
 
     def kills(self) -> bool:
         """Counts whatever a process may be cut off at."""
@@ -188,7 +189,7 @@ class World:
             raise NoEvidence("Prometheus does not answer")
         since, self.read_at = self.read_at, self.now
         stable, canary = self.pending
-        self.pending = [self._nothing(), self._nothing()]
+        self.pending = [nothing(), nothing()]
         return None if since is None else Scrape(since, self.now, stable, canary)
 
     async def bounds_ms(self) -> tuple[float, ...]:
@@ -196,7 +197,7 @@ class World:
 
     async def history(self, span_s: float, scrape_s: float) -> list[ArmSample]:
         self.called()
-        return [self._draw("v1", self.rps * scrape_s, 0.0, 3) for _ in range(720)]
+        return [self.draw("v1", self.rps * scrape_s, 0.0, 3) for _ in range(720)]
 
     async def ask(self, gate: Gate, run: Run, moment: Moment) -> Answer:
         return Answer(self.open_gates or gate.name in run.approved, "closed")
@@ -215,15 +216,16 @@ class World:
                 for name, body in self.made.items()
                 if body["spec"]["template"]["metadata"]["labels"]["version"] == version
             )
-            drawn = self._draw(version, asked, weight, pods)
+            drawn = self.draw(version, asked, weight, pods)
             self.pending[arm] = _sum(self.pending[arm], drawn)
+        self.copies.pass_by(length_s)
         self.now += length_s
 
     def canary_weight(self) -> int:
-        for entry in self.body["spec"]["http"][-1]["route"]:
-            if entry["destination"]["subset"] == "v2":
-                return int(entry["weight"])
-        raise AssertionError("no canary")
+        split = self.body["spec"]["http"][-1]["route"]
+        found = [int(entry["weight"]) for entry in split if entry["destination"]["subset"] == "v2"]
+        assert found, "no canary"
+        return sum(found)
 
     def overwrite(self, percent: int) -> None:
         """A person sets other weights."""
@@ -235,23 +237,32 @@ class World:
         ready = since <= self.now and not (self.never_ready and name != "links-v1")
         return ready, since if ready else None
 
-    def _draw(self, version: str, expected: float, weight: float, pods: int) -> ArmSample:
-        requests = int(self.random.poisson(expected))
-        errors = int(self.random.binomial(requests, self.error_rate(version, weight)))
-        slow = int(self.random.binomial(requests, self.slow_rate(version)))
-        slower = int(self.random.binomial(slow, 0.2))
+    def draw(
+        self,
+        version: str,
+        expected: float,
+        weight: float,
+        pods: int,
+        random: np.random.Generator | None = None,
+    ) -> ArmSample:
+        random = random or self.random
+        requests = int(random.poisson(expected))
+        errors = int(random.binomial(requests, self.error_rate(version, weight)))
+        slow = int(random.binomial(requests, self.slow_rate(version)))
+        slower = int(random.binomial(slow, 0.2))
         if not pods:
             return ArmSample(requests, errors, (slow, slower))
-        shares = self.random.multinomial(requests, [1 / pods] * pods)
-        lucky = self.random.multivariate_hypergeometric([int(share) for share in shares], errors)
+        shares = random.multinomial(requests, [1 / pods] * pods)
+        lucky = random.multivariate_hypergeometric([int(share) for share in shares], errors)
         named = {
             f"{version}-{number}": PodSample(int(share), int(bad))
             for number, (share, bad) in enumerate(zip(shares, lucky, strict=True))
         }
         return ArmSample(requests, errors, (slow, slower), named)
 
-    def _nothing(self) -> ArmSample:
-        return ArmSample(0, 0, (0,) * len(EDGES_MS))
+
+def nothing() -> ArmSample:
+    return ArmSample(0, 0, (0,) * len(EDGES_MS))
 
 
 def _sum(one: ArmSample, other: ArmSample) -> ArmSample:
@@ -261,6 +272,46 @@ def _sum(one: ArmSample, other: ArmSample) -> ArmSample:
         pods[name] = PodSample(before.requests + pod.requests, before.errors + pod.errors)
     slow = tuple(a + b for a, b in zip(one.slow, other.slow, strict=True))
     return ArmSample(one.requests + other.requests, one.errors + other.errors, slow, pods)
+
+
+class Copies:
+    """What the pods themselves count of the requests that are copied, `reads` of all."""
+
+    reads = 0.6
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.random = np.random.default_rng(world.seed + 1)
+        self.pending = [nothing(), nothing()]
+        self.read_at: float | None = None
+        self.lost = False
+
+    async def scrape(self) -> Scrape | None:
+        self.world.called()
+        since, self.read_at = self.read_at, self.world.now
+        stable, canary = self.pending
+        self.pending = [nothing(), nothing()]
+        return None if since is None else Scrape(since, self.world.now, stable, canary)
+
+    async def bounds_ms(self) -> tuple[float, ...]:
+        return EDGES_MS
+
+    async def history(self, span_s: float, scrape_s: float) -> list[ArmSample]:
+        self.world.called()
+        return [self._draw("v1", self.world.rps * self.reads * scrape_s, 3) for _ in range(720)]
+
+    def pass_by(self, length_s: float) -> None:
+        world = self.world
+        asked = world.rps * self.reads * length_s
+        self.pending[0] = _sum(self.pending[0], self._draw("v1", asked, 3))
+        for route in world.body["spec"]["http"]:
+            for mirror in route.get("mirrors") or []:
+                copied = 0.0 if self.lost else asked * mirror["percentage"]["value"] / 100
+                pods = world.replicas["links-v2-rollout"]
+                self.pending[1] = _sum(self.pending[1], self._draw("v2", copied, pods))
+
+    def _draw(self, version: str, expected: float, pods: int) -> ArmSample:
+        return self.world.draw(version, expected, 0.0, pods, self.random)
 
 
 class Driven:
@@ -293,7 +344,9 @@ class Driven:
             return world.now
 
         said = partial(folder.said, self.path)
-        self.conductor = Conductor(self.run, Around(world, world, world, clock, steady, record, said))
+        self.conductor = Conductor(
+            self.run, Around(world, world, world.copies, world, clock, steady, record, said)
+        )
 
     def say(self, verb: Verb, gate: str = "") -> None:
         self.folder.say(self.path, Said(verb=verb, by="ada", gate=gate))
