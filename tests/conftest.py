@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import secrets
 import signal
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from delinkcious import local
 from delinkcious.stores.nats import Nats
@@ -24,6 +26,11 @@ from delinkcious.stores.redis import Redis
 from services.kit.migrate import migrate
 from services.kit.settings import Secret
 from tests.access_tokens import TokenMint, served
+
+# A gate says the same twice. `HYPOTHESIS_PROFILE=search pytest ...` looks for what nobody has thought of.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("search", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 class NewDatabase(Protocol):
