@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import asyncpg
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from delinkcious import local
 from delinkcious.stores.nats import Nats
@@ -28,8 +28,9 @@ from services.kit.settings import Secret
 from tests.access_tokens import TokenMint, served
 
 # A gate says the same twice. `HYPOTHESIS_PROFILE=search pytest ...` looks for what nobody has thought of.
-settings.register_profile("same", derandomize=True, deadline=None)
-settings.register_profile("search", max_examples=1000, deadline=None)
+TIMELESS: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("same", derandomize=True, **TIMELESS)
+settings.register_profile("search", max_examples=1000, **TIMELESS)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 

@@ -50,6 +50,8 @@ state_option = click.option(
 @click.option("--image", help="Another image; a mesh on one machine pulls none.")
 @click.option("--command", "command_line", help="Another command line, as a shell reads it.")
 @click.option("--source", type=click.Choice(["prometheus", "envoy"]), help="Where evidence comes from.")
+@click.option("--mirror", is_flag=True, help="First send it copies of GET requests, until they prove it.")
+@click.option("--blue-green", is_flag=True, help="The same, and then all requests at once.")
 @click.option("--dry-run", is_flag=True, help="Decide on the traffic as it is split, and change nothing.")
 @click.option("--replace", is_flag=True, help="Take a canary that is under way back first.")
 @state_option
@@ -61,6 +63,8 @@ def start(
     image: str | None,
     command_line: str | None,
     source: str | None,
+    mirror: bool,
+    blue_green: bool,
     dry_run: bool,
     replace: bool,
     state: Path | None,
@@ -74,13 +78,16 @@ def start(
     On Kubernetes its Rollout object says how; kubectl applies that.
     """
     if where is not None:
-        if filename or source or dry_run:
-            raise click.UsageError("-f, --source and --dry-run: the Rollout object says that on Kubernetes")
+        if filename or source or mirror or blue_green or dry_run:
+            raise click.UsageError(
+                "-f, --source, --mirror, --blue-green, --dry-run: the Rollout object says that on Kubernetes"
+            )
         began_there = kubernetes.start(where, service, sets, image, command_line, replace=replace)
         click.echo(f"{service}: run {began_there} begins")
         return
     try:
-        asked = _with(read(filename or local.project() / ROLLOUTS / f"{service}.yaml"), source, dry_run)
+        asked = read(filename or local.project() / ROLLOUTS / f"{service}.yaml")
+        asked = _with(asked, source, mirror=mirror, blue_green=blue_green, dry_run=dry_run)
         if asked.spec.service != service:
             raise InvalidRollout(f"{filename}: it is a rollout of {asked.spec.service}, not of {service}")
         judge_zones(asked.spec.gates)
@@ -187,11 +194,15 @@ def _me() -> str:
     return getpass.getuser().encode("utf-8", "replace").decode()
 
 
-def _with(asked: Rollout, source: str | None, dry_run: bool) -> Rollout:
+def _with(asked: Rollout, source: str | None, *, mirror: bool, blue_green: bool, dry_run: bool) -> Rollout:
     """The rollout with what the command line says above it."""
     document = msgspec.to_builtins(asked)
     if source is not None:
         document["spec"]["analysis"]["source"] = source
+    if mirror or blue_green:
+        document["spec"]["mirror"] = document["spec"].get("mirror") or {}
+    if blue_green:
+        document["spec"]["strategy"] = "blueGreen"
     document["spec"]["dryRun"] = dry_run or asked.spec.dry_run
     return parse(document)
 
