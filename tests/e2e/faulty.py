@@ -2,7 +2,7 @@
 
 The file that FAULTS names is JSON, and means the process whose REVISION is its `of`: `errors` is the share of
 requests answered with 500, `slower` by how much an answer takes longer, `locks` whether the table of links is
-locked while there are requests.
+locked while there are requests. Each answer names its REVISION.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from services.links import app
 from services.links.settings import LinksSettings
 
 PUBLIC = "/api/v1/links"
+REVISION = b"x-revision"
 LOCK = "LOCK TABLE links IN ACCESS EXCLUSIVE MODE"
 BUSY_S, LOCKED_S = 2.0, 2.0
 ANSWER = b'{"type":"about:blank","title":"Internal Server Error","status":500}'
@@ -55,8 +56,11 @@ class Faulty:
         began = time.monotonic()
 
         async def later(message: Any) -> None:
-            if message["type"] == "http.response.start" and (slower := faults.get("slower", 1.0)) > 1:
-                await asyncio.sleep((slower - 1) * (time.monotonic() - began))
+            if message["type"] == "http.response.start":
+                if (slower := faults.get("slower", 1.0)) > 1:
+                    await asyncio.sleep((slower - 1) * (time.monotonic() - began))
+                named = (REVISION, os.environ["REVISION"].encode())
+                message = {**message, "headers": [*message["headers"], named]}
             await send(message)
 
         await self._inner(scope, receive, later)

@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from mesh.canary.runs.journal import Overwritten, Scraped, Written, events
 from mesh.canary.runs.run import OVERWRITTEN, Run, fold
 from mesh.local.runtime.state import State
 from tests.e2e.installation import Installation, eventually
-from tests.e2e.traffic import steady
+from tests.e2e.traffic import PAGE, Tally, steady
 from tests.tools import MADE_WITHIN_S, needed
 
 RATE = 100.0
@@ -129,12 +130,12 @@ def prometheus(installation: Installation) -> None:
 
 
 @pytest.fixture
-def traffic(installation: Installation) -> Iterator[None]:
-    with steady(installation, installation.account(), rate=RATE):
-        yield
+def traffic(installation: Installation) -> Iterator[Tally]:
+    with steady(installation, installation.account(), rate=RATE) as tally:
+        yield tally
 
 
-def test_errors_take_a_canary_back_by_what_the_proxies_count(rollouts: Rollouts, traffic: None) -> None:
+def test_errors_take_a_canary_back_by_what_the_proxies_count(rollouts: Rollouts, traffic: Tally) -> None:
     rollouts.says(errors=0.2)
     soon = {"source": "envoy", "scrapeIntervalS": 1, "warmUpS": 4}
     path = rollouts.start(analysis=soon, timeouts={"drainS": 2})
@@ -144,6 +145,21 @@ def test_errors_take_a_canary_back_by_what_the_proxies_count(rollouts: Rollouts,
     assert "worse than stable" in run.reason
     assert weights(path)[-1][1] == 0
     eventually(lambda: rollouts.controller() is None, 30, "nobody drives when there is nothing to drive")
+
+
+def test_copies_take_a_canary_back_before_anybody_was_answered_by_it(
+    rollouts: Rollouts, traffic: Tally
+) -> None:
+    rollouts.says(errors=0.2)
+    soon = {"source": "envoy", "scrapeIntervalS": 1, "warmUpS": 4}
+    path = rollouts.start("--mirror", analysis=soon, timeouts={"drainS": 2})
+    run = ended(path)
+    tell("20 % errors of copies, by Envoy", path)
+    assert run.verdict == "rolled_back"
+    assert "worse than stable" in run.reason
+    assert {percent for _, percent in weights(path)} == {0}
+    assert run.totals[1].requests == 0
+    assert not traffic.failures
 
 
 @pytest.mark.slow
@@ -159,6 +175,36 @@ class TestLive:
         assert run.verdict == "promoted"
         assert took_s <= 360
         assert run.last_at - run.began.at <= 360
+
+    def test_copies_prove_a_canary_and_then_it_takes_steps(self, rollouts: Rollouts) -> None:
+        path = rollouts.start("--mirror")
+        run = ended(path)
+        tell("healthy, by copies first", path)
+        assert (run.verdict, run.mirrored) == ("promoted", True)
+
+    def test_blue_becomes_green_at_once(self, rollouts: Rollouts, traffic: Tally) -> None:
+        path = rollouts.start("--blue-green")
+        run = ended(path)
+        tell("healthy, blue/green", path)
+        assert run.verdict == "promoted"
+        assert [percent for _, percent in weights(path)] == [0, 100]
+        assert not traffic.failures
+
+    def test_people_stay_with_their_version(self, rollouts: Rollouts, installation: Installation) -> None:
+        path = rollouts.start(affinity={}, analysis={"requestDispersion": 5})
+        until(path, lambda run: run.percent >= 25)
+        rollouts.say("pause", "links")
+        account = installation.account()
+        with ExitStack() as stack:
+            people = [stack.enter_context(installation.edge()) for _ in range(60)]
+            answered = [[one.get(PAGE, headers=account.headers) for one in people] for _ in range(4)]
+        by = [[answer.headers.get("x-revision") == rollouts.revision for answer in turn] for turn in answered]
+        assert by[0] == by[1] == by[2] == by[3]
+        assert 0 < sum(by[0]) < 60
+        rollouts.say("resume", "links")
+        run = ended(path)
+        tell("healthy, people stay", path)
+        assert run.verdict == "promoted"
 
     def test_five_percent_of_errors_are_stopped_within_90_seconds(self, rollouts: Rollouts) -> None:
         rollouts.says(errors=0.05)

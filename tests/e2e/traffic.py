@@ -73,6 +73,7 @@ def steady(installation: Installation, account: Account, *, rate: float) -> Iter
             outcome = str((await session.get(PAGE)).status_code)
         except httpx.TransportError as error:
             outcome = repr(error)
+        session.cookies.clear()  # programs keep none
         tally.outcomes[outcome] += 1
         tally.slowest_s = max(tally.slowest_s, time.monotonic() - began)
 
