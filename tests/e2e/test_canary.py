@@ -191,7 +191,7 @@ class TestLive:
         assert not traffic.failures
 
     def test_people_stay_with_their_version(self, rollouts: Rollouts, installation: Installation) -> None:
-        path = rollouts.start(affinity={}, analysis={"requestDispersion": 5})
+        path = rollouts.start(affinity={}, steps=[25])
         until(path, lambda run: run.percent >= 25)
         rollouts.say("pause", "links")
         account = installation.account()
