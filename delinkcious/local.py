@@ -38,6 +38,8 @@ MANIFESTS = Path("helm") / "local.yaml"
 POLICY = Path("mesh") / "istio"
 SPLITS = Path("mesh") / "splits"
 GATEWAY = "ingressgateway"
+GATEWAY_PORT = 8443  # where its pods and the lasting address before them listen
+BACKGROUND = "canary-load"
 OBSERVABILITY = "observability"
 LOOKING = {"jaeger": "traces", "prometheus": "metrics"}  # what people open
 LOOKING_AT = {"jaeger": 16686, "prometheus": 9090}
@@ -70,9 +72,11 @@ def make_mesh(checkout: Path, folder: Path, report: Callable[[str], None]) -> Me
 
     def own_secrets(_: Room) -> str:
         """The Secrets that an operator would make on Kubernetes."""
-        hosts = ["localhost", made[0].service_ip(f"{ROOT_NAMESPACE}/{GATEWAY}")]
+        public = made[0].service_ip(f"{ROOT_NAMESPACE}/{GATEWAY}")
         rooms = {companion.spec.name: companion.room for companion in made[0].companions}
-        return _yaml([*secrets.manifests(), _public_certificate(folder, hosts), _monitoring(secrets, rooms)])
+        certificate = _public_certificate(folder, ["localhost", public])
+        background = _background(secrets, folder, public)
+        return _yaml([*secrets.manifests(), certificate, _monitoring(secrets, rooms), background])
 
     processes = [_database(secrets, own_secrets), _broker(secrets), _redis(secrets)]
     processes += [console.companion(checkout, folder), rollouts.companion(folder)]
@@ -161,6 +165,16 @@ def _public_certificate(folder: Path, hosts: Sequence[str]) -> Manifest:
     chain, key = edge.server_certificate(folder / "edge", hosts)
     values = {"tls.crt": chain, "tls.key": key}
     return secret(CERTIFICATE, values, namespace=ROOT_NAMESPACE, kind="kubernetes.io/tls")
+
+
+def _background(secrets: LocalSecrets, folder: Path, public: str) -> Manifest:
+    """Where background traffic comes in, as people do, what it trusts, and who it is."""
+    values = {
+        "host": f"https://{public}:{GATEWAY_PORT}",
+        "ca.crt": edge.authority_file(folder / "edge").read_text(),
+        "password": secrets.background,
+    }
+    return secret(BACKGROUND, values)
 
 
 def ingress_url(explicit: Path | None = None) -> str:

@@ -23,7 +23,8 @@ Manifest = dict[str, Any]
 class LocalSecrets(msgspec.Struct, frozen=True):
     """Passwords of databases and of the broker by service, and what services share.
 
-    `monitoring` is the password of who may look at the stores' numbers.
+    `monitoring` is the password of who may look at the stores' numbers; of `background` those of the accounts
+    of background traffic are made.
 
     `key_encryption_key` (32 bytes, base64) encrypts signing keys at rest, `cookie_key` signs cookies,
     `service_token` is what services show each other.
@@ -36,6 +37,7 @@ class LocalSecrets(msgspec.Struct, frozen=True):
     service_token: str = ""
     cookie_key: str = ""
     monitoring: str = ""
+    background: str = ""
 
     @classmethod
     def load_or_create(cls, file: Path, databases: Iterable[str], broker: Iterable[str]) -> LocalSecrets:
@@ -49,6 +51,7 @@ class LocalSecrets(msgspec.Struct, frozen=True):
             known.service_token or secrets.token_urlsafe(32),
             known.cookie_key or secrets.token_urlsafe(32),
             known.monitoring or secrets.token_urlsafe(24),
+            known.background or secrets.token_urlsafe(24),
         )
         if complete != known:
             write_private(file, msgspec.json.encode(complete))

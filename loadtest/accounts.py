@@ -1,6 +1,6 @@
 """Who the load is: accounts that sign up and in once, each with links to begin with; tokens renewed in time.
 
-Like journeys, `enter` and `renew` do no I/O: they yield requests and are sent the answers.
+Like journeys, `enter`, `come_back` and `renew` do no I/O: they yield requests and are sent the answers.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from loadtest.exchange import Answer, Request, send
 RENEWED_BEFORE_S = 120.0
 # Entering is no part of the load: it may take as long as a busy machine needs.
 ENTER_TIMEOUT_S = 60.0
+UNKNOWN = 401  # no such account, or another password
 
 
 class NotLetIn(Exception):
@@ -67,6 +68,23 @@ def enter(begin_with: str, clock: Callable[[], float] = time.time) -> Generator[
     return account
 
 
+def come_back(
+    account: Account, password: str, begin_with: str, clock: Callable[[], float] = time.time
+) -> Generator[Request, Answer, None]:
+    """Sign in; whom nobody knows yet signs up first and imports the file to begin with. Raises NotLetIn."""
+    credentials = {"username": account.username, "password": password}
+    signing_in = send("sign in", "POST", "/api/v1/sessions", {}, credentials)
+    answer = yield signing_in
+    if answer.status != UNKNOWN:
+        _must_be_ok(signing_in, answer)
+        _keep(account, answer, clock())
+        return
+    yield from _must(send("sign up", "POST", "/api/v1/users", {}, credentials))
+    _keep(account, (yield from _must(signing_in)), clock())
+    headers = {**account.headers, "content-type": "text/html"}
+    yield from _must(Request("begin with links", "PUT", "/api/v1/imports/begin", headers, begin_with))
+
+
 def renew(account: Account, clock: Callable[[], float] = time.time) -> Generator[Request, Answer, None]:
     """Renew the access token. Raises NotLetIn."""
     account.renewing = True
@@ -80,10 +98,14 @@ def renew(account: Account, clock: Callable[[], float] = time.time) -> Generator
 
 def _must(request: Request) -> Generator[Request, Answer, Answer]:
     answer = yield request
+    _must_be_ok(request, answer)
+    return answer
+
+
+def _must_be_ok(request: Request, answer: Answer) -> None:
     if not answer.ok:
         said = answer.json().get("detail") or ("no answer" if not answer.status else str(answer.status))
         raise NotLetIn(f"the load cannot {request.name}: {said}")
-    return answer
 
 
 def _keep(account: Account, answer: Answer, now: float) -> None:

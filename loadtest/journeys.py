@@ -16,7 +16,7 @@ from loadtest.world import World
 
 LINKS = "/api/v1/links"
 # Shares of readers who go on; nobody has published them for bookmarks, so they are guesses on the low side.
-READS_ON, LOOKS_AT_TAG, LOOKS_AT_NEWS, EDITS = 0.4, 0.3, 0.5, 0.2
+READS_ON, LOOKS_AT_TAG, LOOKS_AT_NEWS, EDITS, THROWS_AWAY = 0.4, 0.3, 0.5, 0.2, 0.5
 
 
 def reader(who: Account, _: World, dice: random.Random) -> Journey:
@@ -41,6 +41,14 @@ def saver(who: Account, _: World, dice: random.Random) -> Journey:
     if isinstance(link_id, int) and dice.random() < EDITS:
         change = {"to_read": not link["to_read"]}
         yield send("change a link", "PATCH", f"{LINKS}/{link_id}", who.headers, change)
+
+
+def keeper(who: Account, _: World, dice: random.Random) -> Journey:
+    """Saves one of a few links, which it has or has not, often to delete it: they never become more."""
+    saved = yield send("save a link again", "POST", LINKS, who.headers, world.same_link(dice))
+    link_id = saved.json().get("id")
+    if isinstance(link_id, int) and dice.random() < THROWS_AWAY:
+        yield send("delete a link", "DELETE", f"{LINKS}/{link_id}", who.headers)
 
 
 def searcher(who: Account, _: World, dice: random.Random) -> Journey:
@@ -90,6 +98,7 @@ def pinboard(who: Account, _: World, dice: random.Random) -> Journey:
 JOURNEYS: Mapping[str, Callable[[Account, World, random.Random], Journey]] = {
     "reader": reader,
     "saver": saver,
+    "keeper": keeper,
     "searcher": searcher,
     "follower": follower,
     "importer": importer,

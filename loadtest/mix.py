@@ -14,6 +14,7 @@ from msgspec import Meta
 from loadtest.journeys import JOURNEYS
 
 OWN = Path(__file__).with_name("mix.yaml")
+BACKGROUND = Path(__file__).with_name("background.yaml")
 MAX_THINK_TIMES = 10  # a think time is at most so many times the average
 MAX_MIX_BYTES = 64 * 1024
 

@@ -69,7 +69,7 @@ class Sender:
 
         async def one() -> Account:
             async with places:
-                return await self._through(accounts.enter(world.bookmark_file(self.dice)))
+                return await self.through(accounts.enter(world.bookmark_file(self.dice)))
 
         self.around = World(await asyncio.gather(*(one() for _ in range(count))))
 
@@ -79,11 +79,11 @@ class Sender:
             for who in self.around.accounts:
                 if who.is_due(time.time()):
                     with suppress(NotLetIn):  # the old token is still good: it is tried again
-                        await self._through(accounts.renew(who))
+                        await self.through(accounts.renew(who))
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _through(self, exchanges: Generator[Request, Answer, T]) -> T:
-        """What comes of a few exchanges."""
+    async def through(self, exchanges: Generator[Request, Answer, T]) -> T:
+        """What comes of a few exchanges, outside of the count."""
         answer = None
         try:
             while True:

@@ -17,6 +17,8 @@ ACTIVITY_LAW, FOLLOWER_LAW = 0.7, 0.9
 TAGS_PER_LINK = (0, 1, 2, 2, 3, 4, 5)
 FILE_LINKS = 50
 MAX_NUMBER = 10**12
+# Which links are saved again and again, however long it goes on.
+SAME_LINKS = 500
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,12 @@ def link(dice: random.Random) -> dict[str, Any]:
         "private": dice.random() < 0.1,
         "to_read": dice.random() < 0.1,
     }
+
+
+def same_link(dice: random.Random) -> dict[str, Any]:
+    """One of SAME_LINKS to save, each time with another title and other tags."""
+    number = dice.randrange(SAME_LINKS)
+    return {**link(dice), "url": f"https://www.{name(number)}.example/again"}
 
 
 def a_tag(dice: random.Random) -> str:

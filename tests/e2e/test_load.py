@@ -14,8 +14,10 @@ import httpx
 import pytest
 
 from delinkcious.tools.catalogue import JAEGER
+from mesh.local.runtime.client import Client
+from mesh.local.runtime.state import State
 from telemetry.jaeger import open_jaeger
-from tests.e2e.installation import Installation, Json, eventually
+from tests.e2e.installation import NAMESPACE, Installation, Json, eventually
 from tests.tools import MADE_WITHIN_S, needed
 
 pytestmark = [pytest.mark.late, pytest.mark.timeout(MADE_WITHIN_S + 300)]
@@ -122,6 +124,34 @@ def test_cpu_and_memory_are_told_of_services_sidecars_and_stores(sent: Sent) -> 
 def test_nothing_secret_is_written(sent: Sent) -> None:
     for text in sent.written:
         assert not SECRETS.search(text)
+
+
+def test_background_traffic_comes_and_goes_with_its_pods_and_its_people_come_back(
+    installation: Installation,
+) -> None:
+    def scale(replicas: int) -> None:
+        target = {"namespace": NAMESPACE, "name": "canary-load", "replicas": replicas}
+        Client(State(installation.state)).post("/scale", target)
+        assert sum(pod["workload"] == "canary-load" for pod in installation.every_pod()) == replicas
+
+    strangers = []
+    for _ in range(2):
+        before = counted(installation)
+        scale(1)
+        try:
+            eventually(partial(have_read, installation, before), READY_WITHIN_S, "people read")
+        finally:
+            scale(0)
+        sent = counted(installation) - before
+        # 0: nobody waited for the answer. What was on its way when the pod had to end came back.
+        assert not [status for status in sent if status == "0" or status.startswith("5")], sent
+        strangers.append(sent["401"])
+    assert strangers[1] == 0, "who has an account needs no other"
+
+
+def have_read(installation: Installation, before: Counter[str]) -> bool:
+    """Whether there were more answers since than signing in takes."""
+    return (counted(installation) - before)["200"] > 30
 
 
 def test_a_capacity_run_ends_with_a_verdict(

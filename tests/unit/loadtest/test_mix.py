@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from loadtest.journeys import JOURNEYS
-from loadtest.mix import MAX_THINK_TIMES, InvalidMix, Mix, Part, load_mix
+from loadtest.mix import BACKGROUND, MAX_THINK_TIMES, InvalidMix, Mix, Part, load_mix
 
 
-def test_the_own_mix_has_every_journey() -> None:
-    mix = load_mix()
-    assert set(mix.journeys) == set(JOURNEYS)
-    assert sum(mix.request_shares().values()) == pytest.approx(1)
+def test_every_journey_is_in_one_of_the_own_mixes() -> None:
+    mixes = [load_mix(), load_mix(BACKGROUND)]
+    assert {name for mix in mixes for name in mix.journeys} == set(JOURNEYS)
+    for mix in mixes:
+        assert sum(mix.request_shares().values()) == pytest.approx(1)
 
 
 def test_who_thinks_half_as_long_sends_twice_as_much() -> None:
