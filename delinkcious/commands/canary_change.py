@@ -35,6 +35,8 @@ from mesh.local.runtime.state import State
 ROLLOUTS = Path("mesh") / "canary" / "rollouts"
 HEARD_WITHIN_S, TAKEN_BACK_WITHIN_S = 10.0, 300.0
 LOOK_S = 0.1
+# The Deployment of the chart that makes load.
+LOAD = "canary-load"
 
 state_option = click.option(
     "--state",
@@ -52,6 +54,7 @@ state_option = click.option(
 @click.option("--source", type=click.Choice(["prometheus", "envoy"]), help="Where evidence comes from.")
 @click.option("--mirror", is_flag=True, help="First send it copies of GET requests, until they prove it.")
 @click.option("--blue-green", is_flag=True, help="The same, and then all requests at once.")
+@click.option("--load", is_flag=True, help="Where there is no traffic, have some made while the run lasts.")
 @click.option("--dry-run", is_flag=True, help="Decide on the traffic as it is split, and change nothing.")
 @click.option("--replace", is_flag=True, help="Take a canary that is under way back first.")
 @state_option
@@ -65,6 +68,7 @@ def start(
     source: str | None,
     mirror: bool,
     blue_green: bool,
+    load: bool,
     dry_run: bool,
     replace: bool,
     state: Path | None,
@@ -78,16 +82,17 @@ def start(
     On Kubernetes its Rollout object says how; kubectl applies that.
     """
     if where is not None:
-        if filename or source or mirror or blue_green or dry_run:
+        if filename or source or mirror or blue_green or load or dry_run:
             raise click.UsageError(
-                "-f, --source, --mirror, --blue-green, --dry-run: the Rollout object says that on Kubernetes"
+                "-f, --source, --mirror, --blue-green, --load and --dry-run: "
+                "the Rollout object says that on Kubernetes"
             )
         began_there = kubernetes.start(where, service, sets, image, command_line, replace=replace)
         click.echo(f"{service}: run {began_there} begins")
         return
     try:
         asked = read(filename or local.project() / ROLLOUTS / f"{service}.yaml")
-        asked = _with(asked, source, mirror=mirror, blue_green=blue_green, dry_run=dry_run)
+        asked = _with(asked, source, mirror=mirror, blue_green=blue_green, load=load, dry_run=dry_run)
         if asked.spec.service != service:
             raise InvalidRollout(f"{filename}: it is a rollout of {asked.spec.service}, not of {service}")
         judge_zones(asked.spec.gates)
@@ -194,16 +199,21 @@ def _me() -> str:
     return getpass.getuser().encode("utf-8", "replace").decode()
 
 
-def _with(asked: Rollout, source: str | None, *, mirror: bool, blue_green: bool, dry_run: bool) -> Rollout:
+def _with(
+    asked: Rollout, source: str | None, *, mirror: bool, blue_green: bool, load: bool, dry_run: bool
+) -> Rollout:
     """The rollout with what the command line says above it."""
     document = msgspec.to_builtins(asked)
+    spec = document["spec"]
     if source is not None:
-        document["spec"]["analysis"]["source"] = source
+        spec["analysis"]["source"] = source
     if mirror or blue_green:
-        document["spec"]["mirror"] = document["spec"].get("mirror") or {}
+        spec["mirror"] = spec.get("mirror") or {}
     if blue_green:
-        document["spec"]["strategy"] = "blueGreen"
-    document["spec"]["dryRun"] = dry_run or asked.spec.dry_run
+        spec["strategy"] = "blueGreen"
+    if load:
+        spec["load"] = spec.get("load") or {"deployment": LOAD}
+    spec["dryRun"] = dry_run or asked.spec.dry_run
     return parse(document)
 
 

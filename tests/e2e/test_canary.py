@@ -341,6 +341,18 @@ class TestLive:
 @pytest.mark.slow
 @pytest.mark.timeout(MADE_WITHIN_S + 1200)
 @pytest.mark.usefixtures("prometheus")
+def test_where_there_is_no_traffic_load_is_made(installation: Installation, rollouts: Rollouts) -> None:
+    rollouts.says(errors=0.05)
+    path = rollouts.start("--load")
+    run = ended(path)
+    tell("no traffic but load that is made, 5 % errors", path)
+    assert run.verdict == "rolled_back"
+    assert [load for name, load in run.scaled.items() if name == "canary-load"] == [0]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(MADE_WITHIN_S + 1200)
+@pytest.mark.usefixtures("prometheus")
 def test_a_service_of_two_requests_a_second_is_judged_too(
     installation: Installation, rollouts: Rollouts
 ) -> None:
