@@ -33,10 +33,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Site:
-    """Where a run takes place. `prometheus` is the address that its gates ask, None without one."""
+    """Where a run takes place. `prometheus` is the address that its gates ask, None without one.
+
+    `mirrored` is the evidence while the canary gets copies of requests, `source` while it gets requests.
+    """
 
     platform: Platform
     source: Source
+    mirrored: Source
     prometheus: str | None
 
 

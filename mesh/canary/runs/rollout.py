@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -221,6 +222,14 @@ class Spec(_Strict, frozen=True, kw_only=True):
         """Whose requests are the evidence, with the roles that the subsets have in a run."""
         edges, flags = self.slo.latency_edges_ms, self.slo.error_flags
         return Measured(namespace, self.service, self.service, stable, canary, edges, flags)
+
+    def mirrored(self, namespace: str, stable: str, canary: str) -> Measured:
+        """The same while the canary gets copies of GET requests: what both versions' pods answered to GET.
+
+        Callers' proxies do not count copies, and only GET is copied: other requests take another time.
+        """
+        measured = self.measured(namespace, stable, canary)
+        return replace(measured, reporter="destination", method="GET")
 
 
 class Metadata(_Strict, frozen=True, kw_only=True):
