@@ -13,7 +13,7 @@ from mesh.canary.model import ArmSample
 from mesh.canary.platform import PlatformError
 from mesh.canary.runs.folder import Folder
 from mesh.canary.runs.run import Run
-from mesh.canary.signals import EnvoySource, NoEvidence, PrometheusSource, Proxy, Scrape, Source
+from mesh.canary.signals import EnvoySource, Measured, NoEvidence, PrometheusSource, Proxy, Scrape, Source
 from mesh.local.runtime.state import State
 
 RUNS = "canary"
@@ -48,13 +48,17 @@ def site(state: State) -> Callable[[Run], AbstractAsyncContextManager[Site]]:
     @asynccontextmanager
     async def opened(run: Run) -> AsyncIterator[Site]:
         namespace = run.began.rollout.metadata.namespace
-        measured = run.spec.measured(namespace, run.began.stable, run.began.canary)
+        arms = namespace, run.began.stable, run.began.canary
         url = await prometheus(state)
         async with aiohttp.ClientSession(trust_env=False) as session:
-            source: Source = EnvoySource(proxies, measured, session, run.began.at)
-            if run.spec.analysis.source == "prometheus":
-                source = Found(state, lambda url: PrometheusSource(url, measured, session, run.began.at))
-            yield Site(LocalPlatform(state, namespace), source, url)
+
+            def source(measured: Measured) -> Source:
+                if run.spec.analysis.source == "envoy":
+                    return EnvoySource(proxies, measured, session, run.began.at)
+                return Found(state, lambda url: PrometheusSource(url, measured, session, run.began.at))
+
+            evidence, mirrored = source(run.spec.measured(*arms)), source(run.spec.mirrored(*arms))
+            yield Site(LocalPlatform(state, namespace), evidence, mirrored, url)
 
     return opened
 

@@ -58,11 +58,13 @@ def site(platform: KubernetesPlatform, prometheus: str) -> Open:
     async def opened(run: Run) -> AsyncIterator[Site]:
         if run.spec.analysis.source != "prometheus":
             raise NotStarted("spec.analysis.source: on Kubernetes evidence comes from prometheus only")
-        namespace = run.began.rollout.metadata.namespace
-        measured = run.spec.measured(namespace, run.began.stable, run.began.canary)
+        arms = run.began.rollout.metadata.namespace, run.began.stable, run.began.canary
         async with aiohttp.ClientSession(trust_env=False) as session:
-            source = PrometheusSource(prometheus, measured, session, run.began.at)
-            yield Site(platform, source, prometheus)
+            source, mirrored = (
+                PrometheusSource(prometheus, measured, session, run.began.at)
+                for measured in (run.spec.measured(*arms), run.spec.mirrored(*arms))
+            )
+            yield Site(platform, source, mirrored, prometheus)
 
     return opened
 

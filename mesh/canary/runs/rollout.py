@@ -133,6 +133,14 @@ class Spec(Strict, frozen=True, kw_only=True):
         edges, flags = self.slo.latency_edges_ms, self.slo.error_flags
         return Measured(namespace, self.service, self.service, stable, canary, edges, flags)
 
+    def mirrored(self, namespace: str, stable: str, canary: str) -> Measured:
+        """The same while the canary gets copies of GET requests: what both versions' pods answered to GET.
+
+        Callers' proxies do not count copies, and only GET is copied: other requests take another time.
+        """
+        measured = self.measured(namespace, stable, canary)
+        return replace(measured, reporter="destination", method="GET")
+
 
 class Metadata(Strict, frozen=True, kw_only=True):
     name: Name

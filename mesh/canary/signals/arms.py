@@ -1,7 +1,7 @@
 """What both arms answered, out of what proxies counted (pure).
 
-Requests, errors and durations are those of the callers' proxies, which see requests that no pod answered;
-what single pods answered is their own proxies' word.
+Requests, errors and durations are those of the callers' proxies, which see requests that no pod answered, or
+of the pods' own, as `Measured.reporter` says; what single pods answered is always their own proxies' word.
 """
 
 from __future__ import annotations
@@ -26,9 +26,13 @@ ANSWERING = 0.9
 
 @dataclass(frozen=True)
 class Kind:
-    """What a series counts: `end` is a bucket's upper edge in ms, None for requests."""
+    """What a series counts: `end` is a bucket's upper edge in ms, None for requests.
 
-    source: bool
+    `judged` is what the arms' requests are summed of, `served` what a pod has answered; it may be both.
+    """
+
+    judged: bool
+    served: bool
     version: str
     error: bool
     end: float | None
@@ -36,7 +40,7 @@ class Kind:
 
 @lru_cache(REMEMBERED)
 def kind(series: Series, measured: Measured) -> Kind | None:
-    """None for what is no request to one of the two arms."""
+    """None for what is no evidence: no request to one of the two arms, or one by another method."""
     name, pairs = series
     labels = dict(pairs)
     version, reporter = labels.get("destination_version", ""), labels.get("reporter")
@@ -46,12 +50,14 @@ def kind(series: Series, measured: Measured) -> Kind | None:
         or version not in (measured.stable, measured.canary)
         or labels.get("destination_service_name") != measured.service
         or labels.get("destination_service_namespace") != measured.namespace
+        or (measured.method and labels.get("request_method") != measured.method)
     ):
         return None
+    judged, served = reporter == measured.reporter, reporter == "destination"
     if name == REQUESTS:
-        return Kind(reporter == "source", version, _failed(labels, measured.error_flags), None)
+        return Kind(judged, served, version, _failed(labels, measured.error_flags), None)
     try:
-        return Kind(reporter == "source", version, False, float(labels["le"]))
+        return Kind(judged, served, version, False, float(labels["le"]))
     except (KeyError, ValueError):
         return None
 
@@ -65,8 +71,17 @@ def _failed(labels: dict[str, str], error_flags: Collection[str]) -> bool:
 
 
 def calls(values: Iterable[Series], measured: Measured) -> bool:
-    """Whether who counts these series has sent requests to the arms."""
-    return any((found := kind(series, measured)) is not None and found.source for series in values)
+    """Whether who counts these series has sent requests to the arms, where callers are who is asked."""
+    if measured.reporter != "source":
+        return False
+    return any((found := kind(series, measured)) is not None and found.judged for series in values)
+
+
+def judges(reading: Reading, measured: Measured) -> bool:
+    """Whether this proxy's counts are what an arm is judged by: its pod is one of the arm's, or calls it."""
+    if measured.reporter == "destination":
+        return reading.target.version in (measured.stable, measured.canary)
+    return calls(reading.values, measured)
 
 
 @dataclass
@@ -99,7 +114,7 @@ class Counted:
         self.memory: Memory = {}
 
     def scrape(self, readings: Iterable[Reading]) -> Scrape | None:
-        """What is new; None, and nothing is remembered, while no caller was read again.
+        """What is new; None, and nothing is remembered, while nobody whose counts judge was read again.
 
         The first time it only remembers. Raises NoEvidence, and remembers nothing, where a proxy has no
         bucket that ends at an edge.
@@ -109,11 +124,11 @@ class Counted:
         if first:
             self.memory = last
             return None
-        callers = {key for key, reading in last.items() if calls(reading.values, self._measured)}
-        sources = [rise for rise in found if rise.target.key in callers] if callers else found
-        if not sources:
+        known = {key for key, reading in last.items() if judges(reading, self._measured)}
+        judging = [rise for rise in found if rise.target.key in known] if known else found
+        if not judging:
             return None
-        since, until = min(rise.since for rise in sources), max(rise.until for rise in sources)
+        since, until = min(rise.since for rise in judging), max(rise.until for rise in judging)
         sums = arms(found, self._measured)
         self.memory = last
         stable, canary = (self._sample(version, arm) for version, arm in sums.items())
@@ -139,12 +154,13 @@ def arms(found: Iterable[Rise], measured: Measured) -> dict[str, Arm]:
             what = kind(series, measured)
             if what is None:
                 continue
-            if not what.source:
-                if what.end is None:
-                    _, own = served.setdefault(rise.target.pod, (what.version, [0.0, 0.0]))
-                    own[0] += by
-                    own[1] += by if what.error else 0.0
-            elif what.end is None:
+            if what.served and what.end is None:
+                _, own = served.setdefault(rise.target.pod, (what.version, [0.0, 0.0]))
+                own[0] += by
+                own[1] += by if what.error else 0.0
+            if not what.judged:
+                continue
+            if what.end is None:
                 sums[what.version].requests += by
                 sums[what.version].errors += by if what.error else 0.0
             else:

@@ -78,7 +78,7 @@ class EnvoySource:
         return []
 
     async def bounds_ms(self) -> tuple[float, ...]:
-        """Where buckets end in what every caller's proxy counts; none before a request. Raises NoEvidence."""
+        """Where buckets end in what all who count requests show; none before one. Raises NoEvidence."""
         proxies = await self._proxies()
         found = await asyncio.gather(*(self._read(proxy) for proxy in proxies))
         ends = [self._ends(reading) for reading in found if reading is not None]
@@ -88,13 +88,15 @@ class EnvoySource:
 
     def _ends(self, reading: Reading) -> frozenset[float]:
         kinds = (kind(series, self._measured) for series in reading.values)
-        return frozenset(what.end for what in kinds if what and what.source and what.end is not None)
+        return frozenset(what.end for what in kinds if what and what.judged and what.end is not None)
 
     async def _proxies(self) -> Sequence[Proxy]:
+        """Those whose counts are asked for; the callers' only where they judge."""
         try:
-            return await self._targets()
+            found = await self._targets()
         except PlatformError as error:
             raise NoEvidence(str(error)) from error
+        return found if self._measured.reporter == "source" else [one for one in found if self._version(one)]
 
     def _born_at(self, proxy: Proxy) -> float | None:
         """A pod is younger than the run if it began during it, or was not there when all were last listed."""
@@ -113,13 +115,15 @@ class EnvoySource:
         if not any(self._version(proxy) == measured.stable for proxy in proxies):
             raise NoEvidence(f"there is no pod of {measured.app} {measured.stable}")
         due = {proxy.key: proxy for proxy in proxies if proxy.ready or proxy.key in readings}
-        callers = {key for key in due if key not in memory or calls(memory[key].values, measured)}
         versions = {key: self._version(proxy) for key, proxy in due.items()}
         groups = {
             f"pods of {measured.app} {version}": {key for key in due if versions[key] == version}
             for version in (measured.stable, measured.canary)
         }
-        for what, keys in {**groups, f"proxies that call {measured.service}": callers}.items():
+        if measured.reporter == "source":
+            callers = {key for key in due if key not in memory or calls(memory[key].values, measured)}
+            groups[f"proxies that call {measured.service}"] = callers
+        for what, keys in groups.items():
             if why := too_silent(what, keys & readings.keys(), keys - readings.keys()):
                 raise NoEvidence(why)
 

@@ -86,8 +86,8 @@ class PrometheusSource:
         return slots.samples()
 
     async def bounds_ms(self) -> tuple[float, ...]:
-        """Where buckets end in what every caller's proxy counts; none before a request. Raises NoEvidence."""
-        buckets = f'{DURATIONS}{{reporter="source",{self._requests_to_arms()}}}'
+        """Where buckets end in what all who count requests show; none before one. Raises NoEvidence."""
+        buckets = f"{DURATIONS}{{{self._judged()}}}"
         found = await self._ask(f"count by (le) (last_over_time({buckets}[1h]))", time.time())
         counts = {float(one.metric.get("le", "nan")): float(one.value[1]) for one in found if one.value}
         return tuple(sorted(end for end, count in counts.items() if count == max(counts.values())))
@@ -104,12 +104,11 @@ class PrometheusSource:
         jobs = f"job=~{one_of(sorted(self._jobs))}" if self._jobs else ""
         span = f"[{math.ceil(span_s * 1000)}ms]"
         up = await self._ask(f"up{{{jobs}}}{span}", at)
-        to_arms = self._requests_to_arms()
         ends = "|".join(["", r"\\+Inf", *(_same_number(edge) for edge in self._measured.edges_ms)])
         names = f"__name__=~{one_of((REQUESTS, DURATIONS))}"
-        of_callers = f'{{{names},reporter="source",le=~"{ends}",{to_arms}}}{span}'
-        of_pods = f'{REQUESTS}{{reporter="destination",{to_arms}}}{span}'
-        counters = [*await self._ask(of_callers, at), *await self._ask(of_pods, at)]
+        counters = await self._ask(f'{{{names},le=~"{ends}",{self._judged()}}}{span}', at)
+        if self._measured.reporter == "source":
+            counters += await self._ask(f"{REQUESTS}{{{self._counted_by('destination')}}}{span}", at)
         return await asyncio.to_thread(_filled, up, counters)
 
     async def _learn_jobs(self, at: float, span_s: float) -> None:
@@ -161,6 +160,13 @@ class PrometheusSource:
             return plain
         last = max(reading.at for reading in memory.values())
         return replace(plain, born=max(self._started_at, last))
+
+    def _judged(self) -> str:
+        return self._counted_by(self._measured.reporter)
+
+    def _counted_by(self, reporter: str) -> str:
+        method = f",request_method={quoted(self._measured.method)}" if self._measured.method else ""
+        return f"reporter={quoted(reporter)},{self._requests_to_arms()}{method}"
 
     def _requests_to_arms(self) -> str:
         measured = self._measured

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mesh.canary.model import ArmSample
 
@@ -21,6 +21,11 @@ class Measured:
 
     `edges_ms` are upper edges of buckets of istio_request_duration_milliseconds; `error_flags` are response
     flags that count as errors beside 5xx and gRPC statuses other than OK.
+
+    `reporter` is who counts an arm's requests: its callers' proxies, which see requests that no pod answered,
+    or its pods' own, which see copies of requests: no caller's proxy counts a copy that it sends. `method` is
+    a value of the label request_method, which the mesh's Telemetry gives to what pods' proxies count: only
+    requests with it are evidence; "" for all.
     """
 
     namespace: str
@@ -30,6 +35,8 @@ class Measured:
     canary: str
     edges_ms: tuple[float, ...]
     error_flags: tuple[str, ...] = ERROR_FLAGS
+    reporter: Literal["source", "destination"] = "source"
+    method: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Source(Protocol):
         """
 
     async def bounds_ms(self) -> tuple[float, ...]:
-        """Where buckets of the durations end in what every caller's proxy counts; none before a request.
+        """Where buckets of the durations end in what all who count requests show; none before a request.
 
         Raises NoEvidence.
         """

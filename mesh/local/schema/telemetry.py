@@ -50,20 +50,26 @@ _PER_REQUEST = re.compile(
     r"request\.(path|url_path|query|id|time|referer|useragent|size|total_size|duration)\b"
 )
 _HEADER = re.compile(r"(?:request|response)\.headers\[(['\"])([^'\"\\%]+)\1\]")
-_WORD = re.compile(r"(['\"])[^'\"\\%]*\1")
+_QUOTED = r"""(?:'[^'"\\%]*'|"[^'"\\%]*")"""
+_WORD = re.compile(_QUOTED)
+# A choice has no more values than it names, whatever a request says.
+_COMPARISON = rf"([a-z_.]+(?:\[{_QUOTED}\])?)\s*[=!]=\s*{_QUOTED}"
+_CHOICE = re.compile(rf"{_COMPARISON}\s*\?\s*{_QUOTED}\s*:\s*(.+)")
 _TAG_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 
 
 def not_supported(expression: str) -> str | None:
-    """Why a tag's value cannot be this expression, or None: attributes and words only."""
+    """Why a tag's value cannot be this expression, or None: attributes, words, and choices of them only."""
     if expression in _ATTRIBUTES or _WORD.fullmatch(expression):
         return None
+    if choice := _CHOICE.fullmatch(expression):
+        return not_supported(choice[1]) or not_supported(choice[2])
     header = _HEADER.fullmatch(expression)
     if header and header_name(header[2]) is None:
         return None
     if _PER_REQUEST.match(expression):
         return f"{expression} differs for every request, and each value would make a time series"
-    return "only plain attributes of Envoy and words in quotes, no other CEL expressions"
+    return "only plain attributes of Envoy, words in quotes and A == 'B' ? 'C' : D, no other CEL expressions"
 
 
 class Expression:

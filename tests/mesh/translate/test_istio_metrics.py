@@ -251,6 +251,7 @@ def test_overrides_switch_metrics_off_and_change_their_tags(counted: Lab) -> Non
       { match: { metric: REQUEST_COUNT }, tagOverrides: {
           response_flags: { operation: REMOVE },
           method: { value: request.method },
+          read: { value: "request.method == 'GET' ? 'GET' : request.method == 'HEAD' ? 'HEAD' : 'other'" },
           tenant: { value: "request.headers['x-tenant']" },
           stage: { value: "'test'" } } }] }] }"""
     counted.apply(METRICS + telemetry("default", spec, "default"))
@@ -259,6 +260,15 @@ def test_overrides_switch_metrics_off_and_change_their_tags(counted: Lab) -> Non
     for pod in ("client", "reviews-v1"):
         labels = only([s for s in samples(counted, pod, REQUESTS) if "stage" in s.labels]).labels
         assert (labels["method"], labels["tenant"], labels["stage"]) == ("GET", "acme", "test")
+        assert labels["read"] == "GET"
         assert "response_flags" not in labels
+    for method in ("HEAD", "POST", "PATCH", "POST"):
+        counted.get("client", "http://reviews/status/208", method=method)
+    for pod in ("client", "reviews-v1"):
+        reads: Counter[str] = Counter()
+        for sample in samples(counted, pod, REQUESTS):
+            if sample.labels["response_code"] == "208":
+                reads[sample.labels["read"]] += int(sample.value)
+        assert reads == {"HEAD": 1, "other": 3}
     listeners = counted.admin("reviews-v1", "/config_dump?resource=dynamic_listeners")
     assert listeners.count('"name": "response_bytes"') > listeners.count('"name": "request_bytes"') > 0

@@ -50,9 +50,15 @@ class Exporter:
         self._server.server_close()
 
     def count(
-        self, times: int, version: str, reporter: str = "source", code: str = "200", ms: float = 10.0
+        self,
+        times: int,
+        version: str,
+        reporter: str = "source",
+        code: str = "200",
+        ms: float = 10.0,
+        method: str = "",
     ) -> None:
-        """So many requests to `links` of that outcome, which took so long."""
+        """So many requests to `links` of that outcome, which took so long; "" for no method's label."""
         labels = _written(
             {
                 "reporter": reporter,
@@ -63,6 +69,7 @@ class Exporter:
                 "response_flags": "-",
                 "grpc_response_status": "",
             }
+            | ({"request_method": method} if method else {})
         )
         with self._lock:
             self._requests[labels] += times

@@ -96,7 +96,7 @@ async def working(
 ) -> AsyncIterator[asyncio.Task[None]]:
     @asynccontextmanager
     async def opened(_: Run) -> AsyncIterator[Site]:
-        yield Site(world, world, prometheus)
+        yield Site(world, world, world, prometheus)
 
     living = asyncio.create_task(world.live())
     working = asyncio.create_task(Controller(Folder(folder), opened).work())

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -82,6 +83,29 @@ async def test_what_is_counted_is_what_comes_out(source: EnvoySource, exporters:
     assert found.canary == ArmSample(3, 3, (3, 0), {"links-v2-a": PodSample(2, 2)})
     assert await source.bounds_ms() == (50.0, 100.0, 250.0, float("inf"))
     assert await source.history(3600, 15) == []
+
+
+async def test_of_mirrored_requests_only_pods_are_asked(
+    fleet: Fleet, exporters: list[Exporter], session: aiohttp.ClientSession
+) -> None:
+    gateway, stable, canary = exporters
+    measured = replace(MEASURED, reporter="destination", method="GET")
+    source = EnvoySource(fleet, measured, session, time.time())
+    gateway.broken = True
+    stable.count(1000, "v1", "destination", method="GET")
+    assert await source.scrape() is None
+    stable.count(20, "v1", "destination", method="GET")
+    stable.count(30, "v1", "destination", ms=300, method="other")
+    canary.count(18, "v2", "destination", method="GET", ms=120)
+    canary.count(2, "v2", "destination", "500", method="GET")
+    found = await source.scrape()
+    assert found is not None
+    assert found.stable == ArmSample(20, 0, (0, 0), {"links-v1-a": PodSample(20, 0)})
+    assert found.canary == ArmSample(20, 2, (18, 0), {"links-v2-a": PodSample(20, 2)})
+    assert await source.bounds_ms() == (50.0, 100.0, 250.0, float("inf"))
+    canary.broken = True
+    with pytest.raises(NoEvidence, match="only 0 of 1 pods of links v2 answered, not shop/links-v2-a"):
+        await source.scrape()
 
 
 @pytest.mark.parametrize("how", ["away", "hangs", "fails", "talks", "babbles"])

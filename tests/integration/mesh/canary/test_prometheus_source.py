@@ -27,6 +27,8 @@ from tests.tools import MADE_WITHIN_S, needed
 pytestmark = [pytest.mark.anyio, pytest.mark.late, pytest.mark.timeout(MADE_WITHIN_S + 120)]
 
 INTERVAL_S = 0.5
+# Four scrapes: one that a busy machine leaves out makes no hole.
+SLOT_S = 2.0
 WITHIN_S = 20.0
 POLL_S = 0.05
 MEASURED = Measured("shop", "links", "links", "v1", "v2", (100.0, 250.0))
@@ -151,12 +153,10 @@ async def collected(
 
 
 async def begun(
-    prometheus: Running, session: aiohttp.ClientSession, started_at: float | None = None
+    prometheus: Running, session: aiohttp.ClientSession, measured: Measured = MEASURED
 ) -> PrometheusSource:
     """A source that remembers every pod."""
-    source = PrometheusSource(
-        prometheus.url, MEASURED, session, time.time() if started_at is None else started_at
-    )
+    source = PrometheusSource(prometheus.url, measured, session, time.time())
     await until(source.scrape, "a scrape of all pods")
     return source
 
@@ -182,6 +182,31 @@ async def test_what_is_counted_is_what_comes_out(
     pods["gateway"].count(6, "v1")
     stable, canary, _ = await collected(source, lambda s, _: s.requests >= 6)
     assert (stable.requests, canary.requests) == (6, 0)
+
+
+async def test_of_mirrored_requests_the_pods_own_counts_are_the_evidence(
+    prometheus: Running, pods: dict[str, Exporter], session: aiohttp.ClientSession
+) -> None:
+    """Beside a source that reads callers, which never sees the copies."""
+    pods["stable"].count(1000, "v1", "destination", method="GET")  # before the run
+    callers = await begun(prometheus, session)
+    source = await begun(prometheus, session, replace(MEASURED, reporter="destination", method="GET"))
+    pods["gateway"].count(60, "v1")
+    pods["stable"].count(20, "v1", "destination", ms=120, method="GET")
+    pods["stable"].count(40, "v1", "destination", "500", ms=300, method="other")
+    pods["canary"].count(17, "v2", "destination", method="GET")
+    pods["canary"].count(3, "v2", "destination", "500", ms=300, method="GET")
+    stable, canary, _ = await collected(source, lambda s, c: s.requests >= 20 and c.requests >= 20)
+    assert stable == ArmSample(20, 0, (20, 0), {"links-v1-a": PodSample(20, 0)})
+    assert canary == ArmSample(20, 3, (3, 3), {"links-v2-a": PodSample(20, 3)})
+    assert await source.bounds_ms() == (50.0, 100.0, 250.0, float("inf"))
+    assert total(await source.history(600, 4 * INTERVAL_S)) == stable  # late ones are no hole
+    stable, canary, _ = await collected(callers, lambda s, _: s.pods["links-v1-a"].requests >= 60)
+    assert (stable.requests, stable.errors, canary.requests) == (60, 0, 0)
+    pods["gateway"].broken = pods["web"].broken = True
+    assert await until(source.scrape, "a scrape without any caller")
+    pods["canary"].broken = True
+    await refused(source, "only 0 of 1 pods of links v2 answered, not shop/links-v2-a")
 
 
 async def test_a_source_is_away_and_comes_back_and_nothing_is_lost(
@@ -238,17 +263,18 @@ async def test_the_past_is_one_scrape_after_the_other_without_holes(
     prometheus.end()
     pods["gateway"].count(900, "v1")  # in a hole: nobody knows in which scrapes
     ended, again = time.monotonic(), time.time()
+    while time.monotonic() - ended <= past.HOLE * SLOT_S:
+        await asyncio.sleep(POLL_S)
     prometheus.start()
     # What it had scraped before it ended, and the source had not read, comes first.
     while (await until(source.scrape, "a scrape after the hole")).until < again:
         pass
-    assert time.monotonic() - ended > past.HOLE * INTERVAL_S, "a hole, since starting takes its time"
     pods["gateway"].count(7, "v1", code="500")
     await collected(source, lambda s, _: s.errors >= 7)
-    samples = await source.history(600, INTERVAL_S)
+    samples = await source.history(600, SLOT_S)
     assert total(samples) == ArmSample(47, 7, (40, 40), {"links-v1-a": PodSample(40, 0)})
     assert len(samples) > 2
-    assert await source.history(0.001, INTERVAL_S) == []
+    assert await source.history(0.001, SLOT_S) == []
 
 
 async def test_edges_are_compared_with_the_buckets_there_are(

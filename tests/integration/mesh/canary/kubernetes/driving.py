@@ -77,7 +77,7 @@ async def drive(
 
         @asynccontextmanager
         async def site(run: Run) -> AsyncIterator[Site]:
-            yield Site(platform, Drawn(platform, run, rate), None)
+            yield Site(platform, Drawn(platform, run, rate), Drawn(platform, run, rate), None)
 
         settings = home.Settings(namespace, runs, "", holder, host, port)
         task = asyncio.ensure_future(home.work(api, platform, lease, settings, site))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,13 @@ def test_what_is_not_said_has_a_default() -> None:
     assert (spec.routes, spec.subsets.stable, spec.subsets.canary) == ("links-routes", "v1", "v2")
     settings = spec.settings()
     assert (settings.alpha_rollback, settings.scrape_s, settings.steps) == (0.01, 5.0, None)
+
+
+def test_mirrored_requests_are_measured_as_all_are_but_by_the_pods_and_of_get() -> None:
+    spec = parse(document(slo={"latencyEdgesMs": [100.0], "errorFlags": ["UF"]})).spec
+    mirrored = spec.mirrored("shop", "v2", "v1")
+    assert (mirrored.reporter, mirrored.method) == ("destination", "GET")
+    assert replace(mirrored, reporter="source", method="") == spec.measured("shop", "v2", "v1")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from mesh.canary.signals.arms import DURATIONS, REQUESTS
 from mesh.canary.signals.counters import Reading, Series, Target
@@ -10,6 +11,7 @@ from mesh.canary.signals.source import Measured
 
 EDGES_MS = (100.0, 250.0)
 MEASURED = Measured("shop", "links", "links", "v1", "v2", EDGES_MS)
+MIRRORED = replace(MEASURED, reporter="destination", method="GET")
 GATEWAY = Target("istio-system/gateway", "gateway")
 WEB = Target("shop/web-1", "web-1")
 STABLE = Target("shop/links-v1-a", "links-v1-a", "v1")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from tests.unit.mesh.canary.signals.proxies import (
     CANARY,
     GATEWAY,
     MEASURED,
+    MIRRORED,
     STABLE,
     WEB,
     durations,
@@ -90,6 +93,50 @@ def test_nothing_is_new_while_no_caller_was_read_again() -> None:
     found = counted.scrape([reading(GATEWAY, 16, {requests(): 5}), pod])
     assert found is not None
     assert found.stable == ArmSample(4, 0, (0, 0), {"links-v1-a": PodSample(4, 0)})
+
+
+def at_pod(
+    version: str, *, method: str = "GET", code: str = "200", slow: int = 0, fast: int = 0
+) -> dict[Series, float]:
+    """What a pod's own proxy counts; what is slow takes 120 ms."""
+    more = {"reporter": "destination", "request_method": method, "code": code}
+    buckets = {"100": fast, "250": fast + slow, "+Inf": fast + slow}
+    return {requests(version, **more): fast + slow, **durations(buckets, version, **more)}
+
+
+def test_of_mirrored_requests_the_pods_own_proxies_count_those_by_the_method_that_is_copied() -> None:
+    counted = Counted(MIRRORED)
+    counted.scrape([reading(target, 0, NONE) for target in (GATEWAY, STABLE, CANARY)])
+    found = counted.scrape(
+        [
+            # What callers count, by whatever method, is none of it.
+            reading(GATEWAY, 3, {requests("v1", request_method="GET"): 50, requests("v2", code="503"): 9}),
+            reading(STABLE, 5, {**at_pod("v1", fast=7, slow=2), **at_pod("v1", method="other", slow=30)}),
+            reading(CANARY, 6, {**at_pod("v2", fast=5), **at_pod("v2", code="500", slow=1)}),
+        ]
+    )
+    assert found is not None
+    assert (found.since, found.until) == (0, 6)
+    assert found.stable == ArmSample(9, 0, (2, 0), {"links-v1-a": PodSample(9, 0)})
+    assert found.canary == ArmSample(6, 1, (1, 0), {"links-v2-a": PodSample(6, 1)})
+
+
+def test_nothing_is_new_of_mirrored_requests_while_no_pod_was_read_again() -> None:
+    counted = Counted(MIRRORED)
+    counted.scrape([reading(GATEWAY, 10, {requests(): 1}), reading(STABLE, 10, {})])
+    assert counted.scrape([reading(GATEWAY, 15, {requests(): 9}), reading(STABLE, 10, {})]) is None
+    found = counted.scrape([reading(GATEWAY, 16, {requests(): 12}), reading(STABLE, 17, {})])
+    assert found is not None
+    assert (found.since, found.until, found.stable.requests) == (10, 17, 0)
+
+
+def test_requests_of_every_method_may_be_judged_by_what_pods_count() -> None:
+    counted = Counted(replace(MIRRORED, method=""))
+    counted.scrape([reading(STABLE, 0, NONE)])
+    both = {**at_pod("v1", fast=7), **at_pod("v1", method="other", slow=3)}
+    found = counted.scrape([reading(STABLE, 5, both)])
+    assert found is not None
+    assert found.stable == ArmSample(10, 0, (3, 0), {"links-v1-a": PodSample(10, 0)})
 
 
 def test_without_any_request_there_is_a_scrape_of_nothing() -> None:

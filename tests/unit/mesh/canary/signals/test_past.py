@@ -9,7 +9,15 @@ import pytest
 from mesh.canary.model import ArmSample, PodSample
 from mesh.canary.signals.counters import Reading
 from mesh.canary.signals.past import Slots
-from tests.unit.mesh.canary.signals.proxies import GATEWAY, MEASURED, STABLE, durations, reading, requests
+from tests.unit.mesh.canary.signals.proxies import (
+    GATEWAY,
+    MEASURED,
+    MIRRORED,
+    STABLE,
+    durations,
+    reading,
+    requests,
+)
 
 AT_POD = requests(reporter="destination")
 
@@ -63,3 +71,16 @@ def test_what_a_hole_hides_is_left_out() -> None:
 def test_a_scrape_without_one_of_two_proxies_is_left_out(missing: object) -> None:
     found = [one for one in shown(range(15, 151, 15)) if one.target is not missing or one.at // 15 != 5]
     assert len(samples(found)) == 7
+
+
+def test_the_past_of_what_pods_count_needs_no_caller() -> None:
+    own = {"reporter": "destination", "request_method": "GET"}
+    slots = Slots(MIRRORED, 15)
+    for number in range(1, 11):
+        at = 15.0 * number
+        histogram = durations({"100": 149 * number, "250": 150 * number, "+Inf": 150 * number}, **own)
+        other = {requests(reporter="destination", request_method="other", code="500"): 7 * number}
+        slots.add([reading(STABLE, at, {requests(**own): 150 * number, **histogram, **other})])
+        if number != 5:
+            slots.add([reading(GATEWAY, at + 1, {requests(): 10 * at})])
+    assert slots.samples() == [SAMPLE] * 9
