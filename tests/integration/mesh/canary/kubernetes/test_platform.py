@@ -15,7 +15,7 @@ from mesh.canary.platform import Away, Conflict, NotFound, PlatformError, Pod
 from mesh.canary.runs import traffic
 from mesh.canary.runs.fields import Header
 from mesh.canary.runs.starting import Changes, track
-from mesh.canary.runs.traffic import Traffic
+from mesh.canary.runs.traffic import Traffic, Ways
 from tests.integration.mesh.canary.kubernetes.cluster import Cluster, Refused, free_port
 from tests.integration.mesh.canary.kubernetes.kubelet import Kubelet
 from tests.integration.mesh.canary.kubernetes.service import Service
@@ -57,7 +57,7 @@ async def test_a_weight_is_written_and_nothing_beside_it(
     service: Service, platform: KubernetesPlatform
 ) -> None:
     before = await platform.virtual_service("links-routes")
-    body = traffic.write(before.body, "v1", "v2", Traffic(5), None)
+    body = traffic.write(before.body, "v1", "v2", Traffic(5), Ways())
     written = await platform.write_virtual_service(body, before.version)
     assert service.weights() == (95, 5)
     assert written.version != before.version
@@ -69,10 +69,10 @@ async def test_a_weight_is_written_and_nothing_beside_it(
 
 async def test_the_route_of_a_header_comes_and_goes(service: Service, platform: KubernetesPlatform) -> None:
     plain = await platform.virtual_service("links-routes")
-    tried = traffic.write(plain.body, "v1", "v2", Traffic(0, header=True), HEADER)
+    tried = traffic.write(plain.body, "v1", "v2", Traffic(0, header=True), Ways(HEADER))
     stored = await platform.write_virtual_service(tried, plain.version)
     assert traffic.read(stored.body, "v1", "v2") == Traffic(0, header=True)
-    back = traffic.write(stored.body, "v1", "v2", Traffic(3), HEADER)
+    back = traffic.write(stored.body, "v1", "v2", Traffic(3), Ways(HEADER))
     await platform.write_virtual_service(back, stored.version)
     assert len(service.split()["spec"]["http"]) == 1
     assert service.weights() == (97, 3)
@@ -82,7 +82,7 @@ async def test_what_somebody_else_has_changed_is_a_conflict(
     service: Service, platform: KubernetesPlatform
 ) -> None:
     read = await platform.virtual_service("links-routes")
-    mine = traffic.write(read.body, "v1", "v2", Traffic(5), None)
+    mine = traffic.write(read.body, "v1", "v2", Traffic(5), Ways())
     service.cluster.merge(f"{service.routes}/links-routes", {"metadata": {"labels": {"a": "b"}}})
     with pytest.raises(Conflict, match="changed by somebody else"):
         await platform.write_virtual_service(mine, read.version)
@@ -99,7 +99,7 @@ async def test_a_change_between_its_look_and_its_write_is_a_conflict_too(
 
     platform = KubernetesPlatform(client, namespace, in_force_s=0.0, allowed=faster)
     read = await platform.virtual_service("links-routes")
-    mine = traffic.write(read.body, "v1", "v2", Traffic(5), None)
+    mine = traffic.write(read.body, "v1", "v2", Traffic(5), Ways())
     with pytest.raises(Conflict, match="changed by somebody else"):
         await platform.write_virtual_service(mine, read.version)
     assert service.weights() == (100, 0)
