@@ -1,8 +1,7 @@
 """The database as a service uses it: transactions by task, constraint names, a server that goes away."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -26,7 +25,12 @@ COUNT = "SELECT count(*) FROM notes"
 @pytest.fixture
 async def settings(migrated_database: MigratedDatabase) -> ServiceSettings:
     url = Secret(await migrated_database(PACKAGE))
-    return ServiceSettings(database_url=url, database_pool_size=2, database_acquire_timeout_s=0.1)
+    return ServiceSettings(database_url=url, database_pool_size=2, database_acquire_timeout_s=30.0)
+
+
+def impatient(settings: ServiceSettings) -> ServiceSettings:
+    """For who waits in vain; to open a connection takes its time, too, on a machine that is busy."""
+    return msgspec.structs.replace(settings, database_acquire_timeout_s=1.0)
 
 
 async def test_what_is_done_inside_a_transaction_is_undone_with_it(settings: ServiceSettings) -> None:
@@ -64,7 +68,7 @@ async def test_a_constraint_that_nobody_named_stays_an_error(settings: ServiceSe
 
 
 async def test_a_busy_pool_is_unavailable_soon(settings: ServiceSettings) -> None:
-    async with open_pool(settings) as database, database.transaction():
+    async with open_pool(impatient(settings)) as database, database.transaction():
         other = asyncio.create_task(hold(database))
         with pytest.raises(Unavailable, match="busy"):
             while True:
@@ -77,10 +81,10 @@ async def test_a_busy_pool_is_unavailable_soon(settings: ServiceSettings) -> Non
 async def test_the_wait_for_a_connection_is_measured_and_one_in_vain_is_counted(
     settings: ServiceSettings,
 ) -> None:
-    patient = msgspec.structs.replace(settings, database_pool_size=1, database_acquire_timeout_s=1.0)
+    small = msgspec.structs.replace(impatient(settings), database_pool_size=1)
     registry = CollectorRegistry()
     value = registry.get_sample_value
-    async with open_pool(patient, registry) as database:
+    async with open_pool(small, registry) as database:
         await database.ping()
         assert value("database_pool_wait_seconds_count") == 1
         async with database.transaction(), database.connection():
@@ -136,13 +140,12 @@ async def passing_on(port: int, url: str) -> AsyncIterator[None]:
         yield
 
 
-async def test_a_server_that_restarts_is_waited_for_like_a_busy_connection(settings: ServiceSettings) -> None:
-    url = settings.database_url.reveal()
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+async def test_a_server_that_restarts_is_waited_for_like_a_busy_connection(
+    settings: ServiceSettings, free_port: Callable[[], int]
+) -> None:
+    url, port = settings.database_url.reveal(), free_port()
     away = Secret(url.replace(urlsplit(url).netloc.rpartition("@")[2], f"127.0.0.1:{port}"))
-    patient = msgspec.structs.replace(settings, database_url=away, database_acquire_timeout_s=5.0)
-    async with open_pool(patient) as database:
+    async with open_pool(msgspec.structs.replace(settings, database_url=away)) as database:
         waiting = asyncio.create_task(database.fetchval("SELECT 1"))
         await asyncio.wait([waiting], timeout=0.2)
         assert not waiting.done()
@@ -150,10 +153,10 @@ async def test_a_server_that_restarts_is_waited_for_like_a_busy_connection(setti
             assert await waiting == 1
 
 
-async def test_a_server_that_stays_away_is_unavailable(settings: ServiceSettings) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    away = Secret(f"postgresql://nobody@127.0.0.1:{port}/nothing")
+async def test_a_server_that_stays_away_is_unavailable(
+    settings: ServiceSettings, free_port: Callable[[], int]
+) -> None:
+    away = Secret(f"postgresql://nobody@127.0.0.1:{free_port()}/nothing")
     async with open_pool(msgspec.structs.replace(settings, database_url=away)) as database:
         with pytest.raises(Unavailable):
             await database.ping()
