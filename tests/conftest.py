@@ -21,6 +21,8 @@ from delinkcious import local
 from delinkcious.stores.nats import Nats
 from delinkcious.stores.postgres import Postgres
 from delinkcious.stores.redis import Redis
+from services.kit.events import bus
+from services.kit.events.bus import open_bus
 from services.kit.migrate import migrate
 from services.kit.settings import Secret
 from tests.access_tokens import TokenMint, served
@@ -178,6 +180,22 @@ def nats_server(
     daemon.start()
     yield RunningNats(server, passwords, daemon.start, daemon.stop, daemon.freeze, daemon.thaw)
     daemon.stop()
+
+
+async def forget(nats: RunningNats) -> None:
+    """Empty both streams, and begin their numbers anew."""
+    async with open_bus(nats.url("operator"), "operator") as operator:
+        jetstream = await operator.connected()
+        for stream in (bus.EVENTS, bus.DEAD_LETTERS):
+            await jetstream.delete_stream(stream)
+
+
+@pytest.fixture
+async def broker(nats_server: RunningNats) -> AsyncIterator[RunningNats]:
+    """The broker with nothing in it, whoever has sent what before; and nothing stays."""
+    await forget(nats_server)
+    yield nats_server
+    await forget(nats_server)
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 from nats.js.api import Header
 
 from services.kit.errors import Unavailable
-from services.kit.events import bus, envelope
+from services.kit.events import envelope
 from services.kit.events.bus import open_bus
 from services.kit.settings import Secret
 from services.links.app import create as create_links
@@ -87,13 +88,15 @@ async def story(
     owners: Owners,
     address: str,
     migrated_database: MigratedDatabase,
-    nats_server: RunningNats,
+    broker: RunningNats,
     redis_server: RunningRedis,
     token_mint: TokenMint,
     jwks_url: str,
     free_port: Callable[[], int],
 ) -> AsyncIterator[Story]:
     port = free_port()
+    with redis.Redis.from_url(redis_server.url(DATABASE).reveal()) as client:
+        client.flushdb()  # the timelines of another test's readers
     async with AsyncExitStack() as stack:
         collector = await stack.enter_async_context(collecting())
         told: dict[str, Any] = {
@@ -105,17 +108,14 @@ async def story(
             "otel_exporter_otlp_endpoint": collector.url,
             "trace_ratio": 0.0,
         }
-        operator = await stack.enter_async_context(open_bus(nats_server.url("operator"), "operator"))
-        social = await stack.enter_async_context(open_bus(nats_server.url("social-graph"), "social-graph"))
+        social = await stack.enter_async_context(open_bus(broker.url("social-graph"), "social-graph"))
         database_url = Secret(await migrated_database("services.links"))
-        links = create_links(
-            LinksSettings(nats_url=nats_server.url("links"), database_url=database_url, **told)
-        )
+        links = create_links(LinksSettings(nats_url=broker.url("links"), database_url=database_url, **told))
         news = create_news(
             NewsSettings(
                 grpc_port=port,
                 redis_url=redis_server.url(DATABASE),
-                nats_url=nats_server.url("news"),
+                nats_url=broker.url("news"),
                 links_url=address,
                 social_graph_url=address,
                 drain_timeout_s=2.0,
@@ -140,9 +140,6 @@ async def story(
         )
         await stack.enter_async_context(client)
         yield Story(collector, client, publish, token_mint, port)
-        jetstream = await operator.connected()
-        for name in (bus.EVENTS, bus.DEAD_LETTERS):
-            await jetstream.delete_stream(name)
 
 
 def shape(node: Node) -> list[str]:
