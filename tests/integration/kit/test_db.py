@@ -1,8 +1,9 @@
 """The database as a service uses it: transactions by task, constraint names, a server that goes away."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -124,20 +125,26 @@ async def test_a_lost_connection_is_unavailable_and_the_next_one_works(settings:
 
 @asynccontextmanager
 async def passing_on(port: int, url: str) -> AsyncIterator[None]:
-    """Listens on a port of 127.0.0.1 and passes on what comes to the server of `url`."""
+    """Listens on a port of 127.0.0.1 and passes on what comes to the server of `url`, to its end."""
     server = urlsplit(url)
+    serving: set[asyncio.Task[None]] = set()
 
     async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         while data := await source.read(65_536):
             target.write(data)
         target.close()
+        with contextlib.suppress(ConnectionError):
+            await target.wait_closed()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            serving.add(task)
         there, back = await asyncio.open_connection(server.hostname, server.port)
         await asyncio.gather(copy(reader, back), copy(there, writer))
 
     async with await asyncio.start_server(serve, "127.0.0.1", port):
         yield
+        await asyncio.gather(*serving)
 
 
 async def test_a_server_that_restarts_is_waited_for_like_a_busy_connection(
@@ -145,12 +152,16 @@ async def test_a_server_that_restarts_is_waited_for_like_a_busy_connection(
 ) -> None:
     url, port = settings.database_url.reveal(), free_port()
     away = Secret(url.replace(urlsplit(url).netloc.rpartition("@")[2], f"127.0.0.1:{port}"))
-    async with open_pool(msgspec.structs.replace(settings, database_url=away)) as database:
+    async with (
+        AsyncExitStack() as stack,
+        open_pool(msgspec.structs.replace(settings, database_url=away)) as database,
+    ):
         waiting = asyncio.create_task(database.fetchval("SELECT 1"))
         await asyncio.wait([waiting], timeout=0.2)
         assert not waiting.done()
-        async with passing_on(port, url):
-            assert await waiting == 1
+        # It ends behind the pool: a connection that outlives it would outlive the loop.
+        await stack.enter_async_context(passing_on(port, url))
+        assert await waiting == 1
 
 
 async def test_a_server_that_stays_away_is_unavailable(
