@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -181,6 +182,32 @@ async def test_a_parent_that_hangs_is_given_up_when_a_child_ends(
     again = await folder.start("python", "-m", "waiting")
     assert (await folder.told())["parent"] != parent
     assert await again.stop(30.0) == -signal.SIGTERM
+
+
+async def test_a_parent_is_not_given_up_by_who_has_stood_still_himself(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nursery, "TOLD_WITHIN_S", 1.0)
+    ending = await folder.start("python", "-m", "waiting")
+    parent = (await folder.told())["parent"]
+    assert isinstance(parent, int)
+    lasting = await folder.start("python", "-m", "waiting")
+    assert (await folder.told())["parent"] == parent
+    os.kill(parent, signal.SIGSTOP)
+    os.kill(ending.pid, signal.SIGKILL)
+    while psutil.Process(ending.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.001)  # noqa: ASYNC251 - as is what follows
+    for _ in range(5):
+        await asyncio.sleep(0)  # its end is noticed, and the time begins
+    os.kill(parent, signal.SIGCONT)
+    time.sleep(1.5)  # noqa: ASYNC251 - all of it passes here, where nobody can listen
+    async with asyncio.timeout(PATIENCE_S):
+        assert await ending.wait() == -signal.SIGKILL
+    again = await folder.start("python", "-m", "waiting")
+    assert (await folder.told())["parent"] == parent
+    assert lasting.running
+    for process in (lasting, again):
+        assert await process.stop(30.0) == -signal.SIGTERM
 
 
 async def test_pods_with_folders_of_their_own_have_one_parent(folder: Folder) -> None:
