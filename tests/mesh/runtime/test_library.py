@@ -162,7 +162,7 @@ async def test_a_process_that_never_serves_ends_the_start_with_its_log(
 
     with pytest.raises(NotReady, match="no disk"):
         async with running(
-            tmp_path, manifests.pair(), processes=[_companion(command=command, ready_within_s=0.5)]
+            tmp_path, manifests.pair(), processes=[_companion(command=command, ready_within_s=3.0)]
         ):
             pass
 

@@ -179,6 +179,7 @@ async def test_a_parent_that_hangs_is_given_up_when_a_child_ends(
     os.kill(process.pid, signal.SIGKILL)
     async with asyncio.timeout(PATIENCE_S):
         assert await process.wait() == -signal.SIGKILL
+    monkeypatch.undo()  # the next one has its time
     again = await folder.start("python", "-m", "waiting")
     assert (await folder.told())["parent"] != parent
     assert await again.stop(30.0) == -signal.SIGTERM
@@ -203,6 +204,7 @@ async def test_a_parent_is_not_given_up_by_who_has_stood_still_himself(
     time.sleep(1.5)  # noqa: ASYNC251 - all of it passes here, where nobody can listen
     async with asyncio.timeout(PATIENCE_S):
         assert await ending.wait() == -signal.SIGKILL
+    monkeypatch.undo()
     again = await folder.start("python", "-m", "waiting")
     assert (await folder.told())["parent"] == parent
     assert lasting.running
