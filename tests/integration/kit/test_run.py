@@ -94,7 +94,8 @@ async def test_under_steady_requests_a_stop_loses_none(environment: dict[str, st
 async def test_without_its_database_it_starts_is_not_ready_and_answers_503(
     environment: dict[str, str], token_mint: TokenMint
 ) -> None:
-    environment["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/nothing"
+    environment |= {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
+    environment["DATABASE_ACQUIRE_TIMEOUT_S"] = "2"  # less than the time that a request has
     async with running(environment) as service, httpx.AsyncClient(timeout=60) as client:
         base = f"http://127.0.0.1:{(await service.ports('http', 'metrics'))['http']}"
         ready = await client.get(f"{base}/healthz/ready")
