@@ -54,7 +54,7 @@ async def listening(app: Starlette) -> AsyncIterator[str]:
     """The address of an application on a port of loopback, for a client that knows nothing of ASGI."""
     server = _ListeningServer(uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False))
     serving = asyncio.create_task(server.serve())
-    await asyncio.wait_for(server.listens.wait(), timeout=10)
+    await asyncio.wait_for(server.listens.wait(), timeout=60)
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:

@@ -23,6 +23,8 @@ from delinkcious import local
 from delinkcious.stores.nats import Nats
 from delinkcious.stores.postgres import Postgres
 from delinkcious.stores.redis import Redis
+from services.kit.events import bus
+from services.kit.events.bus import open_bus
 from services.kit.migrate import migrate
 from services.kit.settings import Secret
 from tests.access_tokens import TokenMint, served
@@ -32,6 +34,12 @@ TIMELESS: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCh
 settings.register_profile("same", derandomize=True, **TIMELESS)
 settings.register_profile("search", max_examples=1000, **TIMELESS)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+# Below those that the kernel gives to outgoing connections (32768 and up): one of these stays free until
+# somebody asks for it, also while its server is stopped.
+PORTS = range(20_000, 32_000)
+STARTS_WITHIN_S = 60.0
+ENDS_WITHIN_S = 60.0
 
 
 class NewDatabase(Protocol):
@@ -93,13 +101,20 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """A port of 127.0.0.1 that was free a moment ago."""
+    """A port of 127.0.0.1 that nobody has, each time another one."""
+    given: set[int] = set()
 
     def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            return port
+        while True:
+            port = secrets.choice(PORTS)
+            with socket.socket() as probe:
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            if port not in given:
+                given.add(port)
+                return port
 
     return find
 
@@ -114,14 +129,15 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], i
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(server.command(), stderr=log)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + STARTS_WITHIN_S
         while not asyncio.run(server.ready()):
             assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, "PostgreSQL did not start within 30 s"
+            assert time.monotonic() < deadline, f"PostgreSQL did not start within {STARTS_WITHIN_S:g} s"
         yield server
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        # Not SIGTERM: that waits for whoever is still connected.
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=ENDS_WITHIN_S)
 
 
 class Daemon:
@@ -136,17 +152,17 @@ class Daemon:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + STARTS_WITHIN_S
         while not asyncio.run(self._ready()):
             assert self._process.poll() is None, self._log.read_text()
-            assert time.monotonic() < deadline, f"{self._command[0]} did not start within 30 s"
+            assert time.monotonic() < deadline, f"{self._command[0]} is not there in {STARTS_WITHIN_S:g} s"
             time.sleep(0.02)
 
     def stop(self) -> None:
         """As hard as it gets."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=ENDS_WITHIN_S)
             self._process = None
 
     def freeze(self) -> None:
@@ -172,6 +188,22 @@ def nats_server(
     daemon.start()
     yield RunningNats(server, passwords, daemon.start, daemon.stop, daemon.freeze, daemon.thaw)
     daemon.stop()
+
+
+async def forget(nats: RunningNats) -> None:
+    """Empty both streams, and begin their numbers anew."""
+    async with open_bus(nats.url("operator"), "operator") as operator:
+        jetstream = await operator.connected()
+        for stream in (bus.EVENTS, bus.DEAD_LETTERS):
+            await jetstream.delete_stream(stream)
+
+
+@pytest.fixture
+async def broker(nats_server: RunningNats) -> AsyncIterator[RunningNats]:
+    """The broker with nothing in it, whoever has sent what before; and nothing stays."""
+    await forget(nats_server)
+    yield nats_server
+    await forget(nats_server)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.kit.settings import Secret
+from services.kit.settings import Secret, ServiceSettings
 from services.links.app import create as create_links
 from services.links.settings import LinksSettings
 from services.users.app import create as create_users
@@ -31,6 +31,8 @@ from tests.conftest import MigratedDatabase
 
 SERVICE_TOKEN = "between services"
 COOKIE_KEY = "a key that is long enough for all there is to sign"
+# A busy machine is not what these tests are about: there, many at once wait longer than users would.
+PATIENT: dict[str, Any] = {"database_acquire_timeout_s": 10.0, "queue_timeout_s": 10.0}
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 
 
@@ -118,9 +120,10 @@ async def running(
 
     `spans_to`: an OTLP endpoint that gets the spans of all requests.
     """
-    traced: dict[str, Any] = {
+    shared: dict[str, Any] = {
         "otel_exporter_otlp_endpoint": spans_to,
         "trace_ratio": 1.0 if spans_to else 0.0,
+        **PATIENT,
     }
     async with AsyncExitStack() as stack:
         off: set[str] = set()
@@ -134,7 +137,7 @@ async def running(
                 key_encryption_key=Secret(base64.b64encode(secrets.token_bytes(32)).decode()),
                 service_token=Secret(SERVICE_TOKEN),
                 sign_up_burst=1_000,
-                **traced,
+                **shared,
                 **accounts,
             )
         )
@@ -146,7 +149,7 @@ async def running(
                 jwks_url=jwks_url,
                 issuer=ISSUER,
                 audience=AUDIENCE,
-                **traced,
+                **shared,
             )
         )
         stand = Stand()
@@ -163,7 +166,7 @@ async def running(
                 jwks_url=jwks_url,
                 issuer=ISSUER,
                 audience=AUDIENCE,
-                **traced,
+                **shared,
             )
         )
         served = {
@@ -204,7 +207,16 @@ def _switched(app: ASGIApp, name: str, off: set[str]) -> ASGIApp:
 async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
     """`app` on a socket that is bound already."""
     server = uvicorn.Server(
-        uvicorn.Config(app, lifespan="off", log_level="warning", ws="none", loop="none", log_config=None)
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_level="warning",
+            ws="none",
+            loop="none",
+            log_config=None,
+            # As the services themselves: no request meets a connection that is just closing.
+            timeout_keep_alive=ServiceSettings().keep_alive_s,
+        )
     )
     # No signal handling: the test's process keeps its own.
     task = asyncio.create_task(server._serve([listener]))

@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.chromium import ARGUMENTS, CHROMIUM, MISSING, PATIENCE_MS
 from tests.conftest import MigratedDatabase
 from tests.web_stack import Stack, running, serving
 
 PASSWORD = "a long walk by the sea"
+# A context's patience is for what is done, not for what is expected: that had five seconds.
+expect.set_options(timeout=PATIENCE_MS)
 SIZES = {"desktop": (1280, 860), "phone": (360, 740)}
 
 

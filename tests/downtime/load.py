@@ -22,11 +22,11 @@ RATE = 100.0  # requests a second, sent at their time however long the answers t
 CONNECTIONS = 8  # that are kept alive; each has a tenth of a second between its requests
 ON_A_NEW_ONE = 5  # every fifth request opens a connection of its own
 WRITERS, READERS = 4, 2  # in turn; one alone would wait for his own locks, and meet his own limits
-ANSWERED_WITHIN_S = 10.0
-ENDED_WITHIN_S = 60.0
+ANSWERED_WITHIN_S = 30.0
+ENDED_WITHIN_S = 120.0
 # With an Idempotency-Key a save may be sent until it is acknowledged.
 AGAIN_AFTER_S = 0.05
-GIVEN_UP_AFTER_S = 30.0
+GIVEN_UP_AFTER_S = 60.0
 
 Who = Literal["writer", "reader", "nobody"]
 

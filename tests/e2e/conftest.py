@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.installation import Account, Installation, eventually
 from tests.e2e.stranger import Stranger, taken_for_public
 
-GONE_WITHIN_S = 10.0
+GONE_WITHIN_S = 60.0
 
 
 @pytest.fixture(scope="session")

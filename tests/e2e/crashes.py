@@ -112,7 +112,7 @@ class Drama:
         return found[::-1]
 
     async def _act(self, base: str, trusted: ssl.SSLContext, actions: list[tuple[Account, str, str]]) -> None:
-        async with httpx.AsyncClient(base_url=base, verify=trusted, trust_env=False, timeout=10) as session:
+        async with httpx.AsyncClient(base_url=base, verify=trusted, trust_env=False, timeout=30) as session:
             while actions:
                 account, what, about = actions.pop()
                 await self._until_acknowledged(session, account, what, about)
@@ -159,9 +159,12 @@ def settled(installation: Installation) -> bool:
     """Whether every pod is ready, every event is published and every consumer has handled all."""
     if not all(pod["ready"] for pod in installation.pods()):
         return False
-    for workload in ("links-v1", "social-graph-v1", "users-v1"):
-        if metric(installation.pod(workload), "outbox_rows") != 0:
-            return False
+    try:
+        for workload in ("links-v1", "social-graph-v1", "users-v1"):
+            if metric(installation.pod(workload), "outbox_rows") != 0:
+                return False
+    except (psutil.Error, httpx.TransportError):
+        return False  # it was killed just now, and is ready as far as the mesh has noticed
     status = installation.run("events", "status", "-o", "json", "--state", str(installation.state))
     if status.returncode != 0:
         return False

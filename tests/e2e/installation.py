@@ -26,7 +26,7 @@ Json = dict[str, Any]
 NAMESPACE = "delinkcious"
 UP_WITHIN_S = 120.0
 POLL_S = 0.02
-ANSWERED_WITHIN_S = 10.0
+ANSWERED_WITHIN_S = 30.0
 PASSWORD = "correct horse battery staple"
 
 

@@ -11,7 +11,7 @@ class Prometheus:
     """The installation's Prometheus, asked by its HTTP interface."""
 
     def __init__(self, url: str) -> None:
-        self.client = httpx.Client(base_url=url, trust_env=False, timeout=10.0)
+        self.client = httpx.Client(base_url=url, trust_env=False, timeout=30.0)
 
     def has_data(self, query: str) -> bool:
         """Whether the query gives a number; fails when Prometheus refuses it."""

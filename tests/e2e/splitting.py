@@ -32,7 +32,7 @@ class Policy:
     def edit(self, text: str, write: Callable[[Path, str], None]) -> float:
         before = len(self.effects())
         write(self.file, text)
-        return eventually(lambda: self.effects()[before:], 10, "the edit is effective")[0]
+        return eventually(lambda: self.effects()[before:], 60, "the edit is effective")[0]
 
     def weighted(self, first: int, second: int) -> str:
         weights = iter((first, second))

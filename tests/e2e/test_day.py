@@ -24,6 +24,8 @@ from tests.e2e.stranger import Stranger
 log = logging.getLogger(__name__)  # pytest --log-cli-level=info shows how long news took
 
 pytestmark = pytest.mark.timeout(300)
+# A context has patience with what is done, not with what is expected: that had five seconds.
+expect.set_options(timeout=PATIENCE_MS)
 
 NEWS_WITHIN_MS = 1_000.0
 SAVES = 5

@@ -70,7 +70,7 @@ def guests(installation: Installation, tmp_path_factory: pytest.TempPathFactory)
     file.write_text("---".join([*parts, FRIEND_MAY_CALL_LINKS]))
     installation.told("mesh", "apply", "-f", str(file))
     pods = {
-        name: eventually(partial(installation.ready, name), 20, f"{name} is ready")
+        name: eventually(partial(installation.ready, name), 60, f"{name} is ready")
         for name in ("stranger", "friend", "outside")
     }
     yield pods
@@ -116,7 +116,7 @@ def test_every_pod_is_described_by_the_fields_that_scripts_rely_on(installation:
 def test_plain_text_from_outside_the_mesh_is_cut_off(installation: Installation, port: str) -> None:
     host, _, number = installation.pod("links-v1")["ports"][port].partition(":")
 
-    with socket.create_connection((host, int(number)), timeout=5) as connection:
+    with socket.create_connection((host, int(number)), timeout=30) as connection:
         connection.sendall(b"GET /api/v1/links HTTP/1.1\r\nhost: links\r\n\r\n")
         try:
             answer = connection.recv(1024)

@@ -9,7 +9,7 @@ import httpx
 from tests.e2e.installation import Account, Installation, eventually, from_pod
 from tests.e2e.stranger import Stranger, stranger
 
-CHECKED_WITHIN_S = 30.0
+CHECKED_WITHIN_S = 60.0
 
 
 def save(edge: httpx.Client, account: Account, url: str) -> int:

@@ -28,10 +28,17 @@ def reached(installation: Installation, name: str) -> str:
 
 
 def asked(url: str, **parameters: str) -> Any:
-    with httpx.Client(trust_env=False, timeout=10) as client:
+    with httpx.Client(trust_env=False, timeout=30) as client:
         answer = client.get(url, params=parameters)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+def queried(url: str, query: str) -> Any:
+    """What Prometheus has, once it has something: a target is up a moment before its samples can be found."""
+    return eventually(
+        lambda: asked(f"{url}/api/v1/query", query=query)["data"]["result"], SCRAPED_WITHIN_S, query
+    )
 
 
 def test_prometheus_reaches_every_process_and_sidecar(installation: Installation) -> None:
@@ -56,11 +63,9 @@ def test_prometheus_reaches_every_process_and_sidecar(installation: Installation
             f"{sorted(wanted - {target for target, health in seen.items() if health == 'up'})}: {seen}"
         )
     for name in ("pg_up", "redis_up", "nats_up"):
-        [sample] = asked(f"{url}/api/v1/query", query=name)["data"]["result"]
+        [sample] = queried(url, name)
         assert sample["value"][1] == "1", name
-    labels = asked(f"{url}/api/v1/query", query='up{job="services",app="links"}')["data"]["result"][0][
-        "metric"
-    ]
+    labels = queried(url, 'up{job="services",app="links"}')[0]["metric"]
     assert (labels["namespace"], labels["version"]) == ("delinkcious", "v1")
     kept = asked(f"{url}/api/v1/query", query='count by (__name__) ({job="sidecars",__name__=~"envoy_.*"})')
     assert 5 < len(kept["data"]["result"]) < 40
@@ -86,7 +91,7 @@ def test_a_span_that_a_pod_sends_is_found_in_jaeger(installation: Installation) 
     assert sent.status_code == 200, sent.text
 
     def found() -> Any:
-        with httpx.Client(trust_env=False, timeout=10) as client:
+        with httpx.Client(trust_env=False, timeout=30) as client:
             answer = client.get(f"{url}/api/traces/{trace}")
         return answer.status_code == 200 and answer.json()["data"]
 

@@ -15,8 +15,10 @@ import pytest
 from tests.e2e.installation import NAMESPACE, Account, Installation, eventually, pid_of
 from tests.e2e.traffic import PASSING, Saves, all_links, saving, steady
 
-BACK_WITHIN_S = 20.0
-GONE_WITHIN_S = 10.0
+pytestmark = pytest.mark.timeout(300)
+
+BACK_WITHIN_S = 60.0
+GONE_WITHIN_S = 60.0
 SAVES_AFTER = 40
 log = logging.getLogger(__name__)  # pytest --log-cli-level=info shows the figures
 
@@ -70,7 +72,7 @@ def test_what_is_killed_under_load_comes_back_and_every_acknowledged_save_is_the
         killed = psutil.Process(find(installation))
         began = time.monotonic()
         killed.kill()
-        eventually(lambda: not killed.is_running(), 5, "it is dead")
+        eventually(lambda: not killed.is_running(), GONE_WITHIN_S, "it is dead")
         more(saves, SAVES_AFTER)
         took_s = time.monotonic() - began
         retries = saves.retries
@@ -116,10 +118,10 @@ def test_a_rolling_restart_under_load_fails_no_request(
     before = installation.pod(deployment)
 
     with steady(installation, account, rate=50) as tally:
-        eventually(lambda: tally.outcomes["200"] > 50, 10, "the load runs")
+        eventually(lambda: tally.outcomes["200"] > 50, BACK_WITHIN_S, "the load runs")
         installation.told("mesh", "restart", f"deployment/{deployment}", "-n", NAMESPACE)
         answered = tally.outcomes["200"]
-        eventually(lambda: tally.outcomes["200"] > answered + 50, 10, "the load goes on")
+        eventually(lambda: tally.outcomes["200"] > answered + 50, BACK_WITHIN_S, "the load goes on")
 
     log.info("%s: %s, slowest answer %.0f ms", deployment, dict(tally.outcomes), tally.slowest_s * 1000)
     assert installation.pod(deployment)["name"] != before["name"]

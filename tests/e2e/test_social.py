@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.installation import PASSWORD, Account, Installation, eventually, from_pod, settings_of
 
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 GRAPH = "http://social-graph.delinkcious"
 USERS = "http://users.delinkcious"
 

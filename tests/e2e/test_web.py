@@ -119,7 +119,7 @@ def test_an_account_that_is_deleted_elsewhere_leaves_nothing_at_the_pages(
     assert gone.status_code == 204
     # Its access token would be good for minutes: it is the event that ends the session of the pages.
     eventually(
-        lambda: person.http.get("/links").url.path == "/sign-in", 30, "the session of the pages has ended"
+        lambda: person.http.get("/links").url.path == "/sign-in", 60, "the session of the pages has ended"
     )
 
 
@@ -138,9 +138,9 @@ def test_what_somebody_saves_is_news_to_who_follows_at_once(
             answer = person.post(f"{path}/change", path, action="follow")
             return ">Unfollow<" in answer.text
 
-        eventually(followed, 30, "the author is followed")
+        eventually(followed, 60, "the author is followed")
         author.post("/save", "/save", url="https://example.org/first", title="The first one")
-        eventually(lambda: "The first one" in person.http.get("/news").text, 30, "it is among the news")
+        eventually(lambda: "The first one" in person.http.get("/news").text, 60, "it is among the news")
         began = threading.Event()
 
         def save_when_watched() -> None:

@@ -78,7 +78,7 @@ async def found_in(service: str, settings: ServiceSettings) -> set[Metric]:
 
 async def test_the_table_of_metrics_is_what_the_services_expose(
     migrated_database: MigratedDatabase,
-    nats_server: RunningNats,
+    broker: RunningNats,
     redis_server: RunningRedis,
     jwks_url: str,
     repository: Path,
@@ -92,7 +92,7 @@ async def test_the_table_of_metrics_is_what_the_services_expose(
             host="127.0.0.1",
             grpc_port=0,
             database_url=Secret(await migrated_database(package) if stored else ""),
-            nats_url=nats_server.url(service),
+            nats_url=broker.url(service),
             redis_url=redis_server.url(9),
             jwks_url=jwks_url,
             issuer=ISSUER,

@@ -26,8 +26,10 @@ from mesh.local.runtime.process import Command, Process, ending_with_us, remembe
 # A parent imports a second's worth of modules, on a busy machine some more.
 ANSWERS_WITHIN_S = 60.0
 ENDS_WITHIN_S = 5.0
-# A parent tells of a child's end within milliseconds, or it hangs.
+# A parent tells of a child's end within milliseconds, or it hangs. The time is waited for in so many parts:
+# who stood still himself, and wakes when all of it has passed, has not read yet what he was told meanwhile.
 TOLD_WITHIN_S = 3.0
+PARTS = 6
 # Variables that an interpreter, its libraries or its loader read when they start, and never again. Those that
 # differ from Pod to Pod must not be among them, or each would have a parent of its own.
 READ_AT_START = (
@@ -234,12 +236,17 @@ class _Parent:
         def ended() -> None:
             loop.remove_reader(descriptor)
             os.close(descriptor)
-            loop.call_later(TOLD_WITHIN_S, self._kill_unless_told, child)
+            self._kill_unless_told(child, PARTS)
 
         loop.add_reader(descriptor, ended)
 
-    def _kill_unless_told(self, child: Forked) -> None:
-        if child.returncode is None and self._process.returncode is None:
+    def _kill_unless_told(self, child: Forked, parts: int) -> None:
+        if child.returncode is not None or self._process.returncode is not None:
+            return
+        if parts:
+            loop = asyncio.get_running_loop()
+            loop.call_later(TOLD_WITHIN_S / PARTS, self._kill_unless_told, child, parts - 1)
+        else:
             self._retired = True
             self._process.kill()
 

@@ -83,7 +83,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     )
     (made.files / "split.yaml").write_text(manifests.split(70))
     try:
-        made.start_within(STARTED_WITHIN_S)
+        made.start(STARTED_WITHIN_S)
         yield made
     finally:
         made.close()

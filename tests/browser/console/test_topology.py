@@ -28,7 +28,7 @@ def _row(screen: Screen, version: str) -> Locator:
 
 
 # For what a test shows by the way, on a machine that may be busy.
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 LISTENING = "!!document.getElementById('live')._htmx?.sse?.reader"
 
 

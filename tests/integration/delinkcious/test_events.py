@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from services.kit.events import bus, envelope
+from services.kit.events import envelope
 from services.kit.events.bus import open_bus
 from services.kit.events.envelope import Event
 from tests.conftest import RunningNats
@@ -32,20 +32,11 @@ async def delinkcious(nats: RunningNats, *arguments: str, stdin: bytes = b"") ->
     return process.returncode, out.decode()
 
 
-async def forget(nats: RunningNats) -> None:
-    """Empty both streams, and begin their numbers anew."""
-    async with open_bus(nats.url("operator"), "operator") as broker:
-        jetstream = await broker.connected()
-        for stream in (bus.EVENTS, bus.DEAD_LETTERS):
-            await jetstream.delete_stream(stream)
-
-
 @pytest.fixture
-async def letters(nats_server: RunningNats) -> AsyncIterator[RunningNats]:
+async def letters(broker: RunningNats) -> AsyncIterator[RunningNats]:
     """Three dead letters of the consumer `news`, numbered from 1."""
-    await forget(nats_server)
-    async with open_bus(nats_server.url("news"), "news") as broker:
-        jetstream = await broker.connected()
+    async with open_bus(broker.url("news"), "news") as news:
+        jetstream = await news.connected()
         for number in range(3):
             event = Event(
                 specversion="1.0",
@@ -60,8 +51,7 @@ async def letters(nats_server: RunningNats) -> AsyncIterator[RunningNats]:
             headers = {"Dead-Consumer": "news", "Dead-Reason": "ValueError", "Dead-Attempts": "5"}
             headers["Dead-Subject"] = f"events.1.{TYPE}"
             await jetstream.publish("dead.news", envelope.encode(event), headers=headers)
-    yield nats_server
-    await forget(nats_server)
+    yield broker
 
 
 async def test_dead_letters_are_listed_shown_replayed_and_dropped(letters: RunningNats) -> None:

@@ -31,6 +31,7 @@ def new_settings(migrated_database: MigratedDatabase, jwks_url: str) -> NewSetti
             "jwks_url": jwks_url,
             "issuer": ISSUER,
             "audience": AUDIENCE,
+            "database_acquire_timeout_s": 10.0,
         }
         return Settings(**(usual | changes))
 
@@ -63,5 +64,9 @@ async def environment(migrated_database: MigratedDatabase, jwks_url: str) -> dic
         "JWKS_URL": jwks_url,
         "ISSUER": ISSUER,
         "AUDIENCE": AUDIENCE,
-        "DRAIN_DELAY_S": "0.5",
+        # What becomes of a request is not to depend on how busy a machine is.
+        "DATABASE_ACQUIRE_TIMEOUT_S": "30",
+        "QUEUE_TIMEOUT_S": "30",
+        # Whoever looks at what happens meanwhile has this long.
+        "DRAIN_DELAY_S": "3",
     }

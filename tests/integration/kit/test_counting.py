@@ -19,11 +19,12 @@ pytestmark = pytest.mark.anyio
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 # What the whole of one process may expose: its routes times few statuses, and some dozens of its own.
 SERIES_BUDGET = 1_500
-# At the edge of what these machines can tell apart: an answer comes a few milliseconds after its end.
-SLOW_S, SLOW = 2.4, 5
+# In a bucket that ends two seconds later: a busy machine may be late.
+SLOW_S, SLOW = 3.0, 5
+BUCKET = ("2.5", "5.0")
 
 
 class Load:
@@ -56,18 +57,15 @@ async def leave(base: str, request: bytes, *, after: Callable[[], Awaitable[None
     await writer.wait_closed()
 
 
-async def took(base: str) -> float:
-    """How long a slow request takes for a client that does nothing else."""
+async def ask_slowly(base: str) -> None:
+    """A slow request, on a connection of its own."""
     url = httpx.URL(base)
     reader, writer = await asyncio.open_connection(url.host, url.port)
-    began = time.perf_counter()
     writer.write(f"GET /wait?seconds={SLOW_S} HTTP/1.1\r\nhost: h\r\n\r\n".encode())
     head = await reader.readline()
-    ended = time.perf_counter()
     writer.close()
     await writer.wait_closed()
     assert b" 204 " in head
-    return ended - began
 
 
 async def until(scraped: Callable[[], Awaitable[Scraped]], condition: Callable[[Scraped], bool]) -> Scraped:
@@ -103,7 +101,7 @@ async def test_after_a_known_load_every_counter_equals_what_was_sent(
     environment: dict[str, str], token_mint: TokenMint
 ) -> None:
     environment |= {"MAX_CONCURRENCY": str(SLOW), "MAX_QUEUE": "0"}
-    async with running(environment) as service, httpx.AsyncClient() as client:
+    async with running(environment) as service, httpx.AsyncClient(timeout=60) as client:
         ports = await service.ports("http", "metrics")
         base = f"http://127.0.0.1:{ports['http']}"
         send = Load(client, base)
@@ -116,29 +114,32 @@ async def test_after_a_known_load_every_counter_equals_what_was_sent(
 
         await outcomes(send, token_mint.headers(7))
         # Gone while the handler works, and gone in the middle of the body.
-        await leave(base, b"GET /wait?seconds=0.3 HTTP/1.1\r\nhost: h\r\n\r\n", after=at_work)
+        await leave(base, b"GET /wait?seconds=9 HTTP/1.1\r\nhost: h\r\n\r\n", after=at_work)
         head = b"POST /clicks HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\n"
         await leave(base, head + b"content-length: 9\r\n\r\n{", after=at_work)
         send.sent["GET", "/wait", 499] += 1
         send.sent["POST", "/clicks", 499] += 1
         before = await until(look, lambda found: found.value("http_server_active_requests") == 0)
 
+        began = time.perf_counter()
         async with asyncio.TaskGroup() as group:
-            timed = [group.create_task(took(base)) for _ in range(SLOW)]
+            for _ in range(SLOW):
+                group.create_task(ask_slowly(base))
             await until(look, lambda found: found.value("http_server_active_requests") == SLOW)
             # Every place is taken: shed.
             await send("GET", "/wait?seconds=0", 503, 4)
         after = await until(look, lambda found: found.value("http_server_active_requests") == 0)
+        elapsed_s = time.perf_counter() - began
 
     send.sent["GET", "/wait", 204] += SLOW
     assert after.requests() == send.sent
     assert after.value("http_server_shed_requests_total") == 4
     label = {"method": "GET", "route": "/wait", "status": "204"}
     measured_s = after.value(f"{REQUESTS}_sum", **label) - before.value(f"{REQUESTS}_sum", **label)
-    assert measured_s == pytest.approx(sum(task.result() for task in timed), rel=0.05)
-    beyond = after.value(f"{REQUESTS}_bucket", le="2.5", **label) - after.value(
-        f"{REQUESTS}_bucket", le="1.0", **label
-    )
+    # Each took as long as it was to take, and none longer than until all had ended: no guess about a machine.
+    assert SLOW * SLOW_S * 0.99 <= measured_s <= SLOW * elapsed_s
+    below, within = (after.value(f"{REQUESTS}_bucket", le=edge, **label) for edge in BUCKET)
+    beyond = within - below
     assert beyond == SLOW
     assert after.value("database_pool_timeouts_total") == 0
     assert after.value("database_pool_limit") == 10
@@ -154,7 +155,7 @@ async def test_after_a_known_load_every_counter_equals_what_was_sent(
 async def test_what_callers_make_up_becomes_no_label(
     environment: dict[str, str], token_mint: TokenMint
 ) -> None:
-    async with running(environment) as service, httpx.AsyncClient() as client:
+    async with running(environment) as service, httpx.AsyncClient(timeout=60) as client:
         ports = await service.ports("http", "metrics")
         base = f"http://127.0.0.1:{ports['http']}"
 
@@ -181,7 +182,7 @@ async def test_what_callers_make_up_becomes_no_label(
 
 async def test_counters_of_a_new_process_begin_at_nothing(environment: dict[str, str]) -> None:
     totals = []
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         for _ in range(2):
             async with running(environment) as service:
                 ports = await service.ports("http", "metrics")
@@ -200,7 +201,7 @@ async def test_counters_of_a_new_process_begin_at_nothing(environment: dict[str,
 async def test_a_slow_bucket_names_a_sampled_trace_and_no_other_in_openmetrics_only(
     environment: dict[str, str],
 ) -> None:
-    async with running(environment) as service, httpx.AsyncClient() as client:
+    async with running(environment) as service, httpx.AsyncClient(timeout=60) as client:
         ports = await service.ports("http", "metrics")
         wait = f"http://127.0.0.1:{ports['http']}/wait?seconds=0"
         exposition = f"http://127.0.0.1:{ports['metrics']}/metrics"

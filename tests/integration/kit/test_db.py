@@ -1,9 +1,9 @@
 """The database as a service uses it: transactions by task, constraint names, a server that goes away."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -26,7 +26,12 @@ COUNT = "SELECT count(*) FROM notes"
 @pytest.fixture
 async def settings(migrated_database: MigratedDatabase) -> ServiceSettings:
     url = Secret(await migrated_database(PACKAGE))
-    return ServiceSettings(database_url=url, database_pool_size=2, database_acquire_timeout_s=0.1)
+    return ServiceSettings(database_url=url, database_pool_size=2, database_acquire_timeout_s=30.0)
+
+
+def impatient(settings: ServiceSettings) -> ServiceSettings:
+    """For who waits in vain; to open a connection takes its time, too, on a machine that is busy."""
+    return msgspec.structs.replace(settings, database_acquire_timeout_s=1.0)
 
 
 async def test_what_is_done_inside_a_transaction_is_undone_with_it(settings: ServiceSettings) -> None:
@@ -64,7 +69,7 @@ async def test_a_constraint_that_nobody_named_stays_an_error(settings: ServiceSe
 
 
 async def test_a_busy_pool_is_unavailable_soon(settings: ServiceSettings) -> None:
-    async with open_pool(settings) as database, database.transaction():
+    async with open_pool(impatient(settings)) as database, database.transaction():
         other = asyncio.create_task(hold(database))
         with pytest.raises(Unavailable, match="busy"):
             while True:
@@ -77,10 +82,10 @@ async def test_a_busy_pool_is_unavailable_soon(settings: ServiceSettings) -> Non
 async def test_the_wait_for_a_connection_is_measured_and_one_in_vain_is_counted(
     settings: ServiceSettings,
 ) -> None:
-    patient = msgspec.structs.replace(settings, database_pool_size=1, database_acquire_timeout_s=1.0)
+    small = msgspec.structs.replace(impatient(settings), database_pool_size=1)
     registry = CollectorRegistry()
     value = registry.get_sample_value
-    async with open_pool(patient, registry) as database:
+    async with open_pool(small, registry) as database:
         await database.ping()
         assert value("database_pool_wait_seconds_count") == 1
         async with database.transaction(), database.connection():
@@ -120,40 +125,49 @@ async def test_a_lost_connection_is_unavailable_and_the_next_one_works(settings:
 
 @asynccontextmanager
 async def passing_on(port: int, url: str) -> AsyncIterator[None]:
-    """Listens on a port of 127.0.0.1 and passes on what comes to the server of `url`."""
+    """Listens on a port of 127.0.0.1 and passes on what comes to the server of `url`, to its end."""
     server = urlsplit(url)
+    serving: set[asyncio.Task[None]] = set()
 
     async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         while data := await source.read(65_536):
             target.write(data)
         target.close()
+        with contextlib.suppress(ConnectionError):
+            await target.wait_closed()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            serving.add(task)
         there, back = await asyncio.open_connection(server.hostname, server.port)
         await asyncio.gather(copy(reader, back), copy(there, writer))
 
     async with await asyncio.start_server(serve, "127.0.0.1", port):
         yield
+        await asyncio.gather(*serving)
 
 
-async def test_a_server_that_restarts_is_waited_for_like_a_busy_connection(settings: ServiceSettings) -> None:
-    url = settings.database_url.reveal()
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+async def test_a_server_that_restarts_is_waited_for_like_a_busy_connection(
+    settings: ServiceSettings, free_port: Callable[[], int]
+) -> None:
+    url, port = settings.database_url.reveal(), free_port()
     away = Secret(url.replace(urlsplit(url).netloc.rpartition("@")[2], f"127.0.0.1:{port}"))
-    patient = msgspec.structs.replace(settings, database_url=away, database_acquire_timeout_s=5.0)
-    async with open_pool(patient) as database:
+    async with (
+        AsyncExitStack() as stack,
+        open_pool(msgspec.structs.replace(settings, database_url=away)) as database,
+    ):
         waiting = asyncio.create_task(database.fetchval("SELECT 1"))
         await asyncio.wait([waiting], timeout=0.2)
         assert not waiting.done()
-        async with passing_on(port, url):
-            assert await waiting == 1
+        # It ends behind the pool: a connection that outlives it would outlive the loop.
+        await stack.enter_async_context(passing_on(port, url))
+        assert await waiting == 1
 
 
-async def test_a_server_that_stays_away_is_unavailable(settings: ServiceSettings) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    away = Secret(f"postgresql://nobody@127.0.0.1:{port}/nothing")
+async def test_a_server_that_stays_away_is_unavailable(
+    settings: ServiceSettings, free_port: Callable[[], int]
+) -> None:
+    away = Secret(f"postgresql://nobody@127.0.0.1:{free_port()}/nothing")
     async with open_pool(msgspec.structs.replace(settings, database_url=away)) as database:
         with pytest.raises(Unavailable):
             await database.ping()

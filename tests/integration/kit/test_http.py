@@ -81,7 +81,7 @@ async def test_a_call_carries_the_trace_the_request_id_and_the_time_left() -> No
 
         async def app(scope: object, receive: object, send: object) -> None:
             http.pass_on({"x-request-id": "r-1", "baggage": "a=b", "tracestate": "s" * 2_000, "via": "x"})
-            async with deadline.deadline(2):
+            async with deadline.deadline(30):
                 await client.call("POST", there.url, Thing, body=Thing(1), token="t")
 
         parent = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
@@ -95,7 +95,7 @@ async def test_a_call_carries_the_trace_the_request_id_and_the_time_left() -> No
     assert "\r\nvia:" not in head
     assert "\r\nauthorization: bearer t\r\n" in head
     left = int(head.split("\r\nx-request-timeout-ms: ")[1].split("\r\n")[0])
-    assert 1_000 < left <= 2_000
+    assert 15_000 < left <= 30_000
 
 
 async def _never(*_: object) -> Any:
@@ -163,7 +163,7 @@ async def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.
 
 async def test_a_peer_that_is_silent_costs_no_more_than_the_deadline() -> None:
     async with peer(b"") as there, open_client() as client:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             with pytest.raises(DeadlineExceeded):
                 async with deadline.deadline(0.1):
                     await client.call("GET", there.url, Thing)

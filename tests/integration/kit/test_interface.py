@@ -178,7 +178,7 @@ async def test_an_unforeseen_error_is_500_with_the_trace_id_and_nothing_else(
 async def test_a_request_past_its_deadline_is_504_also_when_the_caller_waits_for_less(
     sample: httpx.AsyncClient,
 ) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         answer = await sample.get("/wait?seconds=60", headers={"x-request-timeout-ms": "50"})
     is_problem(answer, 504, "deadline-exceeded")
     assert (await sample.get("/wait?seconds=0", headers={"x-request-timeout-ms": "soon"})).status_code == 204
@@ -218,7 +218,7 @@ async def test_a_body_that_comes_slowly_takes_nobodys_place(new_settings: NewSet
 async def test_one_callers_slow_writes_leave_connections_for_others(
     new_settings: NewSettings, token_mint: TokenMint
 ) -> None:
-    settings = await new_settings(database_pool_size=2, database_acquire_timeout_s=0.5)
+    settings = await new_settings(database_pool_size=2, database_acquire_timeout_s=1.5)
 
     async def write(key: str) -> int:
         headers = token_mint.headers(1) | {"idempotency-key": key}

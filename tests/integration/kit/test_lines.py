@@ -64,7 +64,7 @@ async def test_every_line_fits_the_schema_and_none_says_a_secret(
 ) -> None:
     environment |= {"LOG_REQUESTS": "true", "LOG_LEVEL": "debug", "SERVICE_TOKEN": CANARY}
     environment |= {"SERVICE_VERSION": "v3", "POD_NAME": "sample-v3-x", "DRAIN_DELAY_S": "0"}
-    async with running(environment) as service, httpx.AsyncClient() as client:
+    async with running(environment) as service, httpx.AsyncClient(timeout=60) as client:
         base = f"http://127.0.0.1:{(await service.ports('http', 'metrics'))['http']}"
         token = token_mint.token(7, name=CANARY)
         await carry_secrets(client, base, token)
@@ -96,8 +96,14 @@ async def test_the_level_follows_signals_and_a_mounted_file(
     level = tmp_path / "LOG_LEVEL"
     level.write_text("info\n")
     environment |= {"LOG_LEVEL_FILE": str(level), "DRAIN_DELAY_S": "0"}
-    async with running(environment) as service, httpx.AsyncClient() as client:
+    async with running(environment) as service, httpx.AsyncClient(timeout=60) as client:
         base = f"http://127.0.0.1:{(await service.ports('http', 'metrics'))['http']}"
+
+        def write(text: str) -> None:
+            """As a mounted file changes: at once, never empty in between."""
+            new = tmp_path / "new"
+            new.write_text(text)
+            new.replace(level)
 
         async def click(text: str) -> None:
             assert (await client.post(f"{base}/clicks", json={"text": text})).is_success
@@ -111,9 +117,9 @@ async def test_the_level_follows_signals_and_a_mounted_file(
         service.process.send_signal(signal.SIGUSR2)
         assert (await service.line("log level changed"))["after"] == "info"
         await click("unheard")
-        level.write_text("nonsense")
+        write("nonsense")
         assert "nonsense" in (await service.line("log level not changed"))["error"]
-        level.write_text("debug")
+        write("debug")
         changed = await service.line("log level changed")
         assert (changed["after"], changed["why"]) == ("debug", str(level))
         await click("heard again")
@@ -136,7 +142,7 @@ async def test_a_reader_that_hangs_stops_no_request_and_no_end(environment: dict
                 if line["event"] == "listening":
                     ports[line["port_name"]] = line["port"]
             # From here on nobody reads; each of these writes a line of 16 KiB.
-            async with httpx.AsyncClient(headers={"x-filler": "x" * 15_000}) as client:
+            async with httpx.AsyncClient(headers={"x-filler": "x" * 15_000}, timeout=60) as client:
                 crash = f"http://127.0.0.1:{ports['http']}/crash"
                 for _ in range(100):
                     assert (await client.get(crash)).status_code == 500

@@ -22,7 +22,7 @@ async def test_it_serves_on_its_ports_and_logs_no_secret(
     environment: dict[str, str], token_mint: TokenMint, free_port: Callable[[], int]
 ) -> None:
     environment |= {"ECHO_PORT": str(free_port()), "LOG_REQUESTS": "true"}
-    async with running(environment) as service, httpx.AsyncClient() as client:
+    async with running(environment) as service, httpx.AsyncClient(timeout=60) as client:
         extra = f"port {environment['ECHO_PORT']}"
         ports = await service.ports("http", "metrics", extra)
         trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -48,10 +48,11 @@ async def test_it_serves_on_its_ports_and_logs_no_secret(
 async def test_sigterm_turns_ready_off_keeps_answering_and_loses_no_request(
     environment: dict[str, str],
 ) -> None:
-    async with running(environment) as service, httpx.AsyncClient() as client:
+    async with running(environment) as service, httpx.AsyncClient(timeout=60) as client:
         base = f"http://127.0.0.1:{(await service.ports('http', 'metrics'))['http']}"
         assert (await client.get(f"{base}/healthz/ready")).status_code == 200
-        slow = asyncio.create_task(client.get(f"{base}/wait?seconds=1.5"))
+        # Longer than the process goes on to take requests.
+        slow = asyncio.create_task(client.get(f"{base}/wait?seconds=4.5", timeout=60))
         # Answered after the slow one was sent, so that one is in flight.
         assert (await client.get(f"{base}/healthz/live")).status_code == 200
         service.process.send_signal(signal.SIGTERM)
@@ -67,7 +68,7 @@ async def test_sigterm_turns_ready_off_keeps_answering_and_loses_no_request(
 
 
 async def test_under_steady_requests_a_stop_loses_none(environment: dict[str, str]) -> None:
-    async with running(environment) as service, httpx.AsyncClient() as client:
+    async with running(environment) as service, httpx.AsyncClient(timeout=60) as client:
         base = f"http://127.0.0.1:{(await service.ports('http', 'metrics'))['http']}"
         closing, busy = asyncio.Event(), asyncio.Event()
         statuses: list[int] = []
@@ -93,8 +94,9 @@ async def test_under_steady_requests_a_stop_loses_none(environment: dict[str, st
 async def test_without_its_database_it_starts_is_not_ready_and_answers_503(
     environment: dict[str, str], token_mint: TokenMint
 ) -> None:
-    environment["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/nothing"
-    async with running(environment) as service, httpx.AsyncClient() as client:
+    environment |= {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
+    environment["DATABASE_ACQUIRE_TIMEOUT_S"] = "2"  # less than the time that a request has
+    async with running(environment) as service, httpx.AsyncClient(timeout=60) as client:
         base = f"http://127.0.0.1:{(await service.ports('http', 'metrics'))['http']}"
         ready = await client.get(f"{base}/healthz/ready")
         assert (ready.status_code, ready.json()["checks"]) == (503, {"database": "Unavailable"})

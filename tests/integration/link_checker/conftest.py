@@ -84,5 +84,7 @@ async def database_url(migrated_database: MigratedDatabase) -> str:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_pool(ServiceSettings(database_url=Secret(database_url))) as opened:
+    # Hundreds at once wait for ten connections: on a busy machine longer than a caller of a service would.
+    settings = ServiceSettings(database_url=Secret(database_url), database_acquire_timeout_s=60.0)
+    async with open_pool(settings) as opened:
         yield opened

@@ -26,6 +26,7 @@ from services.links.client import CHECK_FINISHED, LINK_SAVED, CheckFinished, Lin
 from tests.conftest import RunningNats
 from tests.integration.link_checker.conftest import NewSite
 from tests.integration.link_checker.site import Site, page, redirect
+from tests.web_stack import PATIENT
 
 pytestmark = pytest.mark.anyio
 TOKEN = "of-this-installation"
@@ -44,6 +45,7 @@ def settings(database_url: str, *sites: Site, nats_url: Secret | None = None) ->
         max_pages=2,
         unsafe_test_reachable=",".join(f"{site.address[0]}:{site.port}" for site in sites),
         unsafe_test_consent=UNSAFE,
+        **PATIENT,
     )
 
 
@@ -143,14 +145,14 @@ async def test_the_service_does_not_start_open(database_url: str) -> None:
 
 
 async def test_a_saved_link_is_checked_and_the_outcome_published(
-    new_site: NewSite, database_url: str, nats_server: RunningNats, free_port: Callable[[], int]
+    new_site: NewSite, database_url: str, broker: RunningNats, free_port: Callable[[], int]
 ) -> None:
     """From an event to an event; what a private address answers is nobody's business."""
     site = await new_site({"/": page(HTML)})
     secret = await new_site({"/": page(b"secret")}, host="127.0.0.5")
     owner = free_port()  # of this test's own
-    told = settings(database_url, site, nats_url=nats_server.url("link-checker"))
-    async with running(told), open_bus(nats_server.url("links"), "test") as links:
+    told = settings(database_url, site, nats_url=broker.url("link-checker"))
+    async with running(told), open_bus(broker.url("links"), "test") as links:
         jetstream = await links.connected()
         await save(links, owner, 1, site.url())
         await save(links, owner, 2, secret.url())

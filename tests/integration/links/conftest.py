@@ -15,6 +15,7 @@ from services.links.app import create
 from services.links.settings import LinksSettings
 from tests.access_tokens import AUDIENCE, ISSUER, TokenMint
 from tests.conftest import MigratedDatabase
+from tests.web_stack import PATIENT
 
 TOKEN = "services-show-this"
 Execute = Callable[[str], Awaitable[str]]
@@ -46,7 +47,15 @@ async def execute(database_url: str) -> AsyncIterator[Execute]:
 
 
 @pytest.fixture
-async def app(database_url: str, jwks_url: str, max_links: int) -> AsyncIterator[Starlette]:
+def acquire_timeout_s() -> float:
+    """How long a request waits for a connection; a test that is about that wait says it itself."""
+    return float(PATIENT["database_acquire_timeout_s"])
+
+
+@pytest.fixture
+async def app(
+    database_url: str, jwks_url: str, max_links: int, acquire_timeout_s: float
+) -> AsyncIterator[Starlette]:
     settings = LinksSettings(
         database_url=Secret(database_url),
         jwks_url=jwks_url,
@@ -54,6 +63,7 @@ async def app(database_url: str, jwks_url: str, max_links: int) -> AsyncIterator
         audience=AUDIENCE,
         max_links_per_user=max_links,
         service_token=Secret(TOKEN),
+        **(PATIENT | {"database_acquire_timeout_s": acquire_timeout_s}),
     )
     app = create(settings)
     async with app.router.lifespan_context(app):

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from services.kit.http import SERVICE_TOKEN
 from services.links.api import Deps
 from services.links.bookmarks.writers import WRITERS
+from services.links.settings import LinksSettings
 from tests.integration.links.conftest import TOKEN, AsUser
 
 pytestmark = pytest.mark.anyio
@@ -54,6 +55,12 @@ class Slowness:
 
     async def over(self) -> None:
         await self._connection.execute("SELECT pg_advisory_unlock_all()")
+
+
+@pytest.fixture
+def acquire_timeout_s() -> float:
+    """Whoever waits for a connection as long as slow searches last has been stopped by them."""
+    return LinksSettings().database_acquire_timeout_s
 
 
 @pytest.fixture

@@ -89,6 +89,12 @@ async def stack(migrated_database: MigratedDatabase) -> AsyncIterator[Stack]:
 
 
 @pytest.fixture
+def no_time_passes(stack: Stack) -> None:
+    """For the buckets of callers, which fill again by the second: how long a burst takes is the machine's."""
+    stack.web.state.kit.running.deps.limits._now = lambda: 0.0
+
+
+@pytest.fixture
 async def web(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
     """A program that shows nothing yet."""
     transport = httpx.ASGITransport(stack.web, client=("192.0.2.1", 1))

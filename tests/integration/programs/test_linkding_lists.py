@@ -202,6 +202,7 @@ async def test_the_shared_list_needs_no_token_and_shows_public_ones_only(ann: Pe
     assert wrong.status_code == 401
 
 
+@pytest.mark.usefixtures("no_time_passes")
 async def test_too_many_strangers_from_one_address_are_told_to_wait(ann: Person) -> None:
     answers = [
         await ann.web.get("/api/bookmarks/shared/", headers={"x-forwarded-for": "x, 192.0.2.7"})
@@ -215,6 +216,7 @@ async def test_too_many_strangers_from_one_address_are_told_to_wait(ann: Person)
     assert await urls(ann, "bookmarks/shared/") == ""
 
 
+@pytest.mark.usefixtures("no_time_passes")
 async def test_the_addresses_of_one_ipv6_network_count_as_one(ann: Person) -> None:
     async def ask(address: str) -> int:
         headers = {"x-forwarded-for": address}

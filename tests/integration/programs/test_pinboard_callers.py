@@ -159,6 +159,7 @@ async def test_unknown_methods_and_verbs(ann: Person) -> None:
     assert (await ann.web.put("/v1/posts/add", params=auth)).status_code == 405
 
 
+@pytest.mark.usefixtures("no_time_passes")
 async def test_too_many_calls_are_told_when_to_come_again(ann: Person) -> None:
     auth = {"auth_token": f"{ann.name}:{ann.token}", "format": "json"}
     statuses = [(await ann.web.get("/v1/posts/all", params=auth)).status_code for _ in range(31)]

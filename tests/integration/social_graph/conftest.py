@@ -19,6 +19,7 @@ from services.social_graph.people_store import PeopleStore
 from services.social_graph.settings import SocialGraphSettings
 from tests.access_tokens import AUDIENCE, ISSUER, TokenMint
 from tests.conftest import MigratedDatabase
+from tests.web_stack import PATIENT
 
 SERVICE_TOKEN = "of this installation"
 
@@ -83,7 +84,7 @@ def settings(database_url: str, jwks_url: str, setting: dict[str, Any]) -> Socia
         "audience": AUDIENCE,
         "service_token": Secret(SERVICE_TOKEN),
     }
-    return SocialGraphSettings(**{**values, **setting})
+    return SocialGraphSettings(**{**PATIENT, **values, **setting})
 
 
 @pytest.fixture

@@ -32,25 +32,19 @@ STAR = 5
 
 
 @pytest.fixture
-async def users(nats_server: RunningNats) -> AsyncIterator[Bus]:
-    """The broker as the users service has it; its streams are empty, and gone afterwards."""
-    async with (
-        open_bus(nats_server.url("users"), "users") as broker,
-        open_bus(nats_server.url("operator"), "operator") as operator,
-    ):
-        await broker.connected()
-        yield broker
-        jetstream = await operator.connected()
-        for stream in (bus.EVENTS, bus.DEAD_LETTERS):
-            await jetstream.delete_stream(stream)
+async def users(broker: RunningNats) -> AsyncIterator[Bus]:
+    """The broker as the users service has it."""
+    async with open_bus(broker.url("users"), "users") as made:
+        await made.connected()
+        yield made
 
 
 @pytest.fixture
 async def replicas(
-    settings: SocialGraphSettings, nats_server: RunningNats, users: Bus
+    settings: SocialGraphSettings, broker: RunningNats, users: Bus
 ) -> AsyncIterator[list[Starlette]]:
     """Two of the service, on one database."""
-    settings = msgspec.structs.replace(settings, nats_url=nats_server.url("social-graph"))
+    settings = msgspec.structs.replace(settings, nats_url=broker.url("social-graph"))
     async with AsyncExitStack() as stack:
         apps = [create(settings), create(settings)]
         for app in apps:

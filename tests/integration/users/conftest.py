@@ -23,6 +23,7 @@ from services.users.deps import Deps
 from services.users.settings import UsersSettings
 from tests.access_tokens import AUDIENCE, ISSUER
 from tests.conftest import MigratedDatabase
+from tests.web_stack import PATIENT
 
 SERVICE_TOKEN = Secret("what services show each other")
 PASSWORD = "a long walk by the sea"
@@ -31,12 +32,17 @@ Query = Callable[..., Awaitable[list[asyncpg.Record]]]
 
 @dataclass
 class Clock:
-    """The present, plus what a test has added to it."""
+    """The present, plus what a test has added to it; or the moment at which a test has stopped it."""
 
     ahead: dt.timedelta = dt.timedelta()
+    stopped_at: dt.datetime | None = None
 
     def __call__(self) -> dt.datetime:
-        return dt.datetime.now(dt.UTC) + self.ahead
+        return (self.stopped_at or dt.datetime.now(dt.UTC)) + self.ahead
+
+    def stop(self) -> None:
+        """How long what follows takes is the machine's, and no limit's."""
+        self.stopped_at = dt.datetime.now(dt.UTC)
 
     def advance(self, **time: float) -> None:
         self.ahead += dt.timedelta(**time)
@@ -68,7 +74,7 @@ def settings(database_url: str, setting: dict[str, Any]) -> UsersSettings:
         "argon2_queue": 100,
         "service_token": SERVICE_TOKEN,
     }
-    return UsersSettings(**{**values, **setting})
+    return UsersSettings(**{**PATIENT, **values, **setting})
 
 
 @pytest.fixture

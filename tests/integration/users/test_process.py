@@ -49,7 +49,7 @@ async def run(environment: dict[str, str], *arguments: str) -> tuple[int | None,
 
 
 async def wait_until_ready(url: str, process: asyncio.subprocess.Process) -> None:
-    async with httpx.AsyncClient() as client, asyncio.timeout(30):
+    async with httpx.AsyncClient(timeout=60) as client, asyncio.timeout(60):
         while True:
             assert process.returncode is None, await process.communicate()
             try:
@@ -100,7 +100,7 @@ async def test_it_migrates_serves_rotates_and_stops(environment: dict[str, str])
         assert code == 1 and "the next key is known everywhere at" in said
         assert (await run(environment, "rotate-keys", "--now"))[0] == 0
         process.terminate()
-        output, _ = await asyncio.wait_for(process.communicate(), 30)
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0
     log = output.decode()
     assert '"KEY_ENCRYPTION_KEY":"***"' in log.replace(" ", "")

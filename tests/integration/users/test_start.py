@@ -34,7 +34,7 @@ async def test_it_waits_for_its_schema_and_publishes_no_empty_set_meanwhile(
             assert (ready.status_code, ready.json()["checks"]["signing keys"]) == (503, "Unavailable")
             assert (await jwks.get("/.well-known/jwks.json")).status_code == 503
             await query("ALTER TABLE signing_keys_to_come RENAME TO signing_keys")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while ready.status_code != 200:
                     await asyncio.sleep(0.01)
                     ready = await api.get("/healthz/ready")

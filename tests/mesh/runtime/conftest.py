@@ -20,7 +20,9 @@ from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.state import State
 from tests.mesh.runtime.manifests import Manifests
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
+ANSWERED_WITHIN_S = 30.0
+COMMAND_WITHIN_S = 100.0
 
 
 def until(condition: Callable[[], Any], within_s: float = PATIENCE_S) -> Any:
@@ -44,17 +46,18 @@ class Running:
         self.client = Client(self.state)
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        self.start_within(PATIENCE_S)
+    def start(self, within_s: float = PATIENCE_S) -> None:
+        self.begin()
+        until(self.up, within_s)
 
-    def start_within(self, within_s: float) -> None:
+    def begin(self) -> None:
+        """Start it, and wait for nothing."""
         command = [sys.executable, "-m", "delinkcious", "mesh", "up", "-f", str(self.files)]
         output = (self.folder / "output").open("ab")
         with output:
             self.process = subprocess.Popen(
                 [*command, "--state", str(self.state.folder)], stdout=output, stderr=output
             )
-        until(self.up, within_s)
 
     def up(self) -> bool:
         assert self.process is not None
@@ -63,6 +66,15 @@ class Running:
             return bool(self.client.get("/status")["up"])
         except MeshError:
             return False
+
+    def starting(self) -> str:
+        """What it says while it is still starting; empty before it answers at all, and once it is up."""
+        assert not self.up(), "it is up"
+        try:
+            self.client.get("/get/pods")
+        except MeshError as error:
+            return str(error) if "still starting" in str(error) else ""
+        return ""
 
     @property
     def output(self) -> str:
@@ -81,7 +93,7 @@ class Running:
 
     def from_pod(self, workload: str) -> httpx.Client:
         """A client whose requests are requests of that pod."""
-        return httpx.Client(proxy=f"http://{self.pod(workload)['egress']}", timeout=10)
+        return httpx.Client(proxy=f"http://{self.pod(workload)['egress']}", timeout=ANSWERED_WITHIN_S)
 
     def get(self, url: str, workload: str = "client") -> httpx.Response:
         with self.from_pod(workload) as client:
@@ -90,7 +102,7 @@ class Running:
     def from_outside(self) -> httpx.Client:
         """A client of the gateway's Service."""
         [gate] = [service for service in self.client.get("/get/services") if service["publicIp"]]
-        return httpx.Client(base_url=f"http://{gate['publicIp']}:8080", timeout=10)
+        return httpx.Client(base_url=f"http://{gate['publicIp']}:8080", timeout=ANSWERED_WITHIN_S)
 
     def apply(self, text: str) -> Any:
         return self.client.post("/apply", {"documents": [{"file": "applied.yaml", "text": text}]})
@@ -107,7 +119,9 @@ class Running:
         """Exit code and output of `delinkcious mesh ARGUMENTS`."""
         where = ["--state", str(self.state.folder)] if state else []
         command = [sys.executable, "-m", "delinkcious", "mesh", *arguments, *where]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_WITHIN_S
+        )
         return done.returncode, done.stdout + done.stderr
 
     def kill(self) -> None:
@@ -119,9 +133,11 @@ class Running:
         return sweep.belonging(self.state.folder)
 
     def close(self) -> None:
-        supervise.down(self.state)
         if self.process is not None and self.process.poll() is None:
+            # One that has hardly begun is known to nobody else yet, and would go on.
+            self.process.terminate()
             self.process.wait(PATIENCE_S)
+        supervise.down(self.state)
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import aiohttp
 import httpx
@@ -24,9 +26,11 @@ NewMesh = Callable[[str], Running]
 
 pytestmark = pytest.mark.anyio
 
-MEASURED = Measured("default", "reviews", "reviews", "v1", "v2", (100.0, 250.0))
+MEASURED = Measured("default", "reviews", "reviews", "v1", "v2", (250.0, 2500.0))
+# Beyond the second edge on every machine, as what does not sleep is below it.
+SLEEP = "/sleep/3"
 # Envoy brings histograms up to date every five seconds.
-SHOWN_WITHIN_S = 20.0
+SHOWN_WITHIN_S = 60.0
 POLL_S = 0.1
 FAULT = """---
 apiVersion: networking.istio.io/v1
@@ -75,9 +79,10 @@ async def collected(
     deadline = time.monotonic() + SHOWN_WITHIN_S
     while total is None or not enough(total):
         assert time.monotonic() < deadline, total
-        found = await source.scrape()
-        assert found is not None
-        total = found if total is None else added(total, found)
+        with contextlib.suppress(NoEvidence):  # a proxy that was too busy to answer is asked again
+            found = await source.scrape()
+            assert found is not None
+            total = found if total is None else added(total, found)
         await asyncio.sleep(POLL_S)
     return total
 
@@ -105,12 +110,12 @@ async def test_two_versions_are_told_apart_and_counted_to_the_request(
     versions: Counter[str] = Counter()
     sent: dict[str, Counter[str]] = {}
     with mesh.from_pod("client") as client:
-        for path, times in {"/": 40, "/status/404": 6, "/status/500": 8, "/sleep/0.3": 6}.items():
-            for _ in range(times):
-                version = client.get(f"http://reviews{path}").json()
-                versions[version] += 1
-                sent.setdefault(path, Counter())[version] += 1
-        slow = sent["/sleep/0.3"]
+        for path, times in {"/": 40, "/status/404": 6, "/status/500": 8, SLEEP: 6}.items():
+            with ThreadPoolExecutor(times if path == SLEEP else 1) as pool:
+                answers = pool.map(client.get, [f"http://reviews{path}"] * times)
+                sent[path] = Counter(answer.json() for answer in answers)
+            versions += sent[path]
+        slow = sent[SLEEP]
 
         def all_timed(found: Scrape) -> bool:
             """Durations come later, with the next requests."""
@@ -152,7 +157,7 @@ async def test_a_pod_that_cannot_be_reached_has_failed_what_it_was_sent(
     os.kill(pid, signal.SIGSTOP)
     try:
         with mesh.from_pod("client") as client, pytest.raises(httpx.ReadTimeout):
-            client.get("http://reviews/lost", timeout=0.5)
+            client.get("http://reviews/lost", timeout=2)
         found = await collected(source, lambda all_: all_.canary.requests >= 1)
         assert (found.canary.requests, found.canary.errors) == (1, 1), "the client has left"
     finally:

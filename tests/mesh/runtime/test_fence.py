@@ -25,7 +25,7 @@ def _pod(mesh: Mesh, workload: str) -> Pod:
 def _status(mesh: Mesh, url: str) -> int:
     """The answer to a URL as it is written, which httpx would normalise."""
     host, _, port = egress(mesh, "client").removeprefix("http://").partition(":")
-    with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=10)) as connection:
+    with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=30)) as connection:
         connection.request("GET", url)
         return connection.getresponse().status
 
@@ -35,7 +35,7 @@ async def test_what_is_inside_a_pod_is_refused_to_its_neighbours(
 ) -> None:
     async with (
         running(tmp_path, manifests.pair()) as mesh,
-        httpx.AsyncClient(proxy=egress(mesh, "client"), timeout=10) as client,
+        httpx.AsyncClient(proxy=egress(mesh, "client"), timeout=30) as client,
     ):
         place = _pod(mesh, "reviews").place.addresses
         inside = [f"{place.pod}:15000", f"{place.pod}:15001", f"{place.app}:8080"]
@@ -50,7 +50,7 @@ async def test_what_is_inside_a_pod_is_refused_to_its_neighbours(
 async def test_a_tunnel_to_the_inside_of_a_pod_is_refused(tmp_path: Path, manifests: Manifests) -> None:
     async with (
         running(tmp_path, manifests.pair()) as mesh,
-        httpx.AsyncClient(proxy=egress(mesh, "client"), timeout=10, verify=False) as client,  # noqa: S501
+        httpx.AsyncClient(proxy=egress(mesh, "client"), timeout=30, verify=False) as client,  # noqa: S501
     ):
         place = _pod(mesh, "reviews").place.addresses
         for address in (f"{place.pod}:15000", f"{place.pod}:15001", f"{place.app}:8080"):

@@ -83,4 +83,4 @@ def test_a_count_that_cannot_be_kept_is_not_taken(tmp_path: Path, disk: Disk, ma
 
 
 def _client(mesh: Mesh) -> httpx.AsyncClient:
-    return httpx.AsyncClient(proxy=egress(mesh, "client"), timeout=10)
+    return httpx.AsyncClient(proxy=egress(mesh, "client"), timeout=30)

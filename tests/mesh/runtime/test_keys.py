@@ -52,7 +52,7 @@ async def fetching(uri: str, manifests: Manifests, folder: Path) -> AsyncIterato
     sets = KeySets(lambda: Registry((), ()), lambda: None, said.append, KeptKeys(folder / "keys.json"))
     sets.want(Config(resources.parse(manifests.authentication(uri), "a.yaml")))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (sets.texts or said):  # noqa: ASYNC110 - of a server
                 await asyncio.sleep(0.01)
         yield sets, said

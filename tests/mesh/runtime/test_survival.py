@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 
 from mesh.local.runtime import supervise
-from tests.mesh.runtime.conftest import Running, until
+from tests.mesh.runtime.conftest import PATIENCE_S, Running, until
 from tests.mesh.runtime.manifests import Manifests
 
 NewMesh = Callable[[str], Running]
@@ -54,7 +54,7 @@ def test_no_process_outlives_a_killed_supervisor(new_mesh: NewMesh, manifests: M
     mesh = new_mesh(manifests.pair())
     assert mesh.members()
     mesh.kill()
-    until(lambda: not mesh.members(), within_s=5)
+    until(lambda: not mesh.members())
 
 
 def test_up_recovers_after_everything_was_killed(new_mesh: NewMesh, manifests: Manifests) -> None:
@@ -70,7 +70,7 @@ def test_down_ends_a_mesh_that_does_not_answer(new_mesh: NewMesh, manifests: Man
     mesh = new_mesh(manifests.pair())
     assert mesh.process is not None
     supervise.down(mesh.state)
-    assert mesh.process.wait(10) == 0
+    assert mesh.process.wait(PATIENCE_S) == 0
     assert not mesh.members()
 
 

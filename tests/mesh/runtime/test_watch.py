@@ -22,7 +22,7 @@ async def rounds(path: Path) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     seen = watch.rounds()
 
     async def next_round() -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await anext(seen)
 
     try:

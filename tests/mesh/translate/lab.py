@@ -30,7 +30,7 @@ from tests.mesh.translate.authority import Authority
 from tests.mesh.translate.client import Answer, ask
 from tests.mesh.translate.echo import EchoServer
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 @dataclass(frozen=True)

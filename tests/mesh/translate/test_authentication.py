@@ -53,9 +53,9 @@ def test_a_token_that_was_good_is_not_so_for_ever(lab: Lab, signer: Signer) -> N
 
     lab.apply(_rules(signer))
     # Envoy forgives clocks that differ by a minute.
-    leaving = signer.bearer(aud="delinkcious", exp=int(time.time()) - 60 + 3)
+    leaving = signer.bearer(aud="delinkcious", exp=int(time.time()) - 60 + 10)
     assert [status(leaving), status(leaving)] == [200, 200]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while status(leaving) == 200:
         assert time.monotonic() < deadline, "the end of a known token goes unnoticed"
     assert status(leaving) == 401

@@ -215,13 +215,13 @@ def test_a_tunnel_to_a_tcp_port_counts_as_a_tcp_connection(counted: Lab) -> None
         while tunnel.recv(4096):
             pass
     for pod, reporter in (("client", "source"), ("reviews-v1", "destination")):
-        opened = until(lambda pod=pod: samples(counted, pod, "istio_tcp_connections_opened_total"))  # type: ignore[misc]
-        labels = only(opened).labels
+        closed = partial(total, counted, pod, "istio_tcp_connections_closed_total")
+        until(lambda closed=closed: closed() == 1)  # type: ignore[misc]
+        labels = only(samples(counted, pod, "istio_tcp_connections_opened_total")).labels
         assert (labels["reporter"], labels["request_protocol"]) == (reporter, "tcp")
         assert labels["source_workload"] == "client"
         assert labels["destination_workload"] == "reviews-v1"
         assert "response_code" not in labels
-        assert total(counted, pod, "istio_tcp_connections_closed_total") == 1
         assert total(counted, pod, "istio_tcp_sent_bytes_total") > 100
         assert outcomes(counted, pod) == {}, "it is no request"
 
@@ -233,7 +233,8 @@ def test_http_through_a_tunnel_counts_once(counted: Lab) -> None:
         tunnel.sendall(b"GET / HTTP/1.1\r\nHost: reviews\r\nConnection: close\r\n\r\n")
         while tunnel.recv(4096):
             pass
-    until(lambda: outcomes(counted, "client"))
+    # Each notices the end of the tunnel by itself.
+    until(lambda: all(outcomes(counted, pod) for pod in ("client", "reviews-v1")))
     assert outcomes(counted, "client") == outcomes(counted, "reviews-v1") == {"200 -": 1}
     assert total(counted, "client", "istio_tcp_connections_opened_total") == 0
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 
-from tests.mesh.translate.lab import Lab
+from tests.mesh.translate.lab import DEADLINE_S, Lab
 from tests.mesh.translate.rules import SUBSETS, V1, virtual_service
 
 
 def test_a_timeout_ends_the_request(lab: Lab) -> None:
     lab.apply(SUBSETS + virtual_service(f"[{{ timeout: 200ms, {V1} }}]"))
-    answer = lab.get("client", "http://reviews/", headers={"x-sleep": "1"})
+    answer = lab.get("client", "http://reviews/", headers={"x-sleep": "20"})
     assert (answer.status, answer.body) == (504, "upstream request timeout")
-    assert answer.took_s < 0.9
+    assert answer.took_s < 19
 
 
 def test_retries_are_as_many_as_written(lab: Lab) -> None:
@@ -50,7 +50,7 @@ def test_a_mirror_gets_a_copy(lab: Lab) -> None:
     mirror = "mirror: { host: reviews, subset: v2 }"
     lab.apply(SUBSETS + virtual_service(f"[{{ {mirror}, {V1} }}]"))
     assert lab.get("client", "http://reviews/copy", method="POST", body=b"text").pod == "reviews-v1"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + DEADLINE_S
     while len(lab.requests) < 2:
         assert time.monotonic() < deadline, "the mirror got nothing"
         time.sleep(0.01)
@@ -68,7 +68,7 @@ metadata: {{ name: reviews, namespace: default }}
 spec: {{ host: reviews, trafficPolicy: {{ outlierDetection: {detection} }} }}
 """
     )
-    deadline = time.monotonic() + 10  # Envoy joins changes of health within a second
+    deadline = time.monotonic() + DEADLINE_S  # Envoy joins changes of health within a second
     while (answer := lab.get("client", "http://reviews/status/500")).status == 500:
         assert time.monotonic() < deadline, "nothing was ejected"
     assert (answer.status, answer.body) == (503, "no healthy upstream")

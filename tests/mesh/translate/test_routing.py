@@ -52,7 +52,7 @@ def test_weights_divide_the_requests(lab: Lab) -> None:
     parts = f"{V1[8:-2]}, weight: 75 }}, {V2[8:-2]}, weight: 25 }}"
     lab.apply(SUBSETS + virtual_service(f"[{{ route: [{parts}] }}]"))
     pods = [lab.get("client", "http://reviews/").pod for _ in range(400)]
-    assert 65 <= pods.count("reviews-v2") <= 140  # 100 expected, sigma 8.7
+    assert 56 <= pods.count("reviews-v2") <= 144  # 100 expected, sigma 8.7: one run in a million
 
 
 def test_no_rule_for_a_request_is_not_found_but_no_rule_at_all_is_the_default(lab: Lab) -> None:

@@ -52,7 +52,7 @@ def test_a_reader_that_hangs_blocks_nobody_and_what_is_lost_is_counted_and_told(
         slowest = max(slowest, time.perf_counter() - began)
     # The pipe holds 64 KiB, the queue 200,000 bytes: of 2,000,000 the most are gone.
     assert output.dropped > 1_500
-    assert slowest < 1.0
+    assert slowest < WITHIN_S, "who waits for the pipe waits for ever"
     registry = CollectorRegistry()
     count_dropped(registry, [output])
     assert registry.get_sample_value("telemetry_log_lines_dropped_total") == output.dropped

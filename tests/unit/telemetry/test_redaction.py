@@ -97,6 +97,6 @@ def test_what_is_no_secret_keeps_its_type() -> None:
 
 @pytest.mark.parametrize("text", ["a" * 10**6, "eyJ" * 300_000, "@." * 500_000, "x@" + "a." * 500_000])
 def test_a_hostile_text_is_cut_and_costs_little(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(clean(text)) < MAX_TEXT + 100
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0

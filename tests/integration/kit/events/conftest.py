@@ -12,7 +12,6 @@ from nats.js import JetStreamContext
 from prometheus_client import CollectorRegistry
 
 from services.kit.db import Database, open_pool
-from services.kit.events import bus
 from services.kit.events.bus import Bus, open_bus
 from services.kit.events.consumer import Consumer, ConsumerMetrics, Handler, Subscription
 from services.kit.events.outbox import OutboxMetrics, Relay
@@ -66,14 +65,10 @@ class Events:
 
 
 @pytest.fixture
-async def events(nats_server: RunningNats, migrated_database: MigratedDatabase) -> AsyncIterator[Events]:
+async def events(broker: RunningNats, migrated_database: MigratedDatabase) -> AsyncIterator[Events]:
     settings = ServiceSettings(database_url=Secret(await migrated_database(PACKAGE)))
     async with (
         open_pool(settings) as database,
-        open_bus(nats_server.url("links"), "links") as sender,
-        open_bus(nats_server.url("operator"), "operator") as operator,
+        open_bus(broker.url("links"), "links") as sender,
     ):
-        jetstream = await operator.connected()
-        yield Events(database, nats_server, sender, CollectorRegistry())
-        for stream in (bus.EVENTS, bus.DEAD_LETTERS):
-            await jetstream.delete_stream(stream)
+        yield Events(database, broker, sender, CollectorRegistry())

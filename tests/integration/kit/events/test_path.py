@@ -41,13 +41,15 @@ class Seen:
 
 async def test_events_arrive_in_order_per_user_over_several_replicas(events: Events) -> None:
     seen = Seen()
+    # An event comes again when its acknowledgement is late: that is no part of this.
+    handler = once(events.database, "news", seen.handle)
     numbers = list(range(25))
     for key in (1, 2, 9):
         await events.write(key, *numbers)
     async with (
         events.relay().running(),
-        events.consuming(seen.handle),
-        events.consuming(seen.handle),
+        events.consuming(handler),
+        events.consuming(handler),
     ):
         await until(lambda: seen.count() >= 75)
         async with asyncio.timeout(PATIENCE_S):

@@ -176,7 +176,7 @@ ENDPOINTS = [
         body_limit_bytes=10_000,
         idempotent=False,
     ),
-    Endpoint(method="GET", path="/wait", handler=wait, access=Access.PUBLIC, deadline_s=3),
+    Endpoint(method="GET", path="/wait", handler=wait, access=Access.PUBLIC, deadline_s=10),
     Endpoint(method="GET", path="/crash", handler=crash, access=Access.PUBLIC),
     Endpoint(method="GET", path="/whoami", handler=whoami, access=Access.PUBLIC),
 ]

@@ -197,7 +197,7 @@ async def test_uploads_that_do_not_end_hold_up_nobody(as_user: AsUser) -> None:
         await go_on.wait()
         yield file_of(1)
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         slow_ones = [
             tasks.create_task(as_user(2 + n).put("/api/v1/imports/one", content=slow(begun)))
             for n, begun in enumerate(received)
@@ -221,7 +221,7 @@ async def test_a_received_file_waits_for_its_turn_and_no_longer(
         await write(self, *arguments)
 
     monkeypatch.setattr(imports.Imports, "_write", slow)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         first = [tasks.create_task(send(as_user(user), file_of(1))) for user in (2, 3)]
         for _ in first:
             await working.acquire()

@@ -279,8 +279,9 @@ async def test_without_providers_there_is_nobody_to_sign_in_with(users: UsersCli
 
 
 async def test_sign_ins_begun_from_one_address_are_counted(
-    http: httpx.AsyncClient, provider: IdentityProvider
+    http: httpx.AsyncClient, provider: IdentityProvider, clock: Clock
 ) -> None:
+    clock.stop()
     sent = [
         await http.post("/sessions/oidc", json={"provider": "acme"}, headers={"x-forwarded-for": "192.0.2.1"})
         for _ in range(31)

@@ -141,11 +141,11 @@ def tower() -> str:
     ids=["aliases", "tower", "brackets", "dashes", "items", "backslashes", "anchors"],
 )
 def test_hostile_text_is_refused_quickly(text: str, message: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(Malformed) as caught:
         list(documents(text))
     assert message in str(caught.value)
-    assert time.perf_counter() - start < HOSTILE_S
+    assert time.process_time() - start < HOSTILE_S
 
 
 def test_json_is_read_with_its_escapes_and_lines() -> None:

@@ -182,7 +182,7 @@ def test_a_file_of_200_lines_loads_in_a_few_milliseconds() -> None:
     assert text.count("\n") >= 200
     times = []
     for _ in range(10):
-        start = time.perf_counter()
+        start = time.process_time()
         parse(text, "security.yaml")
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert min(times) < 0.025

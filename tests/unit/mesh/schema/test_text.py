@@ -147,9 +147,9 @@ def test_broken_header_formats_are_refused(value: str) -> None:
 
 
 def test_a_long_row_of_percent_signs_costs_no_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert header_value("%%" * 8_000 + "%") is not None
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize("host", ["*", "*.a.b", "*-x.a", "a", "a.b.", "A.b"])
