@@ -23,7 +23,7 @@ WARM_SCRAPES = 3
 # What stable's rate is just before the first weight, in scrapes.
 RECENT = 12
 # A history of fewer scrapes shows how slow requests cluster by chance only.
-SHORT = 60
+SHORT, SHORT_MOST = 60, 2 * UNMEASURED
 
 
 class Eyes:
@@ -136,4 +136,6 @@ def tail_dispersion(history: list[ArmSample]) -> float:
         return UNMEASURED
     n = np.array([float(sample.requests) for sample in history])
     k = np.array([sample.slow for sample in history], dtype=float)
-    return max(over_time(n, k, UNMEASURED), UNMEASURED if len(history) < SHORT else 1.0)
+    measured = over_time(n, k, UNMEASURED)
+    # One stall in a minute is no rule, nor is none.
+    return measured if len(history) >= SHORT else min(max(measured, UNMEASURED), SHORT_MOST)
