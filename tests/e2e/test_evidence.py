@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import aiohttp
@@ -29,6 +29,7 @@ SEEN_WITHIN_S = 60.0
 POLL_S = 0.5
 # What starts asks other services once; Prometheus scrapes every five seconds.
 QUIET_S = 4.0
+ROUNDS = 3
 MEASURED = Measured(NAMESPACE, "links", "links", "v1", "v2", (0.5, 10_000.0))
 # As of requests that are mirrored.
 OF_PODS = replace(MEASURED, reporter="destination", method="GET")
@@ -89,6 +90,35 @@ async def quiet(source: Source) -> None:
     pytest.fail(f"not quiet: {why}")
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Sums over some scrapes: as the source counts requests and errors, and as the pod's own proxy does."""
+
+    requests: int
+    errors: int
+    by_pod: int
+
+
+async def measure(installation: Installation, source: Source, total: int) -> tuple[Seen, list[Scrape]]:
+    """All scrapes until the source and the pod have counted so many requests."""
+    pod, scrapes = installation.pod("links-v1")["name"], list[Scrape]()
+    deadline = time.monotonic() + SEEN_WITHIN_S
+    while True:
+        stable = [one.stable for one in scrapes]
+        seen = Seen(
+            sum(one.requests for one in stable),
+            sum(one.errors for one in stable),
+            sum(one.pods[pod].requests for one in stable if pod in one.pods),
+        )
+        if min(seen.requests, seen.by_pod) >= total:
+            return seen, scrapes
+        assert time.monotonic() < deadline, scrapes
+        with suppress(NoEvidence):  # who did not answer just now is asked again
+            if found := await source.scrape():
+                scrapes.append(found)
+        await asyncio.sleep(POLL_S)
+
+
 @pytest.mark.parametrize("measured", [MEASURED, OF_PODS], ids=["callers", "pods"])
 @pytest.mark.parametrize("kind", [by_envoy, by_prometheus])
 async def test_what_was_sent_is_the_evidence(
@@ -103,24 +133,16 @@ async def test_what_was_sent_is_the_evidence(
     with installation.edge() as edge:
         # A listener that was just replaced takes along what only it has counted: let its follower count each.
         send(edge, account.headers)
-        await quiet(source)
-        sent = send(edge, account.headers)
-        assert sent == {200: 9, 201: 4, 404: 3, 403: 2}
-        by_other_methods = sent[201] if measured.method else 0
-        total, scrapes = sent.total() - by_other_methods, list[Scrape]()
-        deadline = time.monotonic() + SEEN_WITHIN_S
-        while sum(one.stable.requests for one in scrapes) < total:
-            assert time.monotonic() < deadline, scrapes
-            with suppress(NoEvidence):  # who did not answer just now is asked again
-                if found := await source.scrape():
-                    scrapes.append(found)
-            await asyncio.sleep(POLL_S)
-    stable = [one.stable for one in scrapes]
-    assert sum(one.requests for one in stable) == total
-    assert sum(one.errors for one in stable) == 0
-    assert all(one.slow[1] == 0 for one in stable), "nothing takes ten seconds"
-    pod = installation.pod("links-v1")["name"]
-    assert sum(one.pods[pod].requests for one in stable if pod in one.pods) == total
+        for _ in range(ROUNDS):
+            await quiet(source)
+            sent = send(edge, account.headers)
+            assert sent == {200: 9, 201: 4, 404: 3, 403: 2}
+            total = sent.total() - (sent[201] if measured.method else 0)
+            seen, scrapes = await measure(installation, source, total)
+            if seen.requests == total:
+                break  # else another service has asked it meanwhile, which it does not do each time
+    assert seen == Seen(total, 0, total)
+    assert all(one.stable.slow[1] == 0 for one in scrapes), "nothing takes ten seconds"
     assert all(one.canary == ArmSample(0, 0, (0, 0)) for one in scrapes)
     assert all(earlier.until <= later.until for earlier, later in pairwise(scrapes))
     assert float("inf") in await source.bounds_ms()

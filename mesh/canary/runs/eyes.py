@@ -22,8 +22,8 @@ from mesh.canary.signals import NoEvidence, Scrape, Source
 WARM_SCRAPES = 3
 # What stable's rate is just before the first weight, in scrapes.
 RECENT = 12
-# A history of fewer scrapes shows how slow requests cluster by chance only.
-SHORT, SHORT_MOST = 60, 2 * UNMEASURED
+# In fewer scrapes one stall, or none, is chance.
+SHORT = 60
 
 
 class Eyes:
@@ -132,10 +132,8 @@ class Eyes:
 
 def tail_dispersion(history: list[ArmSample]) -> float:
     """How stable's slow requests cluster: a stall makes a batch of them, and is no difference of versions."""
-    if not history:
+    if len(history) < SHORT:
         return UNMEASURED
     n = np.array([float(sample.requests) for sample in history])
     k = np.array([sample.slow for sample in history], dtype=float)
-    measured = over_time(n, k, UNMEASURED)
-    # One stall in a minute is no rule, nor is none.
-    return measured if len(history) >= SHORT else min(max(measured, UNMEASURED), SHORT_MOST)
+    return over_time(n, k, UNMEASURED)
