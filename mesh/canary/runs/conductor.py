@@ -141,10 +141,12 @@ class Conductor:
         leads_to_all = self.run.spec.strategy == "blueGreen"
         proves = not self.run.paused and (not leads_to_all or await self._hands.gates_open("promotion"))
         await self._eyes.judge(proves=proves)
-        mirror = self.run.spec.mirrors
-        if self._follow() or mirror is None:
+        decision, mirror = self.run.decision, self.run.spec.mirrors
+        if self._follow() or decision is None or mirror is None:
             return
-        if self._are_ready(await self._hands.canary_pods(self._hands.needed(mirror.percent))):
+        if not decision.weight:  # stable fails: copies may be why, as they ask for what both versions need
+            await self._hands.put(Traffic(0))
+        elif self._are_ready(await self._hands.canary_pods(self._hands.needed(mirror.percent))):
             await self._hands.put(Traffic(0, mirror=True))
 
     async def _try(self) -> None:

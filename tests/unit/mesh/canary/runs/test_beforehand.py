@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.canary.runs.fields import Affinity
-from mesh.canary.runs.journal import Entered, Scaled, Scraped, events
+from mesh.canary.runs.journal import Entered, Scaled, Scraped, Written, events
 from mesh.canary.runs.starting import NotStarted
 from mesh.canary.runs.traffic import Traffic, Ways, read, write
 from mesh.canary.views.explaining import explain
@@ -115,6 +115,33 @@ def test_blue_stays_while_a_gate_is_closed(tmp_path: Path) -> None:
         run.second()
     assert (run.run.stage, world.canary_weight()) == ("mirroring", 0)
     world.open_gates = True
+    assert run.to_the_end().verdict == "promoted"
+
+
+def copied(world: World) -> bool:
+    return any(route.get("mirrors") for route in world.body["spec"]["http"])
+
+
+def test_copies_that_break_what_both_need_end_with_stables_first_trouble(tmp_path: Path) -> None:
+    world = World()
+    world.error_rate = lambda _version, _weight: 0.3 if copied(world) else 0.001
+    run = driven(tmp_path, world, mirror={})
+    run.until(lambda run: run.decision is not None and run.decision.phase == "aside")
+    run.second()
+    assert (run.run.stage, copied(world)) == ("mirroring", False)
+    done = run.to_the_end(600)
+    assert (done.verdict, "coincides" in done.reason) == ("inconclusive", True)
+    assert sum(event.mirror for event in events(run.path) if isinstance(event, Written)) == 2
+    assert decisions_of(run.path) == replayed(run.path)
+
+
+def test_stables_own_trouble_interrupts_copies_and_blames_nobody(tmp_path: Path) -> None:
+    world = World()
+    run = driven(tmp_path, world, mirror={})
+    run.until(lambda _: copied(world))
+    world.error_rate = lambda _version, _weight: 0.2
+    run.until(lambda run: run.decision is not None and run.decision.phase == "aside", 120)
+    world.error_rate = lambda _version, _weight: 0.001
     assert run.to_the_end().verdict == "promoted"
 
 
