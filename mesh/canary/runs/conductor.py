@@ -130,7 +130,8 @@ class Conductor:
             or self.run.spec.dry_run
             or (rps >= load.below_rps and not scaled.get(load.deployment))
         ):
-            return rps > 0 or self.run.spec.analysis.expected_rps is not None
+            # What a person expects are all requests, which says nothing of those that are copied.
+            return rps > 0 or (self.run.spec.analysis.expected_rps is not None and not self.run.copies)
         if not scaled.get(load.deployment):
             self._eyes.forget()
             await self._hands.scale(load.deployment, load.replicas)

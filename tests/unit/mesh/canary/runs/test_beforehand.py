@@ -77,6 +77,18 @@ def test_copies_that_do_not_arrive_are_no_proof_and_no_blame(tmp_path: Path) -> 
     assert "less than half of its configured share" in done.reason
 
 
+def test_a_service_without_requests_to_copy_is_waited_for_whatever_is_expected_of_it(tmp_path: Path) -> None:
+    world = World()
+    world.copies.reads = 0.0
+    run = driven(tmp_path, world, mirror={}, analysis={"expectedRps": 100})
+    for _ in range(60):
+        run.second()
+    assert run.run.stage == "warming"
+    run.restart()
+    world.copies.reads = 0.6
+    assert run.to_the_end().verdict == "promoted"
+
+
 def test_some_copies_are_enough(tmp_path: Path) -> None:
     run = driven(tmp_path, World(), mirror={"percent": 20})
     assert run.to_the_end().verdict == "promoted"
