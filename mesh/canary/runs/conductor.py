@@ -29,6 +29,7 @@ TRAFFIC_WITHIN_S = 3600.0
 UNSEEN_S = 600.0
 # So many commands are taken at one look.
 COMMANDS = 100
+ANOTHER = "the canary's Deployment was changed: that is a new run"
 
 
 class Conductor:
@@ -141,10 +142,12 @@ class Conductor:
         """Copies of requests go to the canary: whatever it makes of them, it harms nobody."""
         leads_to_all = self.run.spec.strategy == "blueGreen"
         proves = not self.run.paused and (not leads_to_all or await self._hands.gates_open("promotion"))
-        await self._eyes.judge(proves=proves)
+        judged = await self._eyes.judge(proves=proves)
         decision, mirror = self.run.decision, self.run.spec.mirrors
         if self._follow() or decision is None or mirror is None:
             return
+        if judged and await self._is_another():
+            return self._hands.leave("inconclusive", ANOTHER)
         if not decision.weight:  # stable fails: copies may be why, as they ask for what both versions need
             await self._hands.put(Traffic(0))
         elif self._are_ready(await self._hands.canary_pods(self._hands.needed(mirror.percent))):
@@ -168,7 +171,7 @@ class Conductor:
         if self.run.bake.fails:  # held, and nothing is compared any more
             return self._hands.leave("rolled_back", "the canary misses the objective while stable keeps it")
         if judged and await self._is_another():
-            return self._hands.leave("inconclusive", "the canary's Deployment was changed: that is a new run")
+            return self._hands.leave("inconclusive", ANOTHER)
         await self._replace_culprit()
         wanted = round(decision.weight * 100)
         if wanted > self.run.percent:

@@ -157,6 +157,16 @@ def test_stables_own_trouble_interrupts_copies_and_blames_nobody(tmp_path: Path)
     assert run.to_the_end().verdict == "promoted"
 
 
+def test_another_image_behind_the_copies_is_not_what_they_prove(tmp_path: Path) -> None:
+    world = World()
+    run = driven(tmp_path, world, **BLUE_GREEN)
+    run.until(lambda _: copied(world))
+    world.made["links-v2-rollout"]["spec"]["template"]["spec"]["containers"][0]["image"] = "links:3"
+    done = run.to_the_end(300)
+    assert (done.verdict, "new run" in done.reason) == ("inconclusive", True)
+    assert not world.canary_weight()
+
+
 def test_an_abort_ends_the_copies(tmp_path: Path) -> None:
     world = World()
     run = driven(tmp_path, world, mirror={})
