@@ -148,6 +148,7 @@ class Conductor:
             return
         if judged and await self._is_another():
             return self._hands.leave("inconclusive", ANOTHER)
+        await self._replace_culprit()
         if not decision.weight:  # stable fails: copies may be why, as they ask for what both versions need
             await self._hands.put(Traffic(0))
         elif self._are_ready(await self._hands.canary_pods(self._hands.needed(mirror.percent))):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mesh.canary.model import PodSample
 from mesh.canary.runs.fields import Affinity
 from mesh.canary.runs.journal import Entered, Scaled, Scraped, Written, events
 from mesh.canary.runs.starting import NotStarted
@@ -165,6 +166,16 @@ def test_another_image_behind_the_copies_is_not_what_they_prove(tmp_path: Path) 
     done = run.to_the_end(300)
     assert (done.verdict, "new run" in done.reason) == ("inconclusive", True)
     assert not world.canary_weight()
+
+
+def test_one_bad_pod_that_gets_copies_is_replaced_before_the_version_is_blamed(tmp_path: Path) -> None:
+    world = World(rps=400.0)
+    world.replicas["links-v1"] = 12
+    run = driven(tmp_path, world, mirror={"percent": 50})
+    run.until(lambda run: run.traffic is not None and run.traffic.mirror)
+    run.run.pods = {f"v2-{number}": PodSample(500, 30 * (number == 2)) for number in range(6)}
+    run.second()
+    assert world.replaced == ["v2-2"]
 
 
 def test_an_abort_ends_the_copies(tmp_path: Path) -> None:
