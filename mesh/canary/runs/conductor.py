@@ -98,10 +98,10 @@ class Conductor:
         run, now = self.run, self._hands.now()
         pods: list[Pod] = []
         if not run.spec.dry_run:
+            if run.traffic is not None and not await self._hands.put(Traffic(0)):
+                return
             pods = await self._hands.canary_pods(run.spec.pods.least)
             if not self._are_ready(pods):
-                return
-            if run.traffic is not None and not await self._hands.put(Traffic(0)):
                 return
         rps = await self._eyes.rate()
         since = max((pod.ready_at or now for pod in pods), default=run.entered_at)

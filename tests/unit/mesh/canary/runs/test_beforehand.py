@@ -178,6 +178,15 @@ def test_one_bad_pod_that_gets_copies_is_replaced_before_the_version_is_blamed(t
     assert world.replaced == ["v2-2"]
 
 
+def test_proven_copies_end_before_pods_are_looked_at(tmp_path: Path) -> None:
+    world = World()
+    run = driven(tmp_path, world, mirror={})
+    run.until(lambda run: run.mirrored)
+    world.ready_at["links-v2-rollout"] = world.now + 60
+    run.second()
+    assert (run.run.stage, copied(world)) == ("warming", False)
+
+
 def test_an_abort_ends_the_copies(tmp_path: Path) -> None:
     world = World()
     run = driven(tmp_path, world, mirror={})
