@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mesh.canary.model import PodSample
 from mesh.canary.runs.fields import Affinity
 from mesh.canary.runs.journal import Entered, Scaled, Scraped, Written, events
+from mesh.canary.runs.run import Run
 from mesh.canary.runs.starting import NotStarted
 from mesh.canary.runs.traffic import Traffic, Ways, read, write
 from mesh.canary.views.explaining import explain
@@ -194,6 +195,24 @@ def test_an_abort_ends_the_copies(tmp_path: Path) -> None:
     run.say("abort")
     assert run.to_the_end().verdict == "aborted"
     assert len(world.body["spec"]["http"]) == 1
+
+
+@pytest.mark.parametrize("spec", [{}, {"mirror": {}}, BLUE_GREEN], ids=["plain", "copies", "blue-green"])
+@pytest.mark.parametrize("stage", ["preparing", "warming", "mirroring", "warming again", "stepping"])
+def test_a_persons_promotion_counts_at_every_stage(tmp_path: Path, spec: dict[str, Any], stage: str) -> None:
+    def there(run: Run) -> bool:
+        again = run.mirrored and run.stage == "warming"
+        return again if stage == "warming again" else run.stage == stage
+
+    world = World()
+    run = driven(tmp_path, world, **spec)
+    run.until(lambda run: there(run) or run.promoting)
+    if run.run.promoting:  # this way has no such stage
+        return
+    run.say("promote")
+    assert run.to_the_end().verdict == "promoted"
+    assert run.run.reason == "promoted by ada, not by proof"
+    assert not copied(world)
 
 
 @pytest.mark.parametrize("spec", [{"mirror": {}}, BLUE_GREEN], ids=["canary", "blue-green"])
