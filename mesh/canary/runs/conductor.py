@@ -57,6 +57,7 @@ class Conductor:
         try:
             if not self.run.ended:
                 await self._stages[self.run.stage]()
+                await self._load()
         except Away:
             self._unready_at = None  # nobody knows how the pods were meanwhile
             raise
@@ -135,8 +136,17 @@ class Conductor:
             return rps > 0 or (self.run.spec.analysis.expected_rps is not None and not self.run.copies)
         if not scaled.get(load.deployment):
             self._eyes.forget()
-            await self._hands.scale(load.deployment, load.replicas)
+            self._hands.ask_for_load(load)
         return rps >= load.below_rps
+
+    async def _load(self) -> None:
+        """Have some while the run lasts: what there was may have been for another run, which has ended."""
+        load, run = self.run.spec.load, self.run
+        if load is None or run.spec.dry_run:
+            return
+        if run.stage in ("mirroring", "trying", "stepping", "promoting") and self._eyes.lacks(load.below_rps):
+            self._hands.ask_for_load(load)
+        await self._hands.keep_load(load)
 
     async def _mirror(self) -> None:
         """Copies of requests go to the canary: whatever it makes of them, it harms nobody."""

@@ -19,7 +19,7 @@ from mesh.canary.runs.traffic import Traffic, Ways, read, write
 from mesh.canary.views.explaining import explain
 from mesh.canary.views.story import story
 from tests.unit.mesh.canary.runs.test_conductor import bad, decisions_of, driven, replayed
-from tests.unit.mesh.canary.runs.world import Driven, World, deployment, rollout, routes
+from tests.unit.mesh.canary.runs.world import Driven, Killed, World, deployment, rollout, routes
 
 BLUE_GREEN: dict[str, Any] = {"mirror": {}, "strategy": "blueGreen"}
 
@@ -334,6 +334,61 @@ def test_no_load_is_made_where_there_is_traffic(tmp_path: Path) -> None:
     run = driven(tmp_path, world, load=LOAD)
     run.until(lambda run: run.percent > 0)
     assert world.replicas["canary-load"] == 0
+
+
+def test_load_is_ended_whatever_call_a_process_dies_at(tmp_path: Path) -> None:
+    for killed_at in range(10, 60):
+        world = quiet()
+        world.killed_at = killed_at
+        run = driven(tmp_path / str(killed_at), world, load=LOAD)
+        run.until(lambda run, world=world: world.replicas["canary-load"] == 2)  # type: ignore[misc]
+        for _ in range(2):
+            run.second()
+        run.say("abort")
+        assert run.to_the_end(120).verdict == "aborted"
+        assert world.replicas["canary-load"] == 0, f"killed at {killed_at}"
+
+
+def test_load_that_was_made_by_a_process_that_died_is_ended(tmp_path: Path) -> None:
+    world = quiet()
+    run = driven(tmp_path, world, load=LOAD)
+    scale = world.scale
+
+    async def last(deployment: str, replicas: int) -> None:
+        await scale(deployment, replicas)
+        if (deployment, replicas) == ("canary-load", 2):
+            world.scale = scale  # type: ignore[method-assign]
+            raise Killed
+
+    world.scale = last  # type: ignore[method-assign]
+    run.until(lambda _: world.replicas["canary-load"] == 2)
+    world.rps = 20.0  # of which nobody could tell any more that it was made
+    assert run.to_the_end().verdict == "promoted"
+    assert world.replicas["canary-load"] == 0
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["that it asked for as well", "that it found"])
+def test_the_end_of_another_run_takes_no_load_away_for_good(tmp_path: Path, asked: bool) -> None:
+    world = quiet()
+    run = driven(tmp_path, world, load=LOAD)
+    if asked:
+        run.until(lambda _: world.replicas["canary-load"] == 2)
+    world.replicas["canary-load"] = 2
+    world.rps = 20.0
+    run.until(lambda run: run.percent > 0)
+    world.replicas["canary-load"], world.rps = 0, 0.0
+    run.until(lambda _: world.replicas["canary-load"] == 2, 90)
+    world.rps = 20.0
+    assert run.to_the_end().verdict == "promoted"
+    assert world.replicas["canary-load"] == 0
+
+
+def test_a_run_whose_load_is_deleted_meanwhile_waits_no_longer_than_for_other_traffic(tmp_path: Path) -> None:
+    world = quiet()
+    run = driven(tmp_path, world, load=LOAD)
+    run.until(lambda _: world.replicas["canary-load"] == 2)
+    del world.made["canary-load"]
+    assert run.to_the_end().verdict == "inconclusive"
 
 
 def test_load_ends_with_a_run_that_is_aborted(tmp_path: Path) -> None:
