@@ -146,7 +146,7 @@ class Run:
         spec = self.spec
         steps = self.decider.steps if self.decider is not None and spec.affinity is not None else ()
         percents = tuple(round(100 * step) for step in steps)
-        return Ways(spec.trial, spec.mirrors, spec.affinity, percents, self.began.revision[:8])
+        return Ways(spec.trial, spec.mirrors, spec.affinity, percents, self.began.run)
 
     @property
     def is_decided(self) -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from mesh.canary.model import PodSample
 from mesh.canary.runs.fields import Affinity
-from mesh.canary.runs.journal import Entered, Scaled, Scraped, Written, events
+from mesh.canary.runs.journal import Began, Entered, Scaled, Scraped, Written, events
 from mesh.canary.runs.run import Run
 from mesh.canary.runs.starting import NotStarted
 from mesh.canary.runs.traffic import Traffic, Ways, read, write
@@ -274,6 +275,17 @@ def test_another_runs_cookie_is_none() -> None:
     assert found_by(body, "track=abcd1234-50") == "v1"
     for cookie in ("track=ffff1234-5", "track=abcd1234-500", "xtrack=abcd1234-5", "track=abcd1234-5x"):
         assert found_by(body, cookie) is None
+
+
+def test_a_second_run_of_the_same_revision_gives_everybody_a_new_place(tmp_path: Path) -> None:
+    world = World()
+    run = driven(tmp_path, world, affinity={})
+    run.until(lambda run: run.percent == 10)
+    begun = run.run.began
+    other = Run(Began(**{**structs.asdict(begun), "run": "20270116-080000-0000"}))
+    other.decider, other.traffic = run.run.decider, run.run.traffic
+    body = write(routes(100, 0), "v1", "v2", Traffic(10), other.ways)
+    assert not any(found_by(body, cookie) for cookie in places(world.body))
 
 
 def test_entries_of_the_split_keep_what_is_theirs() -> None:
