@@ -71,6 +71,8 @@ class Spec(Strict, frozen=True, kw_only=True):
             raise ValueError("header and cookie: one of them comes first, not both")
         if self.strategy == "blueGreen" and self.mirror is None:
             raise ValueError("strategy blueGreen takes its proof from copies of requests: say mirror as well")
+        if self.strategy == "blueGreen" and self.trial is not None:
+            raise ValueError("strategy blueGreen: nobody tries it by header or cookie before all have it")
         if self.affinity is not None and self.analysis.request_dispersion is None:
             raise ValueError(
                 "affinity: the errors of one person come together: say in analysis.requestDispersion how many"

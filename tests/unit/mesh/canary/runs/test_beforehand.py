@@ -14,6 +14,7 @@ from msgspec import structs
 from mesh.canary.model import PodSample
 from mesh.canary.runs.fields import Affinity
 from mesh.canary.runs.journal import Began, Entered, Scaled, Scraped, Written, events
+from mesh.canary.runs.rollout import InvalidRollout
 from mesh.canary.runs.run import Run
 from mesh.canary.runs.starting import NotStarted
 from mesh.canary.runs.traffic import Traffic, Ways, read, write
@@ -119,6 +120,12 @@ def test_what_copies_do_not_show_is_taken_back_at_100_percent(tmp_path: Path) ->
     done = driven(tmp_path, world, **BLUE_GREEN).to_the_end()
     assert (done.verdict, world.canary_weight()) == ("rolled_back", 0)
     assert world.replicas["links-v1"] == 3
+
+
+@pytest.mark.parametrize("trial", ["header", "cookie"])
+def test_nobody_tries_green_first(trial: str) -> None:
+    with pytest.raises(InvalidRollout, match="nobody tries it by header or cookie"):
+        rollout(**BLUE_GREEN, **{trial: {"name": "tester", "value": "yes"}})
 
 
 def test_blue_stays_while_a_gate_is_closed(tmp_path: Path) -> None:
