@@ -112,8 +112,7 @@ class Hands:
     # Pods.
 
     def needed(self, percent: float) -> int:
-        pods = self.run.spec.pods
-        return min(pods.most, max(pods.least, math.ceil(self.run.began.replicas * percent / 100)))
+        return self.run.spec.pods.needed(self.run.began.replicas, percent)
 
     async def canary_pods(self, wanted: int) -> list[Pod]:
         """The canary's pods, once so many were asked for; one that is missing counts as not ready."""

@@ -98,6 +98,13 @@ def test_some_copies_are_enough(tmp_path: Path) -> None:
     assert run.to_the_end().verdict == "promoted"
 
 
+def test_too_few_copies_to_judge_latency_by_begin_no_run(tmp_path: Path) -> None:
+    with pytest.raises(NotStarted, match=r"0.3 times .* less than analysis.latencyGate, 0.5"):
+        driven(tmp_path / "one", World(), mirror={"percent": 10})
+    run = driven(tmp_path / "other", World(), mirror={"percent": 10}, analysis={"latencyGate": 0.2})
+    assert run.to_the_end().verdict == "promoted"
+
+
 def test_pods_are_there_for_all_copies_before_the_first(tmp_path: Path) -> None:
     world = World()
     run = driven(tmp_path, world, mirror={})
