@@ -47,6 +47,7 @@ def test_copies_come_first_and_then_a_share(tmp_path: Path) -> None:
     run.until(lambda run: run.percent > 0)
     assert len(world.body["spec"]["http"]) == 1
     assert run.to_the_end().verdict == "promoted"
+    assert re.search(r"warming took .* and warming again took ", explained(run))
     expected = ["warming", "mirroring", "warming", "stepping", "promoting"]
     assert stages(run) == expected
     assert decisions_of(run.path) == replayed(run.path)
@@ -65,6 +66,8 @@ def test_a_bad_canary_is_stopped_by_copies_and_harms_nobody(tmp_path: Path) -> N
     told = story(events(run.path))
     assert told.harmed == 0
     assert "before it had more than copies of requests" in explained(run)
+    assert "v2 had copies of requests only: nobody got an answer of it." in explained(run)
+    assert told.ladder.steps == ()
 
 
 def test_slow_copies_stop_it_too(tmp_path: Path) -> None:
@@ -118,6 +121,7 @@ def test_blue_becomes_green_at_once_when_copies_have_proven_it(tmp_path: Path) -
     assert run.to_the_end().verdict == "promoted"
     assert stages(run) == ["warming", "mirroring", "promoting"]
     assert [share for _, share in world.shares] == [0, 100]
+    assert story(events(run.path)).ladder.steps == ()
     assert world.replicas == {"links-v1": 0, "links-v2-rollout": 3}
     assert len(world.body["spec"]["http"]) == 1
 
@@ -127,6 +131,15 @@ def test_what_copies_do_not_show_is_taken_back_at_100_percent(tmp_path: Path) ->
     done = driven(tmp_path, world, **BLUE_GREEN).to_the_end()
     assert (done.verdict, world.canary_weight()) == ("rolled_back", 0)
     assert world.replicas["links-v1"] == 3
+
+
+def test_errors_that_stable_has_too_are_no_harm_of_green(tmp_path: Path) -> None:
+    world = World(error_rate=lambda _version, _weight: 0.008)
+    run = driven(tmp_path, world, timeouts={"drainS": 300}, **BLUE_GREEN)
+    assert run.to_the_end().verdict == "promoted"
+    told = story(events(run.path))
+    assert told.totals[1].errors > 100
+    assert told.harmed < 40
 
 
 @pytest.mark.parametrize("trial", ["header", "cookie"])
