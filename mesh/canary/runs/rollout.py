@@ -96,6 +96,12 @@ class Spec(Strict, frozen=True, kw_only=True):
         return None if self.dry_run else self.mirror
 
     @property
+    def alpha_rollback(self) -> float:
+        """How often one decision may blame: copies and steps are two, which together may no more than one."""
+        decisions = 2 if self.mirrors is not None and self.strategy == "canary" else 1
+        return self.analysis.alpha_rollback / decisions
+
+    @property
     def routes(self) -> str:
         """The delegate VirtualService that holds the weights."""
         return self.virtual_service or f"{self.service}-routes"
@@ -107,7 +113,7 @@ class Spec(Strict, frozen=True, kw_only=True):
     def settings(self, expected_rps: float | None = None, tail_dispersion: float = 1.0) -> Settings:
         """What the decision is made by. Raises ValueError."""
         return Settings(
-            alpha_rollback=self.analysis.alpha_rollback,
+            alpha_rollback=self.alpha_rollback,
             alpha_promote=self.analysis.alpha_promote,
             latency_edges_ms=self.slo.latency_edges_ms,
             slo_error_rate=self.slo.error_rate,

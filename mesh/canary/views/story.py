@@ -126,7 +126,7 @@ class Story(Run):
     @property
     def rollback_at(self) -> float:
         """The wealth at which the canary is rolled back."""
-        return 1 / self.spec.analysis.alpha_rollback
+        return 1 / self.spec.alpha_rollback
 
     @property
     def margin(self) -> float | None:

@@ -76,6 +76,16 @@ def test_slow_copies_stop_it_too(tmp_path: Path) -> None:
     assert (done.verdict, done.promoting, world.canary_weight()) == ("rolled_back", False, 0)
 
 
+@pytest.mark.parametrize(
+    ("spec", "decisions"),
+    [({}, 1), ({"mirror": {}}, 2), (BLUE_GREEN, 1), ({"mirror": {}, "dryRun": True}, 1)],
+)
+def test_copies_and_steps_together_blame_no_more_often_than_steps(spec: Any, decisions: int) -> None:
+    asked = rollout(**spec).spec
+    every = [asked.settings(100.0), asked.mirror_settings(100.0, 1.0)][-decisions:]
+    assert sum(settings.alpha_rollback for settings in every) == asked.analysis.alpha_rollback
+
+
 def test_copies_that_do_not_arrive_are_no_proof_and_no_blame(tmp_path: Path) -> None:
     world = World()
     world.copies.lost = True
