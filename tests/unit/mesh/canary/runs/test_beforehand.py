@@ -15,7 +15,7 @@ from mesh.canary.model import PodSample
 from mesh.canary.runs.fields import Affinity
 from mesh.canary.runs.journal import Began, Entered, Scaled, Scraped, Written, events
 from mesh.canary.runs.rollout import InvalidRollout
-from mesh.canary.runs.run import Run
+from mesh.canary.runs.run import OVERWRITTEN, Run
 from mesh.canary.runs.starting import NotStarted
 from mesh.canary.runs.traffic import Traffic, Ways, read, write
 from mesh.canary.views.explaining import explain
@@ -195,6 +195,24 @@ def test_stables_own_trouble_interrupts_copies_and_blames_nobody(tmp_path: Path)
     run.until(lambda run: run.decision is not None and run.decision.phase == "aside", 120)
     world.error_rate = lambda _version, _weight: 0.001
     assert run.to_the_end().verdict == "promoted"
+
+
+def test_a_person_who_sends_what_is_copied_to_the_canary_is_noticed(tmp_path: Path) -> None:
+    world = World()
+    run = driven(tmp_path, world, mirror={})
+    run.until(lambda _: copied(world))
+    for entry in world.body["spec"]["http"][0]["route"]:
+        entry["weight"] = 50
+    world.version += 1
+    run.until(lambda run: run.overwritten == 1, 10)
+    assert [entry["weight"] for entry in world.body["spec"]["http"][0]["route"]] == [100, 0]
+    for entry in world.body["spec"]["http"][0]["route"]:
+        entry["weight"] = 50
+    world.version += 1
+    run.until(lambda run: run.paused == OVERWRITTEN, 10)
+    run.say("abort")
+    assert run.to_the_end(120).verdict == "aborted"
+    assert world.body == routes()
 
 
 def test_another_image_behind_the_copies_is_not_what_they_prove(tmp_path: Path) -> None:
