@@ -77,6 +77,10 @@ class Spec(Strict, frozen=True, kw_only=True):
             raise ValueError(
                 "affinity: the errors of one person come together: say in analysis.requestDispersion how many"
             )
+        if self.affinity is not None and self.cookie is not None and self.affinity.cookie == self.cookie.name:
+            raise ValueError(
+                "affinity.cookie and cookie.name: whoever tries it would lose that cookie to a place"
+            )
         names = [gate.name for gate in self.gates]
         if len(set(names)) < len(names):
             raise ValueError("two gates have one name")

@@ -49,6 +49,8 @@ async def begin(
     stored = await platform.virtual_service(spec.routes)
     try:
         stable, canary = traffic.roles(stored.body, spec.subsets.stable, spec.subsets.canary)
+        if spec.affinity is not None:
+            traffic.judge_cookies(stored.body)
     except traffic.NotASplit as error:
         raise NotStarted(str(error)) from error
     base = await _serving(platform, spec.service, stable)

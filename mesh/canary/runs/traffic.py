@@ -100,6 +100,13 @@ def roles(body: Json, one: str, other: str) -> tuple[str, str]:
     )
 
 
+def judge_cookies(body: Json) -> None:
+    """Raises NotASplit where the split sets cookies: affinity's would have to take their place."""
+    for entry in _split(body)["route"]:
+        if SET_COOKIE in (((entry.get("headers") or {}).get("response") or {}).get("add") or {}):
+            raise NotASplit(f"{_name(body)}: affinity sets a cookie, and {_subset(entry)} sets one already")
+
+
 def _only(name: str, match: Json, entry: Json) -> Json:
     """A route for whoever matches, to one arm."""
     return {
@@ -139,7 +146,7 @@ def _keep(split: Json, arms: dict[str, Json], canary: str, percent: int, ways: W
         subset = canary if high <= percent else stable
         entry = copy.deepcopy(arms[subset])
         added = entry.setdefault("headers", {}).setdefault("response", {}).setdefault("add", {})
-        if SET_COOKIE in added:
+        if SET_COOKIE in added:  # a person has put it there since the run began
             raise NotASplit(f"affinity sets a cookie, and {subset} of the split sets one already")
         added[SET_COOKIE] = _cookie(affinity, f"{ways.token}-{high}")
         entries[subset].append({**entry, "weight": high - low})

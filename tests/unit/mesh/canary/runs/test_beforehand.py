@@ -350,6 +350,20 @@ def test_entries_of_the_split_keep_what_is_theirs() -> None:
     assert write(made, "v1", "v2", Traffic(0), KEPT) == plain
 
 
+@pytest.mark.parametrize("name", ["track", "session"])
+def test_a_split_that_sets_cookies_itself_takes_no_places_beside_them(tmp_path: Path, name: str) -> None:
+    world = World()
+    own = {"response": {"add": {"set-cookie": f"{name}=1"}}}
+    world.body["spec"]["http"][0]["route"][0]["headers"] = own
+    with pytest.raises(NotStarted, match="affinity sets a cookie, and v1 sets one already"):
+        driven(tmp_path, world, affinity={})
+
+
+def test_a_tester_keeps_the_cookie_of_a_tester() -> None:
+    with pytest.raises(InvalidRollout, match="would lose that cookie to a place"):
+        rollout(affinity={}, cookie={"name": "track", "value": "me"})
+
+
 def test_people_stay_with_their_version_through_a_whole_run(tmp_path: Path) -> None:
     world = World()
     run = driven(tmp_path, world, affinity={})
