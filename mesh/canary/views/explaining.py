@@ -154,7 +154,8 @@ def _share(told: Story, step: Step, now: float) -> str:
     lasted = words.took(until - step.since)
     what = f"{step.percent} %"
     if not step.percent and (step.header or step.mirror):
-        what = "only requests with the header" if step.header else "only copies of requests"
+        kind = "header" if told.spec.cookie is None else "cookie"
+        what = f"only requests with the {kind}" if step.header else "only copies of requests"
     both = [_arm(told.stable, step.stable), _arm(told.canary, step.canary)]
     answered = ", ".join(part for part in both if part) or "no requests"
     return f"{_sentence(what, '')} for {lasted}: {answered}."

@@ -14,6 +14,7 @@ from msgspec import structs
 from mesh.canary.model import PodSample
 from mesh.canary.runs.fields import Affinity
 from mesh.canary.runs.journal import Began, Entered, Scaled, Scraped, Written, events
+from mesh.canary.runs.notices import sentence
 from mesh.canary.runs.rollout import InvalidRollout
 from mesh.canary.runs.run import OVERWRITTEN, Run
 from mesh.canary.runs.starting import NotStarted
@@ -134,6 +135,22 @@ def test_blue_becomes_green_at_once_when_copies_have_proven_it(tmp_path: Path) -
     assert story(events(run.path)).ladder.steps == ()
     assert world.replicas == {"links-v1": 0, "links-v2-rollout": 3}
     assert len(world.body["spec"]["http"]) == 1
+
+
+def test_people_hear_when_green_gets_copies_and_when_it_gets_everything(tmp_path: Path) -> None:
+    run = driven(tmp_path, World(), **BLUE_GREEN)
+    run.to_the_end()
+    heard = " ".join(filter(None, (sentence(run.run.began, event) for event in events(run.path))))
+    assert "the canary gets copies of requests" in heard
+    assert "the canary gets all requests at once: an excess error rate above" in heard
+
+
+def test_a_trial_by_cookie_is_called_one(tmp_path: Path) -> None:
+    run = driven(tmp_path, World(), cookie={"name": "tester", "value": "yes"})
+    run.until(lambda run: run.stage == "trying" and run.traffic is not None)
+    assert "requests with the cookie tester" in explained(run)
+    run.until(lambda run: run.percent > 0)
+    assert "Only requests with the cookie for" in explained(run)
 
 
 def test_what_copies_do_not_show_is_taken_back_at_100_percent(tmp_path: Path) -> None:
