@@ -85,6 +85,9 @@ def _traffic(told: Story, width: int) -> Iterator[Text]:
     yield Text.assemble(
         "share     ", ("█" * filled, "cyan"), ("░" * (room - filled), "dim"), f" {told.percent} %{header}"
     )
+    if told.spec.strategy == "blueGreen" and not told.spec.dry_run:
+        yield Text.assemble("steps     ", ("none: all requests at once, when copies have proven it", "dim"))
+        return
     if not told.ladder.steps:
         yield Text.assemble("steps     ", (f"known once {told.stable} is learned", "dim"))
         return

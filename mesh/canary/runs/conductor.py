@@ -29,6 +29,7 @@ TRAFFIC_WITHIN_S = 3600.0
 UNSEEN_S = 600.0
 # So many commands are taken at one look.
 COMMANDS = 100
+ANOTHER = "the canary's Deployment was changed: that is a new run"
 
 
 class Conductor:
@@ -56,6 +57,7 @@ class Conductor:
         try:
             if not self.run.ended:
                 await self._stages[self.run.stage]()
+                await self._load()
         except Away:
             self._unready_at = None  # nobody knows how the pods were meanwhile
             raise
@@ -97,10 +99,10 @@ class Conductor:
         run, now = self.run, self._hands.now()
         pods: list[Pod] = []
         if not run.spec.dry_run:
+            if run.traffic is not None and not await self._hands.put(Traffic(0)):
+                return
             pods = await self._hands.canary_pods(run.spec.pods.least)
             if not self._are_ready(pods):
-                return
-            if run.traffic is not None and not await self._hands.put(Traffic(0)):
                 return
         rps = await self._eyes.rate()
         since = max((pod.ready_at or now for pod in pods), default=run.entered_at)
@@ -130,21 +132,36 @@ class Conductor:
             or self.run.spec.dry_run
             or (rps >= load.below_rps and not scaled.get(load.deployment))
         ):
-            return rps > 0 or self.run.spec.analysis.expected_rps is not None
+            # What a person expects are all requests, which says nothing of those that are copied.
+            return rps > 0 or (self.run.spec.analysis.expected_rps is not None and not self.run.copies)
         if not scaled.get(load.deployment):
             self._eyes.forget()
-            await self._hands.scale(load.deployment, load.replicas)
+            self._hands.ask_for_load(load)
         return rps >= load.below_rps
+
+    async def _load(self) -> None:
+        """Have some while the run lasts: what there was may have been for another run, which has ended."""
+        load, run = self.run.spec.load, self.run
+        if load is None or run.spec.dry_run:
+            return
+        if run.stage in ("mirroring", "trying", "stepping", "promoting") and self._eyes.lacks(load.below_rps):
+            self._hands.ask_for_load(load)
+        await self._hands.keep_load(load)
 
     async def _mirror(self) -> None:
         """Copies of requests go to the canary: whatever it makes of them, it harms nobody."""
         leads_to_all = self.run.spec.strategy == "blueGreen"
         proves = not self.run.paused and (not leads_to_all or await self._hands.gates_open("promotion"))
-        await self._eyes.judge(proves=proves)
-        mirror = self.run.spec.mirrors
-        if self._follow() or mirror is None:
+        judged = await self._eyes.judge(proves=proves)
+        decision, mirror = self.run.decision, self.run.spec.mirrors
+        if self._follow() or decision is None or mirror is None:
             return
-        if self._are_ready(await self._hands.canary_pods(self._hands.needed(mirror.percent))):
+        if judged and await self._is_another():
+            return self._hands.leave("inconclusive", ANOTHER)
+        await self._replace_culprit()
+        if not decision.weight:  # stable fails: copies may be why, as they ask for what both versions need
+            await self._hands.put(Traffic(0))
+        elif self._are_ready(await self._hands.canary_pods(self._hands.needed(mirror.percent))):
             await self._hands.put(Traffic(0, mirror=True))
 
     async def _try(self) -> None:
@@ -165,7 +182,7 @@ class Conductor:
         if self.run.bake.fails:  # held, and nothing is compared any more
             return self._hands.leave("rolled_back", "the canary misses the objective while stable keeps it")
         if judged and await self._is_another():
-            return self._hands.leave("inconclusive", "the canary's Deployment was changed: that is a new run")
+            return self._hands.leave("inconclusive", ANOTHER)
         await self._replace_culprit()
         wanted = round(decision.weight * 100)
         if wanted > self.run.percent:

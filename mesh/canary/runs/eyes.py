@@ -20,7 +20,7 @@ from mesh.canary.signals import NoEvidence, Scrape, Source
 
 # So many scrapes a warm-up has to see before anything is decided.
 WARM_SCRAPES = 3
-# What stable's rate is just before the first weight, in scrapes.
+# What a rate of requests is taken from, in scrapes.
 RECENT = 12
 # In fewer scrapes one stall, or none, is chance.
 SHORT = 60
@@ -34,6 +34,7 @@ class Eyes:
         self._around = around
         self._hands = hands
         self._warm: list[Scrape] = []
+        self._judged: list[Scrape] = []
         self._due_at = -math.inf
 
     # Before anything is decided.
@@ -73,12 +74,19 @@ class Eyes:
             return True
         if scrape is None:
             return False
+        self._judged = [*self._judged[1 - RECENT :], scrape]
         try:
             ours = await self._is_ours()
         except (PlatformError, NotASplit):  # what was measured counts all the same
             ours = False
         self._scraped(self._observation(scrape, proves=proves and ours), "")
         return True
+
+    def lacks(self, rps: float) -> bool:
+        """Whether both versions had fewer requests/s than that in the last scrapes that were judged."""
+        spent = sum(scrape.until - scrape.since for scrape in self._judged)
+        requests = sum(scrape.stable.requests + scrape.canary.requests for scrape in self._judged)
+        return len(self._judged) == RECENT and requests < rps * spent
 
     async def scrape(self) -> Scrape | None:
         """The next one when it is time, None while it is not. Raises NoEvidence once an interval."""

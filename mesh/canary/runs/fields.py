@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -74,6 +75,10 @@ class Pods(Strict, frozen=True, kw_only=True):
 
     least: Annotated[int, Meta(ge=1, le=1000)] = 1
     most: Annotated[int, Meta(ge=1, le=1000)] = 1000
+
+    def needed(self, stable: int, percent: float) -> int:
+        """The canary pods for a share, beside so many of stable."""
+        return min(self.most, max(self.least, math.ceil(stable * percent / 100)))
 
 
 class Header(Strict, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -10,7 +11,7 @@ from typing import Protocol
 
 from mesh.canary.platform import Conflict, Json, NotFound, Platform, PlatformError, Pod
 from mesh.canary.runs import traffic as routes
-from mesh.canary.runs.fields import Gate, Moment, Query, Webhook
+from mesh.canary.runs.fields import Gate, Load, Moment, Query, Webhook
 from mesh.canary.runs.folder import Said
 from mesh.canary.runs.gates import Answer
 from mesh.canary.runs.journal import (
@@ -69,6 +70,7 @@ class Hands:
         self.around = around
         self._asked_at: dict[str, float] = {}
         self._asking: dict[str, asyncio.Future[Answer]] = {}
+        self._load_due_at = -math.inf
 
     def now(self) -> float:
         return self.around.clock()
@@ -91,11 +93,26 @@ class Hands:
             await self.scale(load.deployment, 0)
         self.happen(Ended(at=self.now(), verdict=verdict, reason=reason))
 
+    # Load.
+
+    def ask_for_load(self, load: Load) -> None:
+        """Noted before it is there: whoever is cut off in between has to end it."""
+        if load.deployment not in self.run.scaled:
+            self.happen(Scaled(at=self.now(), deployment=load.deployment, replicas=load.replicas))
+
+    async def keep_load(self, load: Load) -> None:
+        """Ask again for what was asked for: the end of another run takes the same load away."""
+        now, replicas = self.around.steady(), self.run.scaled.get(load.deployment)
+        if not replicas or now < self._load_due_at:
+            return
+        self._load_due_at = now + ASK_EVERY_S
+        with contextlib.suppress(PlatformError):  # the run does not hang on it
+            await self.around.platform.scale(load.deployment, replicas)
+
     # Pods.
 
     def needed(self, percent: float) -> int:
-        pods = self.run.spec.pods
-        return min(pods.most, max(pods.least, math.ceil(self.run.began.replicas * percent / 100)))
+        return self.run.spec.pods.needed(self.run.began.replicas, percent)
 
     async def canary_pods(self, wanted: int) -> list[Pod]:
         """The canary's pods, once so many were asked for; one that is missing counts as not ready."""

@@ -21,10 +21,15 @@ _log = logging.getLogger(__name__)
 
 def sentence(began: Began, event: Event) -> str | None:
     """What a person should hear of the event; None for what only the journal needs."""
-    who = f"{began.rollout.metadata.namespace}/{began.rollout.spec.service} ({began.run})"
+    spec = began.rollout.spec
+    who = f"{began.rollout.metadata.namespace}/{spec.service} ({began.run})"
     match event:
         case Began():
             return f"{who}: {event.by} begins to roll revision {event.revision} out"
+        case Entered(stage="mirroring"):
+            return f"{who}: the canary gets copies of requests"
+        case Entered(stage="promoting") if spec.strategy == "blueGreen" and not spec.dry_run:
+            return f"{who}: the canary gets all requests at once: {event.why}"
         case Entered(stage="stepping"):
             return f"{who}: the canary gets its first requests"
         case Entered(stage="retreating"):

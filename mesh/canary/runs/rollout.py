@@ -71,9 +71,15 @@ class Spec(Strict, frozen=True, kw_only=True):
             raise ValueError("header and cookie: one of them comes first, not both")
         if self.strategy == "blueGreen" and self.mirror is None:
             raise ValueError("strategy blueGreen takes its proof from copies of requests: say mirror as well")
+        if self.strategy == "blueGreen" and self.trial is not None:
+            raise ValueError("strategy blueGreen: nobody tries it by header or cookie before all have it")
         if self.affinity is not None and self.analysis.request_dispersion is None:
             raise ValueError(
                 "affinity: the errors of one person come together: say in analysis.requestDispersion how many"
+            )
+        if self.affinity is not None and self.cookie is not None and self.affinity.cookie == self.cookie.name:
+            raise ValueError(
+                "affinity.cookie and cookie.name: whoever tries it would lose that cookie to a place"
             )
         names = [gate.name for gate in self.gates]
         if len(set(names)) < len(names):
@@ -94,6 +100,12 @@ class Spec(Strict, frozen=True, kw_only=True):
         return None if self.dry_run else self.mirror
 
     @property
+    def alpha_rollback(self) -> float:
+        """How often one decision may blame: copies and steps are two, which together may no more than one."""
+        decisions = 2 if self.mirrors is not None and self.strategy == "canary" else 1
+        return self.analysis.alpha_rollback / decisions
+
+    @property
     def routes(self) -> str:
         """The delegate VirtualService that holds the weights."""
         return self.virtual_service or f"{self.service}-routes"
@@ -105,7 +117,7 @@ class Spec(Strict, frozen=True, kw_only=True):
     def settings(self, expected_rps: float | None = None, tail_dispersion: float = 1.0) -> Settings:
         """What the decision is made by. Raises ValueError."""
         return Settings(
-            alpha_rollback=self.analysis.alpha_rollback,
+            alpha_rollback=self.alpha_rollback,
             alpha_promote=self.analysis.alpha_promote,
             latency_edges_ms=self.slo.latency_edges_ms,
             slo_error_rate=self.slo.error_rate,

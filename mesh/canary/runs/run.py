@@ -82,7 +82,7 @@ class Run:
     what they left, if nothing was written since. `gates`: what each has last said about the next move,
     `approved` those that a person has opened for it. `pods` are the step's sums by canary pod, `totals` those
     of the whole run (stable, canary). `mirrored`: copies have proven what they can. `ordered` is a person's
-    last word that no stage has followed yet.
+    last word that nothing has followed yet: to promote waits for stable to be known.
     """
 
     began: Began
@@ -146,7 +146,7 @@ class Run:
         spec = self.spec
         steps = self.decider.steps if self.decider is not None and spec.affinity is not None else ()
         percents = tuple(round(100 * step) for step in steps)
-        return Ways(spec.trial, spec.mirrors, spec.affinity, percents, self.began.revision[:8])
+        return Ways(spec.trial, spec.mirrors, spec.affinity, percents, self.began.run)
 
     @property
     def is_decided(self) -> bool:
@@ -170,10 +170,9 @@ class Run:
                     self.mirrored, self.decider, self.decision = True, None, None
                 self.stage, self.entered_at, self.why = event.stage, event.at, event.why
                 self.verdict = event.verdict or self.verdict
-                self.ordered = None
                 self.promoting |= event.stage == "promoting"
                 if event.stage in ("promoting", "retreating"):
-                    self.paused = ""
+                    self.paused, self.ordered = "", None
             case Learned():
                 self.decider = Decider(self.settings(event), event.history)
                 self.decision = self.decider.decision

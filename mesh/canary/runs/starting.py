@@ -13,7 +13,7 @@ from typing import Any
 from mesh.canary.platform import Platform, PlatformError
 from mesh.canary.runs import traffic
 from mesh.canary.runs.journal import Began
-from mesh.canary.runs.rollout import Rollout
+from mesh.canary.runs.rollout import Rollout, Spec
 
 Json = dict[str, Any]
 ENV = "env."
@@ -49,12 +49,15 @@ async def begin(
     stored = await platform.virtual_service(spec.routes)
     try:
         stable, canary = traffic.roles(stored.body, spec.subsets.stable, spec.subsets.canary)
+        if spec.affinity is not None:
+            traffic.judge_cookies(stored.body)
     except traffic.NotASplit as error:
         raise NotStarted(str(error)) from error
     base = await _serving(platform, spec.service, stable)
     serving = [pod for pod in await platform.pods(labels(spec.service, stable)) if pod.ready]
     if not serving:
         raise NotStarted(f"no pod of {_name(base)} is ready: there is nothing to compare with")
+    _judge_copies(spec, len(serving))
     if spec.load is not None:
         there = {_name(each.body) for each in await platform.deployments({})}
         if spec.load.deployment not in there:
@@ -83,6 +86,19 @@ async def begin(
         deployment=made,
         changed=differences(base, made),
     )
+
+
+def _judge_copies(spec: Spec, stable: int) -> None:
+    """Raises NotStarted where so few copies reach a pod that its latency never counts: nothing is proven."""
+    if spec.mirrors is None or not spec.slo.latency_edges_ms:
+        return
+    percent, gate = spec.mirrors.percent, spec.analysis.latency_gate
+    had = percent / 100 * stable / spec.pods.needed(stable, percent)
+    if had < gate:
+        raise NotStarted(
+            f"spec.mirror: {percent:g} % give a canary pod {had:.2g} times the requests of a stable one, "
+            f"less than analysis.latencyGate, {gate:g}: latency would never be judged, and nothing proven"
+        )
 
 
 def labels(service: str, subset: str) -> dict[str, str]:

@@ -52,15 +52,15 @@ class Ways:
 
 def read(body: Json, stable: str, canary: str) -> Traffic:
     """The shares as they stand. Raises NotASplit."""
-    weights: dict[str, int] = {}
-    for entry in _split(body)["route"]:
-        weights[_subset(entry)] = weights.get(_subset(entry), 0) + int(entry.get("weight") or 0)
+    weights = _weights(_split(body))
     if set(weights) != {stable, canary}:
         raise NotASplit(f"{_name(body)} splits between {', '.join(weights)}, not {stable} and {canary}")
     if sum(weights.values()) != 100:
         raise NotASplit(f"{_name(body)}: the weights add up to {sum(weights.values())}, not 100")
-    names = {route.get("name") for route in _routes(body)}
-    return Traffic(weights[canary], HEADER_ROUTE in names, MIRROR_ROUTE in names)
+    named = {route.get("name"): route for route in _routes(body)}
+    # What is copied has weights of its own, which somebody may have changed.
+    copied = _weights(named[MIRROR_ROUTE]).get(canary, 0) if MIRROR_ROUTE in named else 0
+    return Traffic(max(weights[canary], copied), HEADER_ROUTE in named, MIRROR_ROUTE in named)
 
 
 def write(body: Json, stable: str, canary: str, traffic: Traffic, ways: Ways) -> Json:
@@ -98,6 +98,13 @@ def roles(body: Json, one: str, other: str) -> tuple[str, str]:
     raise NotASplit(
         f"{_name(body)} gives {other} {percent} % now: set one of the two to 100 % before a run begins"
     )
+
+
+def judge_cookies(body: Json) -> None:
+    """Raises NotASplit where the split sets cookies: affinity's would have to take their place."""
+    for entry in _split(body)["route"]:
+        if SET_COOKIE in (((entry.get("headers") or {}).get("response") or {}).get("add") or {}):
+            raise NotASplit(f"{_name(body)}: affinity sets a cookie, and {_subset(entry)} sets one already")
 
 
 def _only(name: str, match: Json, entry: Json) -> Json:
@@ -139,7 +146,7 @@ def _keep(split: Json, arms: dict[str, Json], canary: str, percent: int, ways: W
         subset = canary if high <= percent else stable
         entry = copy.deepcopy(arms[subset])
         added = entry.setdefault("headers", {}).setdefault("response", {}).setdefault("add", {})
-        if SET_COOKIE in added:
+        if SET_COOKIE in added:  # a person has put it there since the run began
             raise NotASplit(f"affinity sets a cookie, and {subset} of the split sets one already")
         added[SET_COOKIE] = _cookie(affinity, f"{ways.token}-{high}")
         entries[subset].append({**entry, "weight": high - low})
@@ -189,6 +196,14 @@ def _split(body: Json) -> Json:
     if len(found) != 1 or not isinstance(found[0].get("route"), list):
         raise NotASplit(f"{_name(body)} must have exactly one http route, the split")
     return found[0]
+
+
+def _weights(route: Json) -> dict[str, int]:
+    """By subset, of which affinity has several entries."""
+    weights: dict[str, int] = {}
+    for entry in route.get("route") or []:
+        weights[_subset(entry)] = weights.get(_subset(entry), 0) + int(entry.get("weight") or 0)
+    return weights
 
 
 def _subset(entry: Json) -> str:

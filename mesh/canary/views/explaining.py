@@ -108,7 +108,11 @@ def _question(told: Story) -> str:
 def _course(told: Story, now: float) -> list[str]:
     """Stages before the first share in one sentence, then each share in one of its own."""
     before = [span for span in told.stages if span.what in ("preparing", "warming")]
-    lasted = [f"{span.what} took {words.took(span.lasted(now))}" for span in before]
+    names = [
+        f"{span.what} again" if span.what == "warming" and number > 1 else span.what
+        for number, span in enumerate(before)
+    ]
+    lasted = [f"{name} took {words.took(span.lasted(now))}" for name, span in zip(names, before, strict=True)]
     found = [_sentence(words.listed(lasted))] if lasted else []
     steps: list[Step] = []
     for step in told.shares:
@@ -150,7 +154,8 @@ def _share(told: Story, step: Step, now: float) -> str:
     lasted = words.took(until - step.since)
     what = f"{step.percent} %"
     if not step.percent and (step.header or step.mirror):
-        what = "only requests with the header" if step.header else "only copies of requests"
+        kind = "header" if told.spec.cookie is None else "cookie"
+        what = f"only requests with the {kind}" if step.header else "only copies of requests"
     both = [_arm(told.stable, step.stable), _arm(told.canary, step.canary)]
     answered = ", ".join(part for part in both if part) or "no requests"
     return f"{_sentence(what, '')} for {lasted}: {answered}."
@@ -165,6 +170,8 @@ def _arm(name: str, sample: PodSample) -> str:
 
 def _answers(told: Story) -> str:
     stable, canary = told.totals
+    if canary == NOTHING and any(step.mirror and step.canary.requests for step in told.shares):
+        return f"{told.canary} had copies of requests only: nobody got an answer of it."
     if canary == NOTHING:
         return f"{told.canary} had no requests in any scrape." if told.scrapes else ""
     said = f"In the whole run {_arm(told.canary, canary)}"

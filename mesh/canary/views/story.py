@@ -126,7 +126,7 @@ class Story(Run):
     @property
     def rollback_at(self) -> float:
         """The wealth at which the canary is rolled back."""
-        return 1 / self.spec.analysis.alpha_rollback
+        return 1 / self.spec.alpha_rollback
 
     @property
     def margin(self) -> float | None:
@@ -166,8 +166,8 @@ class Story(Run):
     def ladder(self) -> Ladder:
         """Known when stable is; before that what the rollout says."""
         given = Ladder(self.spec.steps or ())
-        if self.learned is None or self.copies:
-            return given
+        if self.learned is None or (self.spec.mirrors is not None and not self.mirrored):
+            return given  # what was learned, if anything, was for copies
         settings = self.settings(self.learned)
         edges, slo = len(settings.latency_edges_ms), settings.slo_error_rate
         try:
@@ -213,10 +213,16 @@ class Story(Run):
             self.every_pod[name] = plus(self.every_pod.get(name, NOTHING), pod)
         if stage == "mirroring":
             return
-        # Stable's rate of the same scrape: trouble of both is not the canary's. Else that of the whole run.
-        against = stable if stable.requests else self.totals[0]
+        # Stable's rate of the same scrape: trouble of both is not the canary's. Else of the whole run, where
+        # it may have had only what was copied: then of what was learned.
+        against = stable if stable.requests else self.totals[0] if self.totals[0].requests else self._before()
         expected = canary.requests * against.errors / against.requests if against.requests else 0.0
         self.harm += canary.errors - expected
+
+    def _before(self) -> PodSample:
+        """Stable's requests in what was learned of it."""
+        history = self.learned.history if self.learned is not None else ()
+        return PodSample(sum(each.requests for each in history), sum(each.errors for each in history))
 
     def _happened(self, event: Event) -> None:
         match event:
@@ -259,6 +265,9 @@ class Story(Run):
     def _entered(self, at: float) -> None:
         self.stages[-1].until = at
         self.stages.append(Span(self.stage, at, self.reason if self.ended else self.why))
+        if self.stage == "warming":  # what follows is compared with what is learned from here on
+            self.learned = None
+            self.__dict__.pop("ladder", None)
         if self.ended or self.stage in ("promoting", "retreating"):
             for span in self.closed:
                 span.until = at

@@ -74,7 +74,8 @@ def _stage(told: Story, now: float) -> list[str]:
         case "trying" if told.spec.trial is not None:
             name, left = told.spec.trial.name, told.spec.trial.for_s - since
             route = " (a person has to route them: it is a dry run)" if told.spec.dry_run else ""
-            return [f"requests with the header {name}{route}, {words.took(left)} more"]
+            kind = "header" if told.spec.cookie is None else "cookie"
+            return [f"requests with the {kind} {name}{route}, {words.took(left)} more"]
         case "stepping" if told.stays:
             return [told.stays]
         case "stepping" if told.decision is not None and not told.paused:

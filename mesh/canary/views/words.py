@@ -31,7 +31,7 @@ STAGES: dict[Stage, str] = {
     "preparing": "preparing: its pods start",
     "warming": "warming up: stable is learned",
     "mirroring": "mirroring: copies of requests, whose answers nobody gets",
-    "trying": "trying: only requests with the header",
+    "trying": "trying: only requests with the header or cookie",
     "stepping": "stepping: a share of all requests",
     "promoting": "promoting: all requests",
     "retreating": "retreating: stable has all requests",
