@@ -15,6 +15,7 @@ from delinkcious.terminal import shown
 from mesh.canary.engine import HOLD_WEALTH
 from mesh.canary.model import PodSample
 from mesh.canary.views import words
+from mesh.canary.views.parts import Step
 from mesh.canary.views.story import Story
 from mesh.canary.views.waiting import silence, standing, waiting
 
@@ -102,6 +103,9 @@ def _traffic(told: Story, width: int) -> Iterator[Text]:
 
 def _arms(told: Story) -> Iterator[Text]:
     step = told.shares[-1] if told.shares else None
+    if step is not None and step.mirror:
+        yield from _copies(told, step)
+        return
     stable, canary = told.totals
     for name, whole, now in (
         (told.stable, stable, step.stable if step else PodSample(0, 0)),
@@ -117,6 +121,16 @@ def _arms(told: Story) -> Iterator[Text]:
             (f"{errors} ({words.rate(whole)})", style),
             ("" if told.ended else here, "dim"),
         )
+
+
+def _copies(told: Story, step: Step) -> Iterator[Text]:
+    """What is compared while the canary gets copies."""
+    both = ((told.stable, step.stable, "GET request"), (told.canary, step.canary, "copy"))
+    for name, seen, what in both:
+        errors = f"{words.counted(seen.errors, 'error')} ({words.rate(seen)})"
+        worse = name == told.canary and seen.errors * step.stable.requests > step.stable.errors * seen.requests
+        many = f"{words.count(seen.requests)} copies" if what == "copy" else words.counted(seen.requests, what)
+        yield Text.assemble((f"{name[:9]:<10}", "bold"), f"{many}, ", (errors, "red" if worse else ""))
 
 
 def _evidence(told: Story, width: int, density: int) -> Iterator[Text]:

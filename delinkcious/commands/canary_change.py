@@ -111,6 +111,8 @@ def start(
     click.echo(f"{service}: run {began.run} begins, {began.canary} beside {began.stable}")
     if asked.spec.dry_run:
         click.echo("  a dry run: it decides on the traffic as somebody else splits it, and changes nothing")
+        if asked.spec.mirror is not None or asked.spec.load is not None:
+            click.echo("  so nothing is copied, and no load is made")
     for change in began.changed:
         click.echo(f"  {shown(change)}")
     click.echo(f"See how it goes: delinkcious canary watch {service}")

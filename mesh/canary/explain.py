@@ -32,7 +32,7 @@ _WORDS = {
     Reason.UNPROVEN: "time is up and nothing speaks against the canary: promoted by policy, not by proof",
 }
 # The step's error rate is proven; it waits for whole blocks, and the last one for latency.
-_REST = "collecting evidence at {weight:.0%}: an excess above {margin:.1%} is ruled out, the rest is not yet"
+_REST = "collecting evidence at {weight:.0%}: an excess above {margin:.1%} is ruled out; not yet {rest}"
 
 
 def reason(plan: Plan, state: State) -> str:
@@ -47,7 +47,22 @@ def reason(plan: Plan, state: State) -> str:
         margin=float(promotion.margins(plan, state)[0]),
         silent=float(state.missed[0]) * plan.settings.scrape_s,
         component=wealth.COMPONENTS[int(np.argmax(earned))],
+        rest=_rest(plan, state, wanted),
     )
+
+
+def _rest(plan: Plan, state: State, wanted: float) -> str:
+    """What keeps a step whose error rate is proven."""
+    if state.step[0] == len(plan.steps) - 1:
+        open_ = [
+            f"{float(plan.tail_margins[0, edge]):.0%} more answers above "
+            f"{plan.settings.latency_edges_ms[int(plan.edges[0, edge])]:g} ms"
+            for edge in range(state.log_proof_tails.shape[1])
+            if plan.judged[0, edge] and log_mean_exp(state.log_proof_tails)[0, edge] < wanted
+        ]
+        if open_:
+            return " and ".join(open_)
+    return "all scrapes of this step"
 
 
 def eta_s(plan: Plan, state: State) -> float | None:

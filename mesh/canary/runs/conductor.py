@@ -41,6 +41,7 @@ class Conductor:
         self._hands = Hands(run, around)
         self._eyes = Eyes(run, around, self._hands)
         self._unready_at: float | None = None
+        self._comes_by_load = False
         self._stages: dict[Stage, Callable[[], Awaitable[None]]] = {
             "preparing": self._prepare,
             "warming": self._warm_up,
@@ -137,6 +138,10 @@ class Conductor:
         if not scaled.get(load.deployment):
             self._eyes.forget()
             self._hands.ask_for_load(load)
+        if rps >= load.below_rps and not self._comes_by_load:
+            self._comes_by_load = True
+            self._eyes.forget()  # it has begun in these scrapes, and was less than it will be
+            return False
         return rps >= load.below_rps
 
     async def _load(self) -> None:
@@ -253,8 +258,8 @@ class Conductor:
                 return
             if not await hands.put(Traffic(0), insist=True):
                 return
-            # Before anything was learned nothing was sent that is under way.
-            if run.decider is not None and hands.now() - run.written_at < run.spec.timeouts.drain_s:
+            # What only had copies has nothing under way that anybody waits for.
+            if run.served and hands.now() - run.written_at < run.spec.timeouts.drain_s:
                 return
             await hands.scale(run.began.name, 0)
         await hands.end(run.verdict or "aborted", run.why)

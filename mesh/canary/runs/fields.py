@@ -118,9 +118,12 @@ class Mirror(Strict, frozen=True, kw_only=True):
 
 
 class Affinity(Strict, frozen=True, kw_only=True):
-    """Who was sent to one of the two versions stays there, by a cookie; with each step some move over."""
+    """Who was sent to one of the two versions stays there, by a cookie; with each step some move over.
 
-    cookie: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,100}$")] = "track"
+    Two services that people reach at one address need two cookies: without one it is `track-SERVICE`.
+    """
+
+    cookie: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,100}$")] | None = None
     max_age_s: Annotated[int, Meta(ge=1, le=31_536_000)] = 86_400
 
 

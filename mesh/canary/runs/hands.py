@@ -107,7 +107,9 @@ class Hands:
             return
         self._load_due_at = now + ASK_EVERY_S
         with contextlib.suppress(PlatformError):  # the run does not hang on it
-            await self.around.platform.scale(load.deployment, replicas)
+            there = {each.body["metadata"]["name"]: each.body for each in await self.around.platform.deployments({})}
+            if load.deployment in there and (there[load.deployment]["spec"].get("replicas") or 0) < replicas:
+                await self.around.platform.scale(load.deployment, replicas)
 
     # Pods.
 

@@ -75,9 +75,10 @@ class Spec(Strict, frozen=True, kw_only=True):
             raise ValueError("strategy blueGreen: nobody tries it by header or cookie before all have it")
         if self.affinity is not None and self.analysis.request_dispersion is None:
             raise ValueError(
-                "affinity: the errors of one person come together: say in analysis.requestDispersion how many"
+                "affinity: the errors of one person come together: say in "
+                "analysis.requestDispersion how many count as one, such as 20"
             )
-        if self.affinity is not None and self.cookie is not None and self.affinity.cookie == self.cookie.name:
+        if self.kept is not None and self.cookie is not None and self.kept.cookie == self.cookie.name:
             raise ValueError(
                 "affinity.cookie and cookie.name: whoever tries it would lose that cookie to a place"
             )
@@ -98,6 +99,13 @@ class Spec(Strict, frozen=True, kw_only=True):
     def mirrors(self) -> Mirror | None:
         """What is copied first; a dry run, which writes no route, copies nothing."""
         return None if self.dry_run else self.mirror
+
+    @property
+    def kept(self) -> Affinity | None:
+        """By what people stay with their version, with the cookie's name."""
+        if self.affinity is None or self.affinity.cookie is not None:
+            return self.affinity
+        return msgspec.structs.replace(self.affinity, cookie=f"track-{self.service}")
 
     @property
     def alpha_rollback(self) -> float:

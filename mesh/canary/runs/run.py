@@ -81,7 +81,7 @@ class Run:
     `writing` is what was about to be put in force. `overwritten` counts what others have changed; `left` is
     what they left, if nothing was written since. `gates`: what each has last said about the next move,
     `approved` those that a person has opened for it. `pods` are the step's sums by canary pod, `totals` those
-    of the whole run (stable, canary). `mirrored`: copies have proven what they can. `ordered` is a person's
+    of the whole run (stable, canary). `served`: people were answered by the canary. `mirrored`: copies have proven what they can. `ordered` is a person's
     last word that nothing has followed yet: to promote waits for stable to be known.
     """
 
@@ -101,6 +101,7 @@ class Run:
     overwritten: int = 0
     left: Overwritten | None = None
     promoting: bool = False
+    served: bool = False
     mirrored: bool = False
     paused: str = ""
     commands: int = 0
@@ -146,7 +147,7 @@ class Run:
         spec = self.spec
         steps = self.decider.steps if self.decider is not None and spec.affinity is not None else ()
         percents = tuple(round(100 * step) for step in steps)
-        return Ways(spec.trial, spec.mirrors, spec.affinity, percents, self.began.run)
+        return Ways(spec.trial, spec.mirrors, spec.kept, percents, self.began.run)
 
     @property
     def is_decided(self) -> bool:
@@ -183,6 +184,7 @@ class Run:
             case Written():
                 self.traffic = Traffic(event.percent, event.header, event.mirror)
                 self.written_at = event.at
+                self.served |= bool(event.percent) or event.header
                 self.writing = self.left = None
                 self.gates, self.approved, self.pods = {}, frozenset(), {}
             case Overwritten():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import hashlib
 import json
 import shlex
@@ -61,7 +62,9 @@ async def begin(
     if spec.load is not None:
         there = {_name(each.body) for each in await platform.deployments({})}
         if spec.load.deployment not in there:
-            raise NotStarted(f"spec.load: there is no Deployment {spec.load.deployment}")
+            near = difflib.get_close_matches(spec.load.deployment, there, n=1)
+            hint = f": is it {near[0]}?" if near else ""
+            raise NotStarted(f"spec.load: there is no Deployment {spec.load.deployment}{hint}")
     name = spec.deployment(canary)
     for pod in await platform.pods(labels(spec.service, canary)):
         if pod.deployment != name:

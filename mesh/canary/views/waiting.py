@@ -7,6 +7,8 @@ from mesh.canary.views import words
 from mesh.canary.views.story import Story
 
 QUIET_S = 60.0
+# So many scrapes without a request are worth a word.
+UNASKED = 6
 
 
 def waiting(told: Story, now: float) -> list[str]:
@@ -24,6 +26,8 @@ def waiting(told: Story, now: float) -> list[str]:
         found.append(f"gate {span.what} for {words.took(span.lasted(now))}{why}")
     if told.failed:
         found.append(f"a scrape that works: {told.failed}")
+    if unasked := _unasked_s(told, now):
+        found.append(f"requests: {'no copy' if told.copies else 'none'} in {words.took(unasked)}")
     found.extend(_stage(told, now))
     return found
 
@@ -38,12 +42,29 @@ def standing(told: Story) -> str:
 
 
 def eta_s(told: Story, now: float) -> float | None:
-    """Seconds until a canary that is as good as stable is promoted, None where it is not on its way."""
-    if told.decision is None or told.stage != "stepping" or told.paused or told.closed or silence(told, now):
+    """Seconds until a canary that is as good as stable is promoted, None where it is not on its way.
+
+    While it gets copies, until these have proven it.
+    """
+    if told.decision is None or told.stage not in ("stepping", "mirroring") or told.paused or told.closed:
+        return None
+    if silence(told, now) or _unasked_s(told, now):
         return None
     eta = told.decision.eta_s
     at = told.points[-1].at if told.points else told.last_at
     return None if eta is None else max(0.0, eta - (now - at))
+
+
+def _unasked_s(told: Story, now: float) -> float:
+    """How long the canary, which should get some, has had no request; 0 where it has, or not for long."""
+    if told.stage not in ("stepping", "mirroring", "trying") or told.traffic is None:
+        return 0.0
+    if not (told.percent or told.traffic.header or told.traffic.mirror):
+        return 0.0
+    asked = (point.at for point in reversed(told.points) if point.canary.requests)
+    since = max(told.written_at, next(asked, 0.0))
+    last = told.points[-1].at if told.points else now
+    return last - since if last - since > UNASKED * told.spec.analysis.scrape_interval_s else 0.0
 
 
 def silence(told: Story, now: float) -> str:
@@ -68,9 +89,11 @@ def _stage(told: Story, now: float) -> list[str]:
             what = f"pods that are ready: {', '.join(pods)}" if pods else "its pods"
             return [f"{what} (for {words.took(since)} of at most {words.took(told.spec.timeouts.ready_s)})"]
         case "warming":
-            return [f"what stable is like (for {words.took(since)})"]
+            of = f", by its GET requests over HTTP (for {words.took(since)})" if told.copies else ""
+            return [f"what stable is like{of or f' (for {words.took(since)})'}{_made(told)}"]
         case "mirroring" if told.decision is not None and not told.paused:
-            return [f"proof by copies of requests: {told.decision.reason}"]
+            when = _when(told, now, "all requests" if told.spec.strategy == "blueGreen" else "the first share")
+            return [f"proof by copies of requests: {words.of_copies(told.decision.reason)}{when}"]
         case "trying" if told.spec.trial is not None:
             name, left = told.spec.trial.name, told.spec.trial.for_s - since
             route = " (a person has to route them: it is a dry run)" if told.spec.dry_run else ""
@@ -102,6 +125,19 @@ def _decision(told: Story, decision: Decision, now: float) -> str:
         return _set(told, wanted)
     if decision.phase == "progressing" and wanted != told.percent:
         return f"the move from {told.percent} % to {wanted} %"
+    return f"proof: {decision.reason}{_when(told, now, 'promotion')}"
+
+
+def _when(told: Story, now: float, what: str) -> str:
     eta = eta_s(told, now)
-    when = f", at most about {words.took(eta)} more until promotion" if eta is not None else ""
-    return f"proof: {decision.reason}{when}"
+    return f", about {words.took(eta)} more until {what}" if eta is not None else ""
+
+
+def _made(told: Story) -> str:
+    """Who makes requests where there are none."""
+    load = told.spec.load
+    if load is None or told.spec.dry_run:
+        return ""
+    if told.scaled.get(load.deployment):
+        return f"; {load.deployment} makes requests"
+    return f"; below {load.below_rps:g} requests/s {load.deployment} is asked for some"

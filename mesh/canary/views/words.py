@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from typing import Literal
 
 from mesh.canary.model import Decision, PodSample
@@ -196,6 +197,13 @@ _TONES: dict[str, Tone] = {
     "inconclusive": "poor",
 }
 
+
+def of_copies(reason: str) -> str:
+    """A decision's reason where the canary is compared by copies, and has no share of the requests."""
+    return _AT.sub(" by copies", reason).replace("holds the weight", "holds it")
+
+
+_AT = re.compile(r" at \d+%")
 
 # What a decision is about to do, for who has not read how it decides.
 PHASES: dict[str, str] = {

@@ -185,7 +185,7 @@ def test_a_dry_run_says_who_has_to_set_the_weights() -> None:
 
 def test_how_much_longer_is_a_limit() -> None:
     told = story(journals.events("promoted")[:9])
-    assert ", at most about " in waiting(told, told.last_at)[0]
+    assert ", about " in waiting(told, told.last_at)[0]
 
 
 def test_a_run_that_nobody_drives_is_told() -> None:
