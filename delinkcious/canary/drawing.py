@@ -125,12 +125,15 @@ def _arms(told: Story) -> Iterator[Text]:
 
 def _copies(told: Story, step: Step) -> Iterator[Text]:
     """What is compared while the canary gets copies."""
-    both = ((told.stable, step.stable, "GET request"), (told.canary, step.canary, "copy"))
+    both = ((told.stable, step.stable, "GET requests"), (told.canary, step.canary, "copies"))
     for name, seen, what in both:
         errors = f"{words.counted(seen.errors, 'error')} ({words.rate(seen)})"
-        worse = name == told.canary and seen.errors * step.stable.requests > step.stable.errors * seen.requests
-        many = f"{words.count(seen.requests)} copies" if what == "copy" else words.counted(seen.requests, what)
-        yield Text.assemble((f"{name[:9]:<10}", "bold"), f"{many}, ", (errors, "red" if worse else ""))
+        worse = seen.errors * step.stable.requests > step.stable.errors * seen.requests
+        yield Text.assemble(
+            (f"{name[:9]:<10}", "bold"),
+            f"{words.count(seen.requests)} {what}, ",
+            (errors, "red" if worse and name == told.canary else ""),
+        )
 
 
 def _evidence(told: Story, width: int, density: int) -> Iterator[Text]:

@@ -107,9 +107,11 @@ class Hands:
             return
         self._load_due_at = now + ASK_EVERY_S
         with contextlib.suppress(PlatformError):  # the run does not hang on it
-            there = {each.body["metadata"]["name"]: each.body for each in await self.around.platform.deployments({})}
-            if load.deployment in there and (there[load.deployment]["spec"].get("replicas") or 0) < replicas:
-                await self.around.platform.scale(load.deployment, replicas)
+            for stored in await self.around.platform.deployments({}):
+                body = stored.body
+                fewer = (body["spec"].get("replicas") or 0) < replicas  # a person may have asked for more
+                if body["metadata"]["name"] == load.deployment and fewer:
+                    await self.around.platform.scale(load.deployment, replicas)
 
     # Pods.
 

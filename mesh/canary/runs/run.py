@@ -81,8 +81,9 @@ class Run:
     `writing` is what was about to be put in force. `overwritten` counts what others have changed; `left` is
     what they left, if nothing was written since. `gates`: what each has last said about the next move,
     `approved` those that a person has opened for it. `pods` are the step's sums by canary pod, `totals` those
-    of the whole run (stable, canary). `served`: people were answered by the canary. `mirrored`: copies have proven what they can. `ordered` is a person's
-    last word that nothing has followed yet: to promote waits for stable to be known.
+    of the whole run (stable, canary). `served`: people were answered by the canary; `mirrored`: copies have
+    proven what they can. `ordered` is a person's last word that nothing has followed yet: to promote waits
+    for stable to be known.
     """
 
     began: Began

@@ -89,11 +89,12 @@ def _stage(told: Story, now: float) -> list[str]:
             what = f"pods that are ready: {', '.join(pods)}" if pods else "its pods"
             return [f"{what} (for {words.took(since)} of at most {words.took(told.spec.timeouts.ready_s)})"]
         case "warming":
-            of = f", by its GET requests over HTTP (for {words.took(since)})" if told.copies else ""
-            return [f"what stable is like{of or f' (for {words.took(since)})'}{_made(told)}"]
+            by = ", by its GET requests over HTTP" if told.copies else ""
+            return [f"what stable is like{by} (for {words.took(since)}){_made(told)}"]
         case "mirroring" if told.decision is not None and not told.paused:
-            when = _when(told, now, "all requests" if told.spec.strategy == "blueGreen" else "the first share")
-            return [f"proof by copies of requests: {words.of_copies(told.decision.reason)}{when}"]
+            then = "all requests" if told.spec.strategy == "blueGreen" else "the first share"
+            why = words.of_copies(told.decision.reason)
+            return [f"proof by copies of requests: {why}{_when(told, now, then)}"]
         case "trying" if told.spec.trial is not None:
             name, left = told.spec.trial.name, told.spec.trial.for_s - since
             route = " (a person has to route them: it is a dry run)" if told.spec.dry_run else ""

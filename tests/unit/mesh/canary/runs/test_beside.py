@@ -20,7 +20,7 @@ from mesh.canary.runs.traffic import Traffic, Ways, read, write
 from tests.unit.mesh.canary.runs.test_conductor import driven
 from tests.unit.mesh.canary.runs.world import Driven, Killed, World, deployment, rollout, routes
 
-AFFINITY = Affinity()
+AFFINITY = Affinity(cookie="track")
 LADDER = (1, 5, 10, 25, 50)
 KEPT = Ways(affinity=AFFINITY, steps=LADDER, token="abcd1234")
 
@@ -87,7 +87,7 @@ def test_entries_of_the_split_keep_what_is_theirs() -> None:
     assert write(made, "v1", "v2", Traffic(0), KEPT) == plain
 
 
-@pytest.mark.parametrize("name", ["track", "session"])
+@pytest.mark.parametrize("name", ["track-links", "session"])
 def test_a_split_that_sets_cookies_itself_takes_no_places_beside_them(tmp_path: Path, name: str) -> None:
     world = World()
     own = {"response": {"add": {"set-cookie": f"{name}=1"}}}
@@ -98,7 +98,7 @@ def test_a_split_that_sets_cookies_itself_takes_no_places_beside_them(tmp_path: 
 
 def test_a_tester_keeps_the_cookie_of_a_tester() -> None:
     with pytest.raises(InvalidRollout, match="would lose that cookie to a place"):
-        rollout(affinity={}, cookie={"name": "track", "value": "me"})
+        rollout(affinity={}, cookie={"name": "track-links", "value": "me"})
 
 
 def test_people_stay_with_their_version_through_a_whole_run(tmp_path: Path) -> None:
