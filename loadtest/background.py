@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import os
 import signal
 import ssl
 import sys
@@ -36,6 +37,7 @@ from loadtest.tracing import Tracing
 from loadtest.world import World
 
 SERVICE = "canary-load"  # as its lines and its workload are named
+POD = os.environ.get("POD_NAME", "")  # noqa: TID251 - a program of its own, no service
 # After so long its clock begins anew and a line is written: what it slept through is not caught up with.
 STRETCH_S = 30.0
 MIN_PASSWORD = 16
@@ -143,7 +145,10 @@ def counted(line: Line) -> None:
 
 def say(level: str, event: str, **more: Any) -> None:
     """A line by the schema of docs/logs.md."""
-    line = {"time": datetime.now(UTC), "level": level, "event": event, "service": SERVICE, **more}
+    line: dict[str, Any] = {"time": datetime.now(UTC), "level": level, "event": event, "service": SERVICE}
+    if POD:
+        line["pod"] = POD
+    line |= more
     sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
     sys.stdout.buffer.flush()
 

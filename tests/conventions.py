@@ -65,7 +65,7 @@ CONVENTIONS = (
         "db.operation.name",
         "db.system.name db.operation.name server.address",
         "db.namespace db.operation.batch.size db.stored_procedure.name server.port",
-        r"(PIPELINE )?[A-Z]+( [a-z_]+)?|PIPELINE",
+        r"(PIPELINE )?[A-Z]+( [A-Z]+)?( [a-z_]+)?|PIPELINE",
     ),
     _convention(
         "producer",

@@ -15,6 +15,7 @@ from typing import Any
 
 import redis.exceptions
 import structlog
+from redis.asyncio.client import PubSub
 
 from services.kit.background import background
 from services.kit.errors import Unavailable
@@ -34,6 +35,23 @@ LOOK = 50
 _log = structlog.get_logger(__name__)
 
 
+class Subscription(PubSub):
+    """One connection and no other: the client's own way back would be taken by each task that uses it.
+
+    Two would connect it at once and lose one of the two sockets; so it stays broken, and `Bells` makes a new
+    one.
+    """
+
+    async def connect(self) -> None:
+        connection: Any = self.connection
+        if connection is not None and not connection.is_connected:
+            raise redis.exceptions.ConnectionError("the subscription's connection is lost")
+        await super().connect()  # type: ignore[no-untyped-call]
+
+    async def _reconnect(self, conn: Any, error: BaseException | None = None, *_: Any, **__: Any) -> None:
+        raise error or redis.exceptions.ConnectionError("the subscription's connection is lost")
+
+
 @dataclass
 class Bells:
     """Wakes the watchers of this process; one connection for all of them."""
@@ -41,6 +59,7 @@ class Bells:
     news: News
     _ringing: dict[int, set[asyncio.Event]] = field(default_factory=dict)
     _subscription: Any = None
+    _using: asyncio.Lock = field(default_factory=asyncio.Lock)
     _hot: set[int] = field(default_factory=set)
     _hot_came: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -51,17 +70,24 @@ class Bells:
         self._ringing.setdefault(reader_id, set()).add(bell)
         try:
             # Until then a watcher looks unasked; all bells ring when the connection is there.
-            with suppress(redis.exceptions.RedisError, OSError):
-                if self._subscription is not None:
-                    await self._subscription.subscribe(keys.channel(reader_id))
+            async with self._subscribed() as subscription:
+                if subscription is not None:
+                    await subscription.subscribe(keys.channel(reader_id))
             yield bell
         finally:
             self._ringing[reader_id].discard(bell)
             if not self._ringing[reader_id]:
                 del self._ringing[reader_id]
-                with suppress(redis.exceptions.RedisError, OSError):
-                    if self._subscription is not None:
-                        await self._subscription.unsubscribe(keys.channel(reader_id))
+                async with self._subscribed() as subscription:
+                    if subscription is not None:
+                        await subscription.unsubscribe(keys.channel(reader_id))
+
+    @asynccontextmanager
+    async def _subscribed(self) -> AsyncIterator[Any]:
+        """The subscription, None while there is none; nobody ends it meanwhile, and its troubles pass."""
+        with suppress(redis.exceptions.RedisError, OSError):
+            async with self._using:
+                yield self._subscription
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -71,7 +97,7 @@ class Bells:
 
     async def _hear(self) -> None:
         while True:
-            subscription = self.news.readers.redis.client.pubsub()
+            subscription = Subscription(self.news.readers.redis.client.connection_pool)
             try:
                 known = set(self._ringing)
                 await subscription.subscribe(keys.HOT_CHANNEL, *map(keys.channel, known))
@@ -90,8 +116,8 @@ class Bells:
                 _log.warning("nobody is woken, trying again", error=repr(error))
             finally:
                 self._subscription = None
-                with suppress(redis.exceptions.RedisError, OSError):
-                    await subscription.aclose()
+                async with self._subscribed():
+                    await subscription.aclose()  # type: ignore[no-untyped-call]
             await asyncio.sleep(RETRY_S)
 
     def _heard(self, message: dict[str, Any]) -> None:

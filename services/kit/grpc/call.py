@@ -122,10 +122,11 @@ class Call:
                 try:
                     async with timer, aclosing(answers) as sent:
                         async for message in sent:
-                            if message is None:
-                                await context.send_initial_metadata(())
-                            else:
-                                await self._write(context, message)
+                            with _as_cancelled():
+                                if message is None:
+                                    await context.send_initial_metadata(())
+                                else:
+                                    await self._write(context, message)
                 except TimeoutError:
                     if not timer.expired():
                         raise
@@ -186,6 +187,15 @@ class Call:
             finally:
                 rpc.answered(span, code.name, here=True)
                 serving.metrics.observe(name.path[1:], code.name, time.perf_counter() - begun)
+
+
+@contextmanager
+def _as_cancelled() -> Iterator[None]:
+    """Sending fails to who has gone, before grpc cancels the call for that."""
+    try:
+        yield
+    except grpc.aio.InternalError as error:
+        raise asyncio.CancelledError from error
 
 
 async def _refuse(context: Context, problem: Problem) -> NoReturn:

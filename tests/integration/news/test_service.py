@@ -192,6 +192,29 @@ async def test_a_lost_redis_is_noticed_and_built_anew(
     await stop(watching)
 
 
+async def test_who_comes_and_goes_while_the_subscription_breaks_is_woken_all_the_same(
+    service: Service, owners: Owners, redis_server: RunningRedis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await service.tell(owners.follow(READER, ANN))
+    came: list[NewsItem] = []
+    watching = asyncio.create_task(follow_news(service, came, None))
+    while not came:  # it watches from then on
+        await service.tell(fresh(owners, ANN))
+    for number in range(2):
+        others = [asyncio.create_task(follow_news(service, [], None)) for _ in range(20)]
+        if number % 2:
+            await asyncio.to_thread(cut_subscriptions, redis_server)
+        else:
+            await asyncio.to_thread(redis_server.stop)
+            await asyncio.to_thread(redis_server.start)
+        await service.tell(fresh(owners, ANN))
+        await asyncio.gather(*(stop(other) for other in others))
+        await eventually(lambda: has(came, len(owners.links)), "each is pushed")
+    await stop(watching)
+    printed = capsys.readouterr().out
+    assert "unhandled error" not in printed, printed[printed.index("unhandled") :]
+
+
 async def test_timelines_are_built_anew_on_demand_while_readers_read(
     service: Service, owners: Owners, settings: NewsSettings
 ) -> None:
@@ -260,6 +283,11 @@ def fresh(owners: Owners, owner: int) -> Told:
     told = owners.edit(number, created_at=now, updated_at=now)
     assert told[0] == events.LINK_SAVED
     return told
+
+
+def cut_subscriptions(server: RunningRedis) -> None:
+    with redis.Redis.from_url(server.url(DATABASE).reveal()) as client:
+        client.client_kill_filter(_type="pubsub")
 
 
 def lose_everything(server: RunningRedis) -> None:
