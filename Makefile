@@ -21,7 +21,7 @@ down: ## Stop what `make up` started; the data stay
 	@if [ -x $(BIN)/delinkcious ]; then $(BIN)/delinkcious down; fi
 
 .PHONY: test
-test: $(VENV)/dev ## Run the tests (20 minutes on 2 cores)
+test: $(VENV)/dev ## Run the tests (23 minutes on 2 cores)
 	$(BIN)/pytest -m "not slow" --numprocesses $(JOBS) --dist loadfile
 
 .PHONY: test-slow
