@@ -22,8 +22,8 @@ from mesh.canary.signals import NoEvidence, Scrape, Source
 WARM_SCRAPES = 3
 # What a rate of requests is taken from, in scrapes.
 RECENT = 12
-# In fewer scrapes one stall, or none, is chance.
-SHORT = 60
+# In fewer scrapes a stall, or the start of an installation, weighs too much, and calm is chance.
+SHORT = 360
 
 
 class Eyes:

@@ -43,5 +43,5 @@ def test_a_short_history_is_believed_neither_to_be_calm_nor_wild() -> None:
     assert tail_dispersion(calm[:10]) == 2.0
     assert tail_dispersion([]) == 2.0
     stalled = [*calm[:5], ArmSample(500, 0, (100,)), *calm[6:]]
-    assert tail_dispersion(stalled[:10]) == 2.0
+    assert tail_dispersion(stalled[:300]) == 2.0
     assert tail_dispersion(stalled) < 4.0
