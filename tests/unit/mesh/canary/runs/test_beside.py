@@ -17,6 +17,8 @@ from mesh.canary.runs.rollout import InvalidRollout
 from mesh.canary.runs.run import Run
 from mesh.canary.runs.starting import NotStarted
 from mesh.canary.runs.traffic import Traffic, Ways, read, write
+from mesh.canary.views.story import story
+from mesh.canary.views.waiting import eta_s, waiting
 from tests.unit.mesh.canary.runs.test_conductor import driven
 from tests.unit.mesh.canary.runs.world import Driven, Killed, World, deployment, rollout, routes
 
@@ -232,3 +234,32 @@ def test_a_dry_run_makes_no_load_and_no_copies(tmp_path: Path) -> None:
 def test_load_that_nobody_has_begins_no_run(tmp_path: Path) -> None:
     with pytest.raises(NotStarted, match=r"spec.load: there is no Deployment canary-load"):
         Driven(tmp_path, World(), rollout(load=LOAD))
+
+
+def test_load_that_a_person_has_asked_more_of_is_not_made_less(tmp_path: Path) -> None:
+    world = quiet()
+    run = driven(tmp_path, world, load=LOAD)
+    run.until(lambda _: world.replicas["canary-load"] == 2)
+    world.made["canary-load"]["spec"]["replicas"] = world.replicas["canary-load"] = 3
+    world.rps = 20.0
+    run.until(lambda run: run.percent > 0)
+    assert world.replicas["canary-load"] == 3
+
+
+def test_a_run_that_nobody_asks_anything_says_so(tmp_path: Path) -> None:
+    world = World()
+    run = driven(tmp_path, world)
+    run.until(lambda run: run.percent > 0 and run.totals[1].requests > 0)
+    assert not any("requests: none" in wait for wait in waiting(story(events(run.path)), world.now))
+    world.rps = 0.0
+    for _ in range(60):
+        run.second()
+    told = story(events(run.path))
+    assert any(wait.startswith("requests: none in ") for wait in waiting(told, world.now))
+    assert eta_s(told, world.now) is None
+
+
+def test_two_services_at_one_address_have_two_cookies() -> None:
+    kept = rollout(affinity={}).spec.kept
+    assert kept is not None
+    assert kept.cookie == "track-links"
