@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mesh.canary.model import PodSample
-from mesh.canary.runs.journal import Entered, Scraped, Written, events
+from mesh.canary.runs.journal import Entered, Scaled, Scraped, Written, events
 from mesh.canary.runs.notices import sentence
 from mesh.canary.runs.rollout import InvalidRollout
 from mesh.canary.runs.run import OVERWRITTEN, Run
@@ -293,3 +293,14 @@ def test_whatever_call_a_process_dies_at_copies_end_the_same(tmp_path: Path, spe
         assert run.to_the_end().verdict == "promoted", f"killed at {killed_at}"
         assert decisions_of(run.path) == replayed(run.path)
         assert [event for event in events(run.path) if isinstance(event, Scraped)]
+
+
+@pytest.mark.parametrize(("spec", "waits"), [({}, True), ({"mirror": {}}, False)], ids=["served", "copies"])
+def test_only_who_served_people_is_given_time_for_what_is_under_way(
+    tmp_path: Path, spec: dict[str, Any], waits: bool
+) -> None:
+    run = driven(tmp_path, World(error_rate=bad), **spec)
+    done = run.to_the_end()
+    assert done.verdict == "rolled_back"
+    [ended] = [e.at for e in events(run.path) if isinstance(e, Scaled) and e.replicas == 0]
+    assert (ended - done.written_at >= done.spec.timeouts.drain_s) == waits
