@@ -33,6 +33,10 @@ test-kubernetes: $(VENV)/dev ## Run the canary on a real Kubernetes API (Go buil
 	$(BIN)/delinkcious tools install etcd kube-apiserver kube-controller-manager
 	$(BIN)/pytest -m slow tests/integration/mesh/canary/kubernetes
 
+.PHONY: image-test
+image-test: $(VENV)/dev ## Make the images' files twice without a container, and run services out of them
+	$(BIN)/pytest -n0 -s -m slow tests/integration/image
+
 .PHONY: lint
 lint: $(VENV)/dev ## Check style and types
 	$(BIN)/ruff check .
@@ -96,12 +100,18 @@ clean: down ## Stop everything and delete the environment and the local data
 proto: $(VENV)/dev ## Generate the messages of the gRPC interface
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. services/news/proto/news.proto
 
+# Of django-htmx the images have its static files; nothing imports Django, which is as large as all services.
+NOT_IN_IMAGES := --no-emit-package django --no-emit-package asgiref --no-emit-package sqlparse
+
 .PHONY: lock
-lock: $(VENV)/dev ## Resolve the dependencies of pyproject.toml into the two lock files
+lock: $(VENV)/dev ## Resolve the dependencies of pyproject.toml into the lock files
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra install pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra install --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	for image in app load canary; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --group image-$$image -c requirements-dev.lock $(NOT_IN_IMAGES) \
+		-o deploy/image/$$image.lock; done
 
 # The certificate of a local installation, as `delinkcious ca` names it, is none for the registry that pip asks.
 OWN_CA := CURL_CA_BUNDLE REQUESTS_CA_BUNDLE SSL_CERT_FILE
