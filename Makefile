@@ -37,6 +37,12 @@ test-kubernetes: $(VENV)/dev ## Run the canary on a real Kubernetes API (Go buil
 image-test: $(VENV)/dev ## Make the images' files twice without a container, and run services out of them
 	$(BIN)/pytest -n0 -s -m slow tests/integration/image
 
+.PHONY: sbom
+sbom: $(VENV)/dev ## List what each image has beside Debian, as CycloneDX, into .artefacts
+	mkdir -p .artefacts
+	for image in app load canary; do $(BIN)/cyclonedx-py requirements deploy/image/$$image.lock --output-reproducible \
+		-o .artefacts/sbom-$$image.cdx.json; done
+
 .PHONY: lint
 lint: $(VENV)/dev ## Check style and types
 	$(BIN)/ruff check .

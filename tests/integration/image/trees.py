@@ -1,4 +1,4 @@
-"""Makes an image's tree of files and runs programs out of it: nobody's, read-only, with nothing else of Python's."""
+"""Makes an image's tree of files, and runs programs out of it: as nobody, read-only, with no other package."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ PACKAGES = {
     "load": ("telemetry", "services", "loadtest"),
     "canary": ("telemetry", "mesh/canary", "mesh/local"),
 }
-NOBODY = 65534
-# As a container of the chart has it: root's files read-only, no capability, /tmp in memory, this program's own mounts.
+# As a container of the chart has it: root's files read-only, no capability, /tmp in memory, mounts of its own.
 # Python is where its own library is found beside it, and below no folder that only root may enter.
 CONFINED = """
 set -e
@@ -34,7 +33,8 @@ shift
 cd /tmp
 exec setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs \
   env -i HOME=/tmp PATH=/usr/bin:/bin LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 \
-  LD_LIBRARY_PATH=/mnt/python/lib PYTHONPATH=/mnt/delinkcious/code:/mnt/delinkcious/wheels /mnt/python/bin/python3 -S "$@"
+  LD_LIBRARY_PATH=/mnt/python/lib PYTHONPATH=/mnt/delinkcious/code:/mnt/delinkcious/wheels \
+  /mnt/python/bin/python3 -S "$@"
 """
 
 

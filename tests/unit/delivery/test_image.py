@@ -118,7 +118,9 @@ def test_an_image_has_the_versions_that_are_tested(repository: Path) -> None:
 
 def test_what_an_image_has_is_named_for_everybody_first(repository: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text())
-    known = project["project"]["dependencies"] + sum(project["project"]["optional-dependencies"].values(), [])
+    known = [*project["project"]["dependencies"]]
+    for extra in project["project"]["optional-dependencies"].values():
+        known += extra
     names = {NAME.match(each)[0] for each in known}  # type: ignore[index]
     for target in PACKAGES:
         for each in project["dependency-groups"][f"image-{target}"]:
