@@ -37,6 +37,18 @@ test-kubernetes: $(VENV)/dev ## Run the canary on a real Kubernetes API (Go buil
 image-test: $(VENV)/dev ## Make the images' files twice without a container, and run services out of them
 	$(BIN)/pytest -n0 -s -m slow tests/integration/image
 
+.PHONY: ci
+ci: ## Run what the workflow `ci` runs, but for what needs containers
+	bash .ci/run
+	$(MAKE) chart-test
+	$(MAKE) deploy-test
+	$(MAKE) image-test
+	$(MAKE) sbom
+
+.PHONY: deploy-test
+deploy-test: $(VENV)/dev ## Build every environment by kustomize (kubectl) and judge what comes out
+	$(BIN)/pytest -n0 -m slow tests/integration/deploy
+
 .PHONY: sbom
 sbom: $(VENV)/dev ## List what each image has beside Debian, as CycloneDX, into .artefacts
 	mkdir -p .artefacts
@@ -106,17 +118,18 @@ clean: down ## Stop everything and delete the environment and the local data
 proto: $(VENV)/dev ## Generate the messages of the gRPC interface
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. services/news/proto/news.proto
 
+# `make lock UPGRADE=--upgrade` takes the newest versions that pyproject.toml allows; else what is locked stays.
+UPGRADE :=
+LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	$(UPGRADE)
 # Of django-htmx the images have its static files; nothing imports Django, which is as large as all services.
 NOT_IN_IMAGES := --no-emit-package django --no-emit-package asgiref --no-emit-package sqlparse
 
 .PHONY: lock
 lock: $(VENV)/dev ## Resolve the dependencies of pyproject.toml into the lock files
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--extra install pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--extra install --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
-	for image in app load canary; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --group image-$$image -c requirements-dev.lock $(NOT_IN_IMAGES) \
+	$(LOCK) --extra install pyproject.toml -o requirements.lock
+	$(LOCK) --extra install --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	for image in app load canary; do $(LOCK) --group image-$$image -c requirements-dev.lock $(NOT_IN_IMAGES) \
 		-o deploy/image/$$image.lock; done
 
 # The certificate of a local installation, as `delinkcious ca` names it, is none for the registry that pip asks.
