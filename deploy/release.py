@@ -55,7 +55,9 @@ def notes(tag: str, root: Path = ROOT) -> str:
         if heading["version"] != version:
             continue
         if heading["date"] is None:
-            raise NotReady(f"CHANGELOG.md does not say when {version} was released: ## [{version}] - 2026-01-31")
+            raise NotReady(
+                f"CHANGELOG.md does not say when {version} was released: ## [{version}] - 2026-01-31"
+            )
         body = text[heading.end() : after.start() if after else len(text)].strip()
         if not body:
             raise NotReady(f"CHANGELOG.md says nothing of {version}")

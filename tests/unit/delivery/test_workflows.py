@@ -173,7 +173,9 @@ def test_shellcheck_finds_nothing_in_scripts(repository: Path, tmp_path: Path) -
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("command", ["bash .ci/run", "make chart-test", "make deploy-test", "make image-test"])
+@pytest.mark.parametrize(
+    "command", ["bash .ci/run", "make chart-test", "make deploy-test", "make image-test"]
+)
 def test_the_local_twin_runs_what_the_workflow_runs(repository: Path, command: str) -> None:
     assert any(script.strip() == command for _, script in scripts())
     makefile = (repository / "Makefile").read_text()
