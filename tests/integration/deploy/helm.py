@@ -13,7 +13,7 @@ import yaml
 def main(arguments: list[str]) -> None:
     """`helm version`, or `helm template RELEASE CHART -f VALUES --namespace NS [--include-crds]`."""
     if arguments[0] == "version":
-        print("v3.19.0")
+        sys.stdout.write("v3.19.0\n")
         return
     parser = argparse.ArgumentParser()
     parser.add_argument("verb", choices=["template"])
@@ -29,7 +29,9 @@ def main(arguments: list[str]) -> None:
     parts = [text for name, text in sorted(made.items()) if name.endswith(".yaml")]
     if chosen.include_crds:
         parts += [file.read_text() for file in sorted(Path(chosen.chart, "crds").glob("*.yaml"))]
-    print("\n---\n".join(part.strip().removeprefix("---") for part in parts if part.strip()))
+    sys.stdout.write(
+        "\n---\n".join(part.strip().removeprefix("---") for part in parts if part.strip()) + "\n"
+    )
 
 
 if __name__ == "__main__":
