@@ -46,10 +46,10 @@ def ensure(environment: dict[str, str], **passwords: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-async def query(url: str, *statements: str) -> list[str]:
+async def query(url: str, *statements: str) -> list[object]:
     connection = await asyncpg.connect(url)
     try:
-        found = []
+        found: list[object] = []
         for statement in statements:
             found += [row[0] for row in await connection.fetch(statement)]
         return found
