@@ -49,6 +49,33 @@ ci: ## Run what the workflow `ci` runs, but for what needs containers
 deploy-test: $(VENV)/dev ## Build every environment by kustomize (kubectl) and judge what comes out
 	$(BIN)/pytest -n0 -m slow tests/integration/deploy
 
+# Clusters to try it on: docs/kubernetes.md.
+CLUSTERS := $(BIN)/python -m deploy.clusters
+
+.PHONY: kind-up
+kind-up: $(VENV)/dev ## Make a kind cluster with Istio, install everything and try it (docker, kind, kubectl, helm)
+	$(CLUSTERS) kind up
+
+.PHONY: kind-down
+kind-down: $(VENV)/dev ## Delete that cluster with all that it holds
+	$(CLUSTERS) kind down
+
+.PHONY: minikube-up
+minikube-up: $(VENV)/dev ## The same on minikube (docker, minikube, kubectl, helm)
+	$(CLUSTERS) minikube up
+
+.PHONY: minikube-down
+minikube-down: $(VENV)/dev ## Delete that one
+	$(CLUSTERS) minikube down
+
+.PHONY: kind-canary
+kind-canary: $(VENV)/dev ## Let a rollout of `links` be promoted by evidence on that cluster
+	$(CLUSTERS) kind canary
+
+.PHONY: kind-report
+kind-report: $(VENV)/dev ## Write down what its pods say, into .artefacts/kind
+	$(CLUSTERS) kind report
+
 .PHONY: sbom
 sbom: $(VENV)/dev ## List what each image has beside Debian, as CycloneDX, into .artefacts
 	mkdir -p .artefacts

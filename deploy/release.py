@@ -1,4 +1,6 @@
-"""A release: its tag, the package, the chart and the changelog have one version; the changelog is its notes.
+"""A release: its tag, the package, the images and the changelog have one version; the changelog is its notes.
+
+The chart has a version of its own beside the one of what it installs: it also changes by itself.
 
 python -m deploy.release check v1.2.3     fails, and says what differs
 python -m deploy.release notes v1.2.3     prints the notes
@@ -35,7 +37,6 @@ def faults(tag: str, root: Path = ROOT) -> list[str]:
     dockerfile = (root / "Dockerfile").read_text()
     named = {
         "pyproject.toml": tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"],
-        "version in Chart.yaml": _field(chart, r"^version: (\S+)$"),
         "appVersion in Chart.yaml": _field(chart, r'^appVersion: "(\S+)"$'),
         "Dockerfile": _field(dockerfile, r"^ARG VERSION=(\S+)$"),
     }

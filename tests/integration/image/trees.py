@@ -1,4 +1,4 @@
-"""Makes an image's tree of files, and runs programs out of it: as nobody, read-only, with no other package."""
+"""Makes an image's tree of files, and runs programs out of it: as nobody, read-only, with nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PACKAGES = {
     "load": ("telemetry", "services", "loadtest"),
     "canary": ("telemetry", "mesh/canary", "mesh/local"),
 }
-# As a container of the chart has it: root's files read-only, no capability, /tmp in memory, mounts of its own.
+# As a container of the chart has it: files of root's, read-only, no capability, /tmp in memory, own mounts.
 # Python is where its own library is found beside it, and below no folder that only root may enter.
 CONFINED = """
 set -e

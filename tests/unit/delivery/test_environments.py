@@ -1,4 +1,4 @@
-"""The environments by reading: what a policy added to mesh/istio needs here, without kustomize (`make deploy-test`)."""
+"""The environments by reading: what a new policy of mesh/istio needs there; `make deploy-test` makes them."""
 
 from __future__ import annotations
 
