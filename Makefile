@@ -76,6 +76,11 @@ kind-canary: $(VENV)/dev ## Let a rollout of `links` be promoted by evidence on 
 kind-report: $(VENV)/dev ## Write down what its pods say, into .artefacts/kind
 	$(CLUSTERS) kind report
 
+.PHONY: function
+function: ## Package the link checker as a Nuclio function, into .artefacts/function
+	rm -rf .artefacts/function
+	deploy/nuclio/package.sh .artefacts/function
+
 .PHONY: sbom
 sbom: $(VENV)/dev ## List what each image has beside Debian, as CycloneDX, into .artefacts
 	mkdir -p .artefacts
@@ -156,7 +161,7 @@ NOT_IN_IMAGES := --no-emit-package django --no-emit-package asgiref --no-emit-pa
 lock: $(VENV)/dev ## Resolve the dependencies of pyproject.toml into the lock files
 	$(LOCK) --extra install pyproject.toml -o requirements.lock
 	$(LOCK) --extra install --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
-	for image in app load canary; do $(LOCK) --group image-$$image -c requirements-dev.lock $(NOT_IN_IMAGES) \
+	for image in app load canary function; do $(LOCK) --group image-$$image -c requirements-dev.lock $(NOT_IN_IMAGES) \
 		-o deploy/image/$$image.lock; done
 
 # The certificate of a local installation, as `delinkcious ca` names it, is none for the registry that pip asks.

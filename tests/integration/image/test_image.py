@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.integration.image import trees
 from tests.integration.image.trees import Tree
@@ -42,6 +44,18 @@ for file in sorted(root.rglob("*.py")):
     if name.startswith(ROOMS) and not name.startswith(EXCEPT) and not name.endswith("__main__"):
         importlib.import_module(name)
         print(name)
+"""
+# As Nuclio's wrapper calls it: the handler by its name, its context first.
+CALL = """
+import importlib, sys
+from types import SimpleNamespace as Some
+module, name = sys.argv[1].split(":")
+handler = importlib.import_module(module)
+silent = Some(info=lambda *words: None, info_with=lambda *words, **fields: None)
+context = Some(logger=silent, user_data=Some(), Response=lambda **fields: Some(**fields))
+handler.init_context(context)
+for url in sys.argv[2:]:
+    print(getattr(handler, name)(context, Some(body={"url": url})).body)
 """
 NEW_FILE = "import pathlib; pathlib.Path('/mnt/delinkcious/code/new').write_text('')"
 
@@ -113,6 +127,21 @@ def test_a_service_starts_as_nobody_on_a_read_only_file_system(
     done = tree("app").python("-m", f"services.{service}")
     assert done.returncode != 0
     assert done.stderr.startswith(f"services.{service}: "), done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("confined")
+def test_the_function_is_whole_and_goes_nowhere_that_a_stranger_names(tree: Callable[[str], Tree]) -> None:
+    folder = tree("function").folder / "code"
+    declared = yaml.safe_load((folder / "function.yaml").read_text())["spec"]
+    assert not (folder / "services" / "kit").exists()
+    assert "-r /opt/nuclio/function.lock" in declared["build"]["commands"][-1]
+    assert (folder / "function.lock").is_file()
+    done = tree("function").python(
+        "-c", CALL, declared["handler"], "http://127.0.0.1:22/", "http://10.0.0.1/"
+    )
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(each["health"], each["reason"]) for each in answers] == [("unknown", "refused")] * 2
 
 
 @pytest.mark.usefixtures("confined")

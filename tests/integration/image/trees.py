@@ -75,13 +75,14 @@ def make(target: str, folder: Path, settings: Mapping[str, str] | None = None) -
     environment |= settings or {}
     lock = str(SCRIPT.parent / f"{target}.lock")
     folder.mkdir(mode=0o755)
-    _script(["wheels", lock, str(folder / "wheels")], environment)
-    _script(["code", str(ROOT), str(folder / "code"), *PACKAGES[target]], environment)
+    _script([SCRIPT, "wheels", lock, folder / "wheels"], environment)
+    if target == "function":
+        _script([ROOT / "deploy" / "nuclio" / "package.sh", folder / "code"], environment)
+    else:
+        _script([SCRIPT, "code", ROOT, folder / "code", *PACKAGES[target]], environment)
     return Tree(folder)
 
 
-def _script(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-    done = subprocess.run(
-        ["sh", str(SCRIPT), *arguments], env=environment, capture_output=True, text=True, timeout=600
-    )
+def _script(command: Sequence[str | Path], environment: Mapping[str, str]) -> None:
+    done = subprocess.run(["sh", *command], env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
