@@ -47,3 +47,8 @@ capabilities: { drop: [ALL] }
     defaultMode: 0440
 {{- end }}
 {{- end }}
+
+{{- /* What a port speaks, by the first word of its name: Istio believes this before it reads the name. */}}
+{{- define "delinkcious.appProtocol" -}}
+{{ regexFind "^(https|http2|http|grpc|tcp)" . }}
+{{- end }}
