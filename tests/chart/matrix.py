@@ -22,7 +22,10 @@ NEEDS: Mapping[tuple[Path_, Any], Json] = {
     (("loadtest", "enabled"), True): {"loadtest": {"host": HOST}},
     (("canaryLoad", "enabled"), True): {"canaryLoad": {"host": HOST}},
     (("canaryLoad", "localMesh"), False): {"canaryLoad": {"host": HOST}},
+    (("scheduling", "priorityClass", "create"), True): {"scheduling": {"priorityClassName": "bookmarks"}},
 }
+# Switches whose other setting nobody means, and why.
+FIXED: Mapping[Path_, str] = {("services", "news", "migrations"): "news has no database"}
 # Settings that are no switches and change what is rendered; the first of each is the chart's own.
 OTHERS: Mapping[Path_, Sequence[Any]] = {
     ("gateway", "service", "type"): ("LoadBalancer", "NodePort", "ClusterIP"),
@@ -64,7 +67,8 @@ def overlays(folder: Path) -> Iterator[tuple[str, Json]]:
 
 def found_factors(defaults: Json) -> dict[Path_, Sequence[Any]]:
     """Every switch of the values, and the settings named above that these values have."""
-    found: dict[Path_, Sequence[Any]] = dict.fromkeys(_switches(defaults, ()), (False, True))
+    switches = [path for path in _switches(defaults, ()) if path not in FIXED]
+    found: dict[Path_, Sequence[Any]] = dict.fromkeys(switches, (False, True))
     found |= {path: settings for path, settings in OTHERS.items() if _at(defaults, path) is not None}
     return found
 

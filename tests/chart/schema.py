@@ -11,7 +11,7 @@ from kubernetes_validate.utils import all_versions, major_minor
 from tests.chart.manifests import Json, Rendered, where
 from tests.chart.verdict import Verdicts
 
-VERSIONS: tuple[str, ...] = tuple(major_minor(version) for version in all_versions()[-3:])
+VERSIONS: tuple[str, ...] = tuple(dict.fromkeys(major_minor(version) for version in all_versions()))[-3:]
 # Kinds that other projects define, of which that package has no schema; they are skipped, and counted.
 OTHERS = {
     "monitoring.coreos.com",

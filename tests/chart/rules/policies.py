@@ -17,13 +17,16 @@ from tests.chart.verdict import Verdicts
 A_POD = ip_address("10.244.0.1")
 PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
 METRICS = "http-metrics"
+# Where an address of a store is told to a program, and the store's port. A migration has all of its service's
+# addresses and asks the database only.
+STORES = {"DATABASE_URL_FILE": 5432, "NATS_URL_FILE": 4222, "REDIS_URL_FILE": 6379}
 ISTIOD = Pod(
     "Deployment", "istiod", "istio-system", {}, {"app": "istiod", "istio": "pilot"}, {}, {"containers": []}
 )
 
 
 def every_namespace_of_ours_denies_by_default(chart: Rendered) -> Verdicts:
-    if fenced(chart):
+    if fenced(chart) and chart.values["networkPolicies"]["defaultDeny"]:
         whole = [each["spec"] for each in chart.of("NetworkPolicy") if namespace(each) == "delinkcious"]
         everyone = [each for each in whole if not each["podSelector"]]
         for way in ("Ingress", "Egress"):
@@ -33,7 +36,7 @@ def every_namespace_of_ours_denies_by_default(chart: Rendered) -> Verdicts:
 
 def every_call_that_the_mesh_allows_passes_the_network_policies(chart: Rendered) -> Verdicts:
     for caller, callee, port in _calls(chart):
-        if allows(caller, callee, port):
+        if names(caller, callee, port):
             yield _said(caller, callee, port), "" if passes(chart, caller, callee, port) else "it is cut off"
 
 
@@ -54,17 +57,38 @@ def istiod_reaches_the_public_keys(chart: Rendered) -> Verdicts:
 
 
 def nobody_but_prometheus_reads_metrics(chart: Rendered) -> Verdicts:
-    """Sidecars let that port pass, so the network has to see to it."""
+    """Sidecars let that port pass, so the network sees to it, once it is said whose Prometheus reads."""
+    ours = chart.values["prometheus"]["enabled"] and not chart.values["networkPolicies"]["scrapers"]
     for caller, callee, port in _calls(chart):
-        if callee.port_names().get(METRICS) == port:
+        if ours and callee.port_names().get(METRICS) == port:
             yield _said(caller, callee, port), "it may" if passes(chart, caller, callee, port) else ""
-    if fenced(chart):
+    if fenced(chart) and ours:
         readers = [pod for pod in chart.pods if pod.labels.get("app") == "prometheus"]
         for reader in readers:
             for pod in mesh_pods(chart):
                 if (port := pod.port_names().get(METRICS)) is not None:
                     fine = passes(chart, reader, pod, port)
                     yield _said(reader, pod, port), "" if fine else "it may not"
+
+
+def who_has_the_address_of_a_store_reaches_it_and_nobody_else_does(chart: Rendered) -> Verdicts:
+    if not fenced(chart) or not chart.values["networkPolicies"]["defaultDeny"]:
+        return
+    for pod in chart.pods:
+        if pod.namespace != "delinkcious" or pod.labels.get("app", "").removesuffix(
+            "-migrate"
+        ) not in _services(chart):
+            continue
+        given = {each["name"] for container in pod.containers for each in container.get("env") or []}
+        for variable, port in STORES.items():
+            known = variable in given and (port == 5432 or pod.kind == "Deployment")
+            reached = _judged(chart, "Egress", pod, _store(chart, port), _store(chart, port), port)
+            complaint = (
+                "it may not"
+                if known and not reached
+                else "it may and has no address" * (reached and not known)
+            )
+            yield f"{pod.where} to port {port}", complaint
 
 
 def what_is_let_out_to_the_public_reaches_nothing_private(chart: Rendered) -> Verdicts:
@@ -92,16 +116,22 @@ def passes(chart: Rendered, caller: Pod, callee: Pod, port: int) -> bool:
     return out and _judged(chart, "Ingress", callee, caller, callee, port)
 
 
-def allows(caller: Pod, callee: Pod, port: int) -> bool:
+def names(caller: Pod, callee: Pod, port: int) -> bool:
+    """Whether a policy of that very workload allows it; one of all workloads only adds paths to a call."""
+    return allows(caller, callee, port, of_all=False)
+
+
+def allows(caller: Pod, callee: Pod, port: int, of_all: bool = True) -> bool:
     """Whether the mesh's policies let an account send some request there."""
     account = caller.spec.get("serviceAccountName", "default")
     principal = f"cluster.local/ns/{caller.namespace}/sa/{account}"
     return any(
-        _names(rule, principal, port)
+        _takes(rule, principal, port)
         for policy in _authorization()
         if policy["metadata"]["namespace"] == callee.namespace
         and policy["spec"].get("action", "ALLOW") == "ALLOW"
         and matches(policy["spec"].get("selector") or {}, callee.labels)
+        and (of_all or "selector" in policy["spec"])
         for rule in policy["spec"].get("rules") or []
     )
 
@@ -115,6 +145,17 @@ def _calls(chart: Rendered) -> Iterator[tuple[Pod, Pod, int]]:
                 if caller.labels.get("app") != callee.labels.get("app"):
                     for port in sorted(callee.ports()):
                         yield caller, callee, port
+
+
+def _services(chart: Rendered) -> Json:
+    found: Json = chart.values["services"]
+    return found
+
+
+def _store(chart: Rendered, port: int) -> Pod:
+    """The chart's own, or one that somebody else has somewhere."""
+    elsewhere = Pod("StatefulSet", f"port {port}", "stores", {}, {}, {}, {"containers": []})
+    return next((pod for pod in chart.pods if port in pod.ports() and pod.kind == "StatefulSet"), elsewhere)
 
 
 def _judged(chart: Rendered, way: str, pod: Pod, other: Pod, callee: Pod, port: int) -> bool:
@@ -165,7 +206,7 @@ def _is_peer(chart: Rendered, policy: Json, peer: Json, other: Pod) -> bool:
     return here and matches(peer.get("podSelector") or {}, other.labels)
 
 
-def _names(rule: Json, principal: str, port: int) -> bool:
+def _takes(rule: Json, principal: str, port: int) -> bool:
     callers = [each["source"].get("principals") for each in rule.get("from") or []]
     ports = [each["operation"].get("ports") for each in rule.get("to") or []]
     from_here = not callers or any(each is None or principal in each for each in callers)
@@ -199,5 +240,6 @@ RULES = (
     every_call_that_the_network_policies_pass_is_allowed_by_the_mesh,
     istiod_reaches_the_public_keys,
     nobody_but_prometheus_reads_metrics,
+    who_has_the_address_of_a_store_reaches_it_and_nobody_else_does,
     what_is_let_out_to_the_public_reaches_nothing_private,
 )

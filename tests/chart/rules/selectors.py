@@ -20,6 +20,8 @@ FOREIGN = (
     {"app.kubernetes.io/name": "cloudnative-pg"},
 )
 OPERATED = "cnpg.io/cluster"
+# Of the container that Istio puts beside each: metrics merged, health, its own metrics.
+OF_SIDECARS = (15020, 15021, 15090)
 
 
 def pods_in(chart: Rendered, space: str) -> list[Pod]:
@@ -85,8 +87,9 @@ def every_port_of_a_network_policy_is_there(chart: Rendered) -> Verdicts:
         for rule in policy["spec"].get("ingress") or []:
             for port in rule.get("ports") or []:
                 asked = port.get("port")
-                known = any(asked in pod.port_names() or asked in pod.ports() for pod in chosen)
-                yield f"{where(policy)} {asked}", "" if known or asked is None else "none of its pods has it"
+                known = asked is None or asked in OF_SIDECARS
+                known = known or any(asked in pod.port_names() or asked in pod.ports() for pod in chosen)
+                yield f"{where(policy)} {asked}", "" if known else "none of its pods has it"
 
 
 def every_autoscaler_has_something_to_scale(chart: Rendered) -> Verdicts:
