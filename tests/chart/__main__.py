@@ -1,4 +1,4 @@
-"""`python -m tests.chart`: judge every combination of values, try every seeded mistake, fail on a surprise."""
+"""`python -m tests.chart`: judge every combination of values, try every mistake, fail on a surprise."""
 
 from __future__ import annotations
 
