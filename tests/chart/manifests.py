@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -59,12 +59,12 @@ class Pod:
 
 @dataclass(frozen=True)
 class Rendered:
-    """One combination's objects; `name` says which it is, `values` what was given."""
+    """One combination's objects; `name` says which, `values` all that hold, `readme` what people read."""
 
     name: str
     values: Json
     manifests: list[Json]
-    files: Json = field(default_factory=dict)
+    readme: str = ""
 
     def of(self, *kinds: str) -> list[Json]:
         return [each for each in self.manifests if each["kind"] in kinds]
@@ -72,6 +72,11 @@ class Rendered:
     @cached_property
     def pods(self) -> list[Pod]:
         return [pod for each in self.manifests for pod in _pods(each)]
+
+    @cached_property
+    def endpoints(self) -> list[Pod]:
+        """Its pods, and those that an operator will make for its objects."""
+        return [*self.pods, *(_operated(each) for each in self.of("Cluster"))]
 
     def containers(self) -> Iterator[tuple[str, Pod, Json]]:
         for pod in self.pods:
@@ -96,6 +101,8 @@ class Chart:
         self.folder = folder
         self._chart = helm_python.Chart.load(os.fspath(folder))
         self.values: Json = yaml.safe_load((folder / "values.yaml").read_text())
+        readme = folder / "README.md"
+        self._readme = readme.read_text() if readme.is_file() else ""
 
     def render(self, values: Json, name: str = "", *, upgrade: bool = False) -> Rendered:
         """Raises helm_python.HelmError for values that the chart refuses."""
@@ -109,7 +116,7 @@ class Chart:
             for each in yaml.load_all(text, LOADER)
             if each
         ]
-        return Rendered(name, self._chart.merge_values(values), manifests)
+        return Rendered(name, self._chart.merge_values(values), manifests, self._readme)
 
     def close(self) -> None:
         self._chart.close()
@@ -152,6 +159,17 @@ def _holds(requirement: Json, labels: Json) -> bool:
             return value is None
         case other:
             raise ValueError(f"no operator of a selector: {other}")
+
+
+def _operated(cluster: Json) -> Pod:
+    """A pod of a PostgreSQL that CloudNativePG runs."""
+    inherited = cluster["spec"].get("inheritedMetadata") or {}
+    labels = {**(inherited.get("labels") or {}), "cnpg.io/cluster": cluster["metadata"]["name"]}
+    ports = [{"name": "postgresql", "containerPort": 5432}, {"name": "metrics", "containerPort": 9187}]
+    ports.append({"name": "status", "containerPort": 8000})
+    spec = {"containers": [{"name": "postgres", "ports": ports}]}
+    name, space = cluster["metadata"]["name"], namespace(cluster)
+    return Pod("Cluster", name, space, cluster, labels, inherited.get("annotations") or {}, spec)
 
 
 def _pods(manifest: Json) -> Iterator[Pod]:

@@ -37,18 +37,17 @@ OTHERS: Mapping[Path_, Sequence[Any]] = {
 
 
 def combinations(folder: Path) -> Iterator[tuple[str, Json]]:
-    """(its name, its values) of each; every two settings of two factors stand together in one at least."""
+    """(its name, its values) of each: one setting changed, and rows in which every two settings meet."""
     defaults = yaml.safe_load((folder / "values.yaml").read_text())
     factors = found_factors(defaults)
     yield "defaults", {}
     for name, values in overlays(folder):
         if name:
             yield name, values
-        for path, settings in factors.items():
-            for setting in settings:
-                if _at(defaults, path) != setting or name:
-                    made = _with(values, path, setting)
-                    yield f"{name or 'defaults'} {_said(path, setting)}", made
+        else:
+            for path, setting in ((path, each) for path, settings in factors.items() for each in settings):
+                if _at(defaults, path) != setting:
+                    yield f"defaults {_said(path, setting)}", _with(values, path, setting)
         for number, row in enumerate(pairwise(factors)):
             made = values
             for path, setting in row.items():

@@ -77,7 +77,10 @@ def _kind(manifest: Json) -> str:
 
 
 def _for_one_machine(manifest: Json) -> Json:
-    """Without what the local mesh has not and refuses: volumes that stay, settings of sidecars."""
+    """Without what the local mesh has not and refuses, such as volumes that stay."""
+    if manifest["kind"] == "Service":
+        left = ("publishNotReadyAddresses", *["clusterIP"] * (manifest["spec"].get("clusterIP") == "None"))
+        return {**manifest, "spec": {k: v for k, v in manifest["spec"].items() if k not in left}}
     if _kind(manifest) not in ("Deployment", "Job"):
         return manifest
     spec = manifest["spec"]
@@ -85,6 +88,8 @@ def _for_one_machine(manifest: Json) -> Json:
     annotations = template["metadata"].get("annotations") or {}
     for name in OF_A_CLUSTER:
         annotations.pop(name, None)
+    for container in template["spec"]["containers"]:
+        (container.get("lifecycle") or {}).pop("postStart", None)
     claims = [{"name": each["metadata"]["name"]} for each in spec.get("volumeClaimTemplates") or []]
     template["spec"]["volumes"] = [
         {"name": each["name"], "emptyDir": {}} if each.keys() & STAYING or len(each) == 1 else each

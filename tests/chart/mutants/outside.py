@@ -65,7 +65,7 @@ MUTANTS = (
         DEPLOYMENT,
         "configMapRef:\n                name: {{ $name }}",
         "configMapRef:\n                name: {{ $name }}-settings",
-        references.every_config_map_secret_and_claim_is_there_or_named_in_the_values,
+        references.every_config_map_secret_and_claim_is_there_or_somebody_is_told_to_bring_it,
     ),
     Mutant(
         "a volume that is not mounted",

@@ -126,7 +126,7 @@ def _shown(name: str, value: object) -> str:
     text = "" if value is None else str(value)
     if PASSWORD_IN_A_URL.search(text):
         return "a URL with a password"
-    if text.startswith(("/", "$(")) or name.endswith(("_FILE", "_PATH", "_S")):
+    if text.startswith("/") or "$(" in text or name.endswith(("_FILE", "_PATH", "_S")):
         return ""
     secret = any(word in name.upper() for word in SECRET_WORDS)
     return f'"{text[:20]}" is readable' if secret and text and not text.startswith("http") else ""

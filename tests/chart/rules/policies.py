@@ -155,7 +155,8 @@ def _services(chart: Rendered) -> Json:
 def _store(chart: Rendered, port: int) -> Pod:
     """The chart's own, or one that somebody else has somewhere."""
     elsewhere = Pod("StatefulSet", f"port {port}", "stores", {}, {}, {}, {"containers": []})
-    return next((pod for pod in chart.pods if port in pod.ports() and pod.kind == "StatefulSet"), elsewhere)
+    kinds = ("StatefulSet", "Cluster")
+    return next((pod for pod in chart.endpoints if port in pod.ports() and pod.kind in kinds), elsewhere)
 
 
 def _judged(chart: Rendered, way: str, pod: Pod, other: Pod, callee: Pod, port: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -24,9 +25,9 @@ def every_account_of_a_pod_is_there(chart: Rendered) -> Verdicts:
         yield pod.where, "" if fine else f"there is no ServiceAccount {name}"
 
 
-def every_config_map_secret_and_claim_is_there_or_named_in_the_values(chart: Rendered) -> Verdicts:
-    """What somebody else has to bring can be found in the values: that is where it is documented."""
-    spoken_of = set(_words(chart.values))
+def every_config_map_secret_and_claim_is_there_or_somebody_is_told_to_bring_it(chart: Rendered) -> Verdicts:
+    """By the values, or by the chart's own page."""
+    spoken_of = {*_words(chart.values), *re.findall(r"`([a-z0-9.-]+)`", chart.readme)}
     for pod in chart.pods:
         for kind, name, optional in references(pod):
             known = chart.has(kind, pod.namespace, name) or (kind, name) in MADE_BY_OTHERS
@@ -155,7 +156,7 @@ def _words(values: Any) -> Iterator[str]:
 
 RULES = (
     every_account_of_a_pod_is_there,
-    every_config_map_secret_and_claim_is_there_or_named_in_the_values,
+    every_config_map_secret_and_claim_is_there_or_somebody_is_told_to_bring_it,
     every_key_of_a_config_map_is_in_it,
     every_mount_has_its_volume_and_every_volume_is_mounted,
     every_object_is_there_once,

@@ -25,7 +25,7 @@ OF_SIDECARS = (15020, 15021, 15090)
 
 
 def pods_in(chart: Rendered, space: str) -> list[Pod]:
-    return [pod for pod in chart.pods if pod.namespace == space]
+    return [pod for pod in chart.endpoints if pod.namespace == space]
 
 
 def every_service_has_pods(chart: Rendered) -> Verdicts:
@@ -72,7 +72,7 @@ def every_peer_of_a_network_policy_is_somebody(chart: Rendered) -> Verdicts:
             if "podSelector" not in peer or not peer["podSelector"]:
                 continue
             anywhere = "namespaceSelector" in peer
-            candidates = chart.pods if anywhere else pods_in(chart, namespace(policy))
+            candidates = chart.endpoints if anywhere else pods_in(chart, namespace(policy))
             selector = peer["podSelector"]
             found = any(pod.matches(selector) for pod in candidates) or is_foreign(selector)
             yield where(policy), "" if found else f"no pod has {selector}"
