@@ -80,7 +80,7 @@ bench-start: $(VENV)/dev ## Measure how soon a second start is of use, and what 
 	$(BIN)/python -m tests.bench.start
 
 .PHONY: render
-render: $(VENV)/dev ## Render the chart for the local mesh
+render: $(VENV)/dev ## Render the chart for the local mesh, and the table of its values
 	$(BIN)/python -m delinkcious.chart
 
 .PHONY: crd
