@@ -87,6 +87,10 @@ sbom: $(VENV)/dev ## List what each image has beside Debian, as CycloneDX, into 
 	for image in app load canary; do $(BIN)/cyclonedx-py requirements deploy/image/$$image.lock --output-reproducible \
 		-o .artefacts/sbom-$$image.cdx.json; done
 
+.PHONY: chart-test
+chart-test: $(VENV)/dev ## Judge the chart's every combination of values, and break it on purpose (2 minutes)
+	$(BIN)/python -m tests.chart
+
 .PHONY: lint
 lint: $(VENV)/dev ## Check style and types
 	$(BIN)/ruff check .

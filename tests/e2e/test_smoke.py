@@ -28,7 +28,13 @@ def ca(installation: Installation) -> str:
 def test_a_link_is_saved_and_read_and_the_account_is_gone_again(installation: Installation, ca: str) -> None:
     done = smoke("--server", installation.url, "--ca", ca)
     assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["signed", "saved", "read", "deleted", "all"]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        "signed",
+        "saved",
+        "read",
+        "deleted",
+        "all",
+    ]
     found = re.search(r"deleted (smoke-\w+)", done.stdout)
     assert found
     with installation.edge() as edge:
