@@ -19,7 +19,7 @@ Json = dict[str, Any]
 UNTRUSTED = re.compile(r"\$\{\{")
 PINNED = re.compile(r"[\w-]+/[\w./-]+@[0-9a-f]{40}")
 MAKE = re.compile(r"\bmake ((?:[\w./-]+ ?)+)")
-SCRIPT = re.compile(r"(?:bash|sh|python3?) ((?:[\w.-]+/)+[\w.-]+\.?\w*)|(?<![\w./-])(\.ci/\w+)")
+SCRIPT = re.compile(r"\b(?:bash|sh|python3?) ((?:[\w.-]+/)+[\w.-]+\.?\w*)|(?<![\w./-])(\.ci/\w+)")
 
 
 def loaded(path: Path) -> Json:
