@@ -20,6 +20,7 @@ from mesh.local.runtime.client import Client
 from mesh.local.runtime.companion import ProcessSpec, Room
 from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.mesh import Mesh, Options
+from mesh.local.runtime.sources import Files
 from mesh.local.runtime.state import FOLDER, State
 from services.kit.settings import Secret
 
@@ -82,7 +83,7 @@ def make_mesh(checkout: Path, folder: Path, report: Callable[[str], None]) -> Me
     processes += [console.companion(checkout, folder), rollouts.companion(folder)]
     sources = [checkout / MANIFESTS, checkout / POLICY, checkout / SPLITS]
     options = Options(locate=finding.locate)
-    made.append(Mesh(folder, sources, processes=processes, report=report, options=options))
+    made.append(Mesh(folder, Files(sources), processes=processes, report=report, options=options))
     return made[0]
 
 
