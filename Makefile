@@ -30,7 +30,7 @@ test-slow: $(VENV)/dev ## Run the long tests: large files, a hundred edits under
 
 .PHONY: test-kubernetes
 test-kubernetes: $(VENV)/dev ## Run the canary on a real Kubernetes API (Go builds that once: 12 minutes on 2 cores)
-	$(BIN)/delinkcious tools install etcd kube-apiserver kube-controller-manager
+	$(BIN)/delinkcious tools install --kubernetes
 	$(BIN)/pytest -m slow tests/integration/mesh/canary/kubernetes
 
 .PHONY: lint
