@@ -136,8 +136,13 @@ ALL = TOOLS | FOR_KUBERNETES
 
 def pinned(tool: Tool, modules: Path = GO_MODULES) -> str:
     """The version that its go.mod requires, such as `v1.76.0`."""
-    text = (modules / tool.module / "go.mod").read_text()
-    found = re.search(rf"^\s*(?:require\s+)?{re.escape(tool.requirement)}\s+(\S+)", text, re.MULTILINE)
+    return required(tool.module, tool.requirement, modules)
+
+
+def required(module: str, requirement: str, modules: Path = GO_MODULES) -> str:
+    """The version of a module that the go.mod of `tools/MODULE` requires."""
+    text = (modules / module / "go.mod").read_text()
+    found = re.search(rf"^\s*(?:require\s+)?{re.escape(requirement)}\s+(\S+)", text, re.MULTILINE)
     if found is None:
-        raise LookupError(f"tools/{tool.module}/go.mod does not require {tool.requirement}")
+        raise LookupError(f"tools/{module}/go.mod does not require {requirement}")
     return found[1]
