@@ -17,7 +17,7 @@ from mesh.local.runtime.jobs import JobRun
 from mesh.local.runtime.manifest import Workload, workloads
 from mesh.local.runtime.order import may_start
 from mesh.local.runtime.pod import Pod
-from mesh.local.runtime.running import Running
+from mesh.local.runtime.running_pods import RunningPods
 
 Key = tuple[str, str, str]
 
@@ -28,7 +28,7 @@ PATIENCE_S = 15.0  # then what is optional starts beside the rest, which may nee
 class Controller:
     """Keeps the pods that `running` runs as Deployments and Jobs want them."""
 
-    def __init__(self, running: Running, report: Callable[[str], None]) -> None:
+    def __init__(self, running: RunningPods, report: Callable[[str], None]) -> None:
         self.pods = running.pods
         self.jobs: dict[Key, JobRun] = {}
         self.wanted: list[Workload] = []

@@ -33,7 +33,7 @@ from mesh.local.runtime.on_demand import OnDemand
 from mesh.local.runtime.overrides import Overrides
 from mesh.local.runtime.pod import EGRESS_PORT, Pod, Surroundings
 from mesh.local.runtime.process import Guardian
-from mesh.local.runtime.running import Running
+from mesh.local.runtime.running_pods import RunningPods
 from mesh.local.runtime.sources import Declared
 from mesh.local.runtime.state import State, write_atomically
 from mesh.local.runtime.transaction import Transactions
@@ -77,7 +77,7 @@ class Mesh:
         self.up = asyncio.Event()
         self.report = report
         self.companions: list[Companion] = []
-        self.controller = declared.keeper(Running(self._make, self._release, self._leave, report), report)
+        self.controller = declared.keeper(RunningPods(self._make, self._release, self._leave, report), report)
         kept = KeptKeys(self.state.keys)
         self.desired = Desired(lambda: self.controller.pods.values(), self.service_ip, report, kept)
         self._specs = tuple(processes)

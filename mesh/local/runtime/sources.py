@@ -13,7 +13,7 @@ from mesh.local.runtime.controller import Controller, Key
 from mesh.local.runtime.jobs import JobRun
 from mesh.local.runtime.manifest import Workload
 from mesh.local.runtime.pod import Pod
-from mesh.local.runtime.running import Running
+from mesh.local.runtime.running_pods import RunningPods
 from mesh.local.runtime.watch import Watch
 
 Report = Callable[[str], None]
@@ -50,7 +50,7 @@ class Declared(Protocol):
     def read(self) -> list[Resource]: ...
     def rounds(self) -> AsyncGenerator[float, None]: ...
     async def run(self) -> None: ...
-    def keeper(self, running: Running, report: Report) -> Keeper: ...
+    def keeper(self, running: RunningPods, report: Report) -> Keeper: ...
 
 
 class Files:
@@ -98,7 +98,7 @@ class Files:
     async def run(self) -> None:
         """Nothing: files ask for nothing."""
 
-    def keeper(self, running: Running, report: Report) -> Controller:
+    def keeper(self, running: RunningPods, report: Report) -> Controller:
         return Controller(running, report)
 
     def _files(self, findings: list[Finding]) -> Iterator[Path]:

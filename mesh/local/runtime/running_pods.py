@@ -14,7 +14,7 @@ from mesh.local.runtime.manifest import PodManifest, Refused
 from mesh.local.runtime.pod import Pod
 
 
-class Running:
+class RunningPods:
     """Pods by key (`namespace/name`); `make` gives a Pod its place, `release` takes it back.
 
     `leave` brings it into force that nobody sends requests to a Pod any more. Whoever keeps the pods is told
