@@ -14,7 +14,7 @@ from delinkcious import local
 from delinkcious.tools import finding, istio
 from delinkcious.tools.catalogue import CONTROL_PLANE, HELM, KUBECTL
 from mesh.local.kubernetes.declared import Kubernetes
-from mesh.local.kubernetes.plane import MESH, Plane, kubeconfig_file
+from mesh.local.kubernetes.plane import Plane, kubeconfig_file
 from mesh.local.runtime import settings
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.mesh import Mesh
@@ -38,7 +38,7 @@ def make_mesh(checkout: Path, folder: Path, report: Report) -> Mesh:
     """The stores of this project beside a control plane. Raises LookupError when a program is missing."""
     plane = Plane(folder / FOLDER, {tool.name: _program(tool.name) for tool in CONTROL_PLANE})
     definitions = [istio.definitions(report), *sorted((checkout / CHART / "crds").glob("*.yaml"))]
-    declared = Kubernetes(plane.account(MESH), definitions, report)
+    declared = Kubernetes(plane, State(folder).pods, definitions, report)
     return local.mesh_of(checkout, folder, declared, plane.specs, report)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
@@ -11,20 +13,24 @@ from pathlib import Path
 from lightkube import AsyncClient, KubeConfig
 from lightkube.core.exceptions import ApiError
 from lightkube.operators import not_equal
+from starlette.applications import Starlette
+from starlette.routing import Route
 
-from mesh.local.kubernetes import machine, reading
-from mesh.local.kubernetes.kinds import ACTED_ON, POD, SECRET, Kind
-from mesh.local.kubernetes.plane import MESH
+from mesh.local.kubernetes import admission, certificates, logs, machine, reading
+from mesh.local.kubernetes.kinds import ACTED_ON, POD, SECRET, WEBHOOK, Kind
+from mesh.local.kubernetes.plane import MESH, Plane
 from mesh.local.kubernetes.pods import BoundPods
-from mesh.local.kubernetes.preparing import prepare
+from mesh.local.kubernetes.preparing import apply, prepare
 from mesh.local.kubernetes.reflector import UNANSWERED, Key, Reflector
 from mesh.local.model import Json, Resource
 from mesh.local.runtime.environment import NODE
 from mesh.local.runtime.errors import NotReady
 from mesh.local.runtime.running_pods import RunningPods
+from mesh.local.runtime.serving import serve
 from mesh.local.schema import judge
 
 ANSWERS_WITHIN_S, AGAIN_AFTER_S = 60.0, 0.2  # it may be ready before its own kinds are
+JUDGING_PORT = 9443
 QUIET_S = 0.01  # what is written together, as by an apply of a folder, is read together
 PATIENCE_S = 0.2
 HELM = "helm.sh/release.v1"  # what Helm writes down for itself, a megabyte at times
@@ -40,7 +46,9 @@ class Known:
 
 
 class Kubernetes:
-    """The API that the kubeconfig `account` leads to; `definitions` are files of kinds that it has to know.
+    """The API of a control plane; `definitions` are files of kinds that it has to know.
+
+    `pods` is the folder of the mesh's pods, whose logs it may ask for.
 
     An object that is wrong by itself is left out, and told: others must not wait for it.
     """
@@ -48,8 +56,11 @@ class Kubernetes:
     makes_pods = False
     instead = "kubectl"
 
-    def __init__(self, account: Path, definitions: Sequence[Path], report: Callable[[str], None]) -> None:
-        self._account, self._definitions, self._report = account, definitions, report
+    def __init__(
+        self, plane: Plane, pods: Path, definitions: Sequence[Path], report: Callable[[str], None]
+    ) -> None:
+        self._plane, self._logs = plane, pods
+        self._definitions, self._report = definitions, report
         self._changed, self._first = asyncio.Event(), 0.0
         self._known: dict[str, Known] = {}  # by uid
         self._seen: dict[int, Resource] = {}
@@ -61,7 +72,7 @@ class Kubernetes:
 
     async def begin(self, own: Sequence[Resource]) -> None:
         """Raises NotReady when the API cannot be asked."""
-        config = KubeConfig.from_file(self._account).get()
+        config = KubeConfig.from_file(self._plane.account(MESH)).get()
         self._client = AsyncClient(config, field_manager=MESH, trust_env=False)
         deadline = time.monotonic() + ANSWERS_WITHIN_S
         while True:
@@ -80,8 +91,11 @@ class Kubernetes:
         fields = {"spec.nodeName": NODE}
         self._bound = Reflector(self._client, POD, self._note_pod, self._report, fields)
         await self._bound.list()
-        await machine.register(self._client)
+        await machine.register(self._client, self._plane.address)
         self._pods.bound = self._bound.objects
+        url = f"https://{self._plane.address}:{JUDGING_PORT}"
+        webhook = admission.configuration(url, self._plane.certificates / "ca.pem")
+        await apply(self._client, WEBHOOK, webhook)
 
     def _reflector(self, kind: Kind) -> Reflector:
         fields = {"type": not_equal(HELM)} if kind is SECRET else None
@@ -117,6 +131,20 @@ class Kubernetes:
                 tasks.create_task(reflector.follow())
             tasks.create_task(self._pods.tell(self._client))
             tasks.create_task(machine.keep(self._client, self._report))
+            tasks.create_task(self._serve([logs.route(self._logs)], machine.PORT, ssl.CERT_REQUIRED))
+            tasks.create_task(self._serve([admission.route(self.read)], JUDGING_PORT, ssl.CERT_NONE))
+
+    async def _serve(self, routes: Sequence[Route], port: int, asks: ssl.VerifyMode) -> None:
+        """What the API server asks of this node; with CERT_REQUIRED nobody else may."""
+        folder = self._plane.certificates
+        await serve(
+            Starlette(routes=list(routes)),
+            socket.create_server((self._plane.address, port)),
+            ssl_certfile=folder / f"{certificates.NODE}.pem",
+            ssl_keyfile=folder / f"{certificates.NODE}.key",
+            ssl_ca_certs=str(folder / "ca.pem"),
+            ssl_cert_reqs=asks,
+        )
 
     def _differs(self) -> bool:
         """Whether anything that the mesh acts on is another than when this was asked before."""

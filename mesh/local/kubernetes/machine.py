@@ -22,13 +22,13 @@ LEASES = "kube-node-lease"
 LEASE_S = 40
 HEARD_EVERY_S = 10.0
 PODS = 250
-ADDRESS = "10.0.0.1"  # no Pod has it, and nobody can reach it
+PORT = 10250  # a kubelet's
 # What Pods request is set aside for them in production; processes of a laptop share its cores.
 CPU_SHARES = 8
 
 
-async def register(client: AsyncClient) -> None:
-    """Make this machine a node that takes Pods. Raises one of UNANSWERED."""
+async def register(client: AsyncClient, address: str) -> None:
+    """Make this machine a node that takes Pods, asked at `address`. Raises one of UNANSWERED."""
     api: Any = client
     labels = {"kubernetes.io/hostname": NAME, "kubernetes.io/os": "linux"}
     body: Any = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NAME, "labels": labels}}
@@ -37,7 +37,7 @@ async def register(client: AsyncClient) -> None:
     except ApiError as error:
         if error.status.code != 409:
             raise
-    await api.patch(NODE_STATUS, NAME, {"status": _status()}, patch_type=PatchType.STRATEGIC)
+    await api.patch(NODE_STATUS, NAME, {"status": _status(address)}, patch_type=PatchType.STRATEGIC)
 
 
 async def keep(client: AsyncClient, report: Callable[[str], None]) -> None:
@@ -58,7 +58,7 @@ async def _renew(client: Any) -> None:
     await client.apply(LEASE(body), force=True)
 
 
-def _status() -> Json:
+def _status(address: str) -> Json:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     room = {
         "cpu": str((psutil.cpu_count() or 1) * CPU_SHARES),
@@ -79,9 +79,10 @@ def _status() -> Json:
         "allocatable": room,
         "conditions": [ready],
         "addresses": [
-            {"type": "InternalIP", "address": ADDRESS},
+            {"type": "InternalIP", "address": address},
             {"type": "Hostname", "address": NAME},
         ],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": PORT}},
         "nodeInfo": {
             "architecture": machine.machine,
             "operatingSystem": "linux",

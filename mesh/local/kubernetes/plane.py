@@ -14,6 +14,7 @@ import aiohttp
 import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from mesh.local.kubernetes import certificates
 from mesh.local.model import Json
 from mesh.local.runtime.ca import private_pem
 from mesh.local.runtime.companion import ProcessSpec, Room
@@ -67,6 +68,8 @@ class Plane:
         self._folder, self._programs = folder, programs
         self.ca = folder / "certificates" / "apiserver.crt"
         self.kubeconfig = kubeconfig_file(folder)
+        self.certificates = folder / "node"
+        self.address = ""  # where the API server and this node listen, once they are prepared
         self._store = ""
         self._store_known, self._prepared = threading.Event(), threading.Event()
 
@@ -135,6 +138,8 @@ class Plane:
         if not (known.exists() and known.read_text() == url):
             self._make_accounts(url)
             write_atomically(known, url)
+        self.address = room.address
+        certificates.make(self.certificates, room.address)
         self._prepared.set()
         self._store_known.wait(WAITS_S)
 
@@ -174,6 +179,10 @@ class Plane:
             "--authorization-mode=RBAC",
             f"--service-account-key-file={accounts}",
             f"--service-account-signing-key-file={accounts}",
+            "--kubelet-preferred-address-types=InternalIP",
+            f"--kubelet-certificate-authority={self.certificates / 'ca.pem'}",
+            f"--kubelet-client-certificate={self.certificates / f'{certificates.SERVER}.pem'}",
+            f"--kubelet-client-key={self.certificates / f'{certificates.SERVER}.key'}",
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-cluster-ip-range=10.96.0.0/16",  # names for Services; nothing is routed by them
             "--shutdown-delay-duration=0s",

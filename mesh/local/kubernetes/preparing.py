@@ -26,9 +26,9 @@ async def prepare(client: AsyncClient, definitions: Sequence[Path], own: Sequenc
     """
     await _define(client, definitions)
     for name in sorted({resource.namespace for resource in own if resource.namespace}):
-        await _apply(client, NAMESPACE, _namespace(name))
+        await apply(client, NAMESPACE, _namespace(name))
     for resource in own:
-        await _apply(client, KINDS[resource.kind], resource.body)
+        await apply(client, KINDS[resource.kind], resource.body)
 
 
 async def _define(client: Any, files: Sequence[Path]) -> None:
@@ -38,7 +38,7 @@ async def _define(client: Any, files: Sequence[Path]) -> None:
     for body in wanted:
         metadata = known.get(body["metadata"]["name"]) or {}
         if (metadata.get("annotations") or {}).get(DIGEST) != body["metadata"]["annotations"][DIGEST]:
-            await _apply(client, DEFINITION, body)
+            await apply(client, DEFINITION, body)
     for body in wanted:
         await client.wait(DEFINITION, body["metadata"]["name"], for_conditions=["Established"])
 
@@ -53,7 +53,8 @@ def _read(file: Path) -> list[Json]:
     return found
 
 
-async def _apply(client: Any, kind: Any, body: Json) -> None:
+async def apply(client: Any, kind: Any, body: Json) -> None:
+    """Server-side, as the client's own manager; fields of others that differ are taken over."""
     await client.apply(kind(body), force=True)
 
 
