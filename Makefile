@@ -33,6 +33,10 @@ test-kubernetes: $(VENV)/dev ## Run the canary on a real Kubernetes API (Go buil
 	$(BIN)/delinkcious tools install --kubernetes
 	$(BIN)/pytest -m slow tests/integration/mesh/canary/kubernetes
 
+.PHONY: chart-test
+chart-test: $(VENV)/dev ## Judge the chart's every combination of values, and break it on purpose (2 minutes)
+	$(BIN)/python -m tests.chart
+
 .PHONY: lint
 lint: $(VENV)/dev ## Check style and types
 	$(BIN)/ruff check .
