@@ -99,10 +99,14 @@ class Commands:
 
     def run(self, name: str, *arguments: str) -> str:
         """What it prints. Raises NotInstalled with what it says of its failure."""
+        return self.told(name, *arguments)[0]
+
+    def told(self, name: str, *arguments: str) -> tuple[str, str]:
+        """What it prints, and what it says beside that. Raises as `run`."""
         done = self._done(name, arguments, INSTALLED_WITHIN_S + ANSWERS_WITHIN_S)
         if done.returncode != 0:
             raise NotInstalled(f"{name} {' '.join(arguments)}:\n{done.stderr.strip() or done.stdout.strip()}")
-        return done.stdout
+        return done.stdout, done.stderr
 
     def succeeds(self, name: str, *arguments: str) -> bool:
         return self._done(name, arguments, ANSWERS_WITHIN_S).returncode == 0

@@ -16,7 +16,7 @@ from lightkube.operators import not_equal
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from mesh.local.kubernetes import admission, certificates, logs, machine, reading
+from mesh.local.kubernetes import admission, logs, machine, plane, reading
 from mesh.local.kubernetes.kinds import ACTED_ON, POD, SECRET, WEBHOOK, Kind
 from mesh.local.kubernetes.plane import MESH, Plane
 from mesh.local.kubernetes.pods import BoundPods
@@ -57,9 +57,9 @@ class Kubernetes:
     instead = "kubectl"
 
     def __init__(
-        self, plane: Plane, pods: Path, definitions: Sequence[Path], report: Callable[[str], None]
+        self, control: Plane, pods: Path, definitions: Sequence[Path], report: Callable[[str], None]
     ) -> None:
-        self._plane, self._logs = plane, pods
+        self._plane, self._logs = control, pods
         self._definitions, self._report = definitions, report
         self._changed, self._first = asyncio.Event(), 0.0
         self._known: dict[str, Known] = {}  # by uid
@@ -94,7 +94,7 @@ class Kubernetes:
         await machine.register(self._client, self._plane.address)
         self._pods.bound = self._bound.objects
         url = f"https://{self._plane.address}:{JUDGING_PORT}"
-        webhook = admission.configuration(url, self._plane.certificates / "ca.pem")
+        webhook = admission.configuration(url, self._plane.authority.ca)
         await apply(self._client, WEBHOOK, webhook)
 
     def _reflector(self, kind: Kind) -> Reflector:
@@ -136,13 +136,13 @@ class Kubernetes:
 
     async def _serve(self, routes: Sequence[Route], port: int, asks: ssl.VerifyMode) -> None:
         """What the API server asks of this node; with CERT_REQUIRED nobody else may."""
-        folder = self._plane.certificates
+        authority = self._plane.authority
         await serve(
             Starlette(routes=list(routes)),
             socket.create_server((self._plane.address, port)),
-            ssl_certfile=folder / f"{certificates.NODE}.pem",
-            ssl_keyfile=folder / f"{certificates.NODE}.key",
-            ssl_ca_certs=str(folder / "ca.pem"),
+            ssl_certfile=authority.certificate(plane.NODE),
+            ssl_keyfile=authority.key(plane.NODE),
+            ssl_ca_certs=str(authority.ca),
             ssl_cert_reqs=asks,
         )
 

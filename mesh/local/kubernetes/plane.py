@@ -14,7 +14,7 @@ import aiohttp
 import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from mesh.local.kubernetes import certificates
+from mesh.local.kubernetes.certificates import NodeAuthority
 from mesh.local.model import Json
 from mesh.local.runtime.ca import private_pem
 from mesh.local.runtime.companion import ProcessSpec, Room
@@ -24,7 +24,9 @@ from mesh.local.runtime.state import write_atomically
 MESH = "delinkcious-mesh"  # who the mesh is at the API server, and the manager of what it writes
 Ready = Callable[[Room], Awaitable[bool]]
 
-API_PORT, ETCD_PORT, PEER_PORT, CONTROLLERS_PORT, SCHEDULER_PORT = 6443, 2379, 2380, 10257, 10259
+API_PORT, CONTROLLERS_PORT, SCHEDULER_PORT = 6443, 10257, 10259
+ETCD_PORT, PEER_PORT, HEALTH_PORT = 2379, 2380, 2381
+ETCD, SERVER, NODE = "etcd", "kube-apiserver", "node"  # whose certificates there are
 WAITS_S = 60.0  # one process for what another makes
 READY_WITHIN_S = 180.0  # on a busy machine; usually four
 GRACE_S = 3.0  # what they hold is on disk before it is acknowledged
@@ -68,7 +70,7 @@ class Plane:
         self._folder, self._programs = folder, programs
         self.ca = folder / "certificates" / "apiserver.crt"
         self.kubeconfig = kubeconfig_file(folder)
-        self.certificates = folder / "node"
+        self.authority = NodeAuthority(folder / "node")
         self.address = ""  # where the API server and this node listen, once they are prepared
         self._store = ""
         self._store_known, self._prepared = threading.Event(), threading.Event()
@@ -113,19 +115,31 @@ class Plane:
 
     def _place(self, room: Room) -> None:
         """Tell the API server where its store is: each process knows its own address only."""
-        self._store = f"http://{room.address}:{ETCD_PORT}"
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.authority.issue(ETCD, room.address)
+        self._store = f"https://{room.address}:{ETCD_PORT}"
         self._store_known.set()
 
     def _etcd(self, room: Room) -> Sequence[str]:
-        client, peer = self._store, f"http://{room.address}:{PEER_PORT}"
+        client, peer = self._store, f"https://{room.address}:{PEER_PORT}"
+        known, key, trusted = self._identity(ETCD)
         return (
-            self._programs["etcd"],
+            self._programs[ETCD],
             f"--data-dir={room.folder / 'data'}",
             f"--listen-client-urls={client}",
             f"--advertise-client-urls={client}",
+            f"--cert-file={known}",
+            f"--key-file={key}",
+            f"--trusted-ca-file={trusted}",
+            "--client-cert-auth",
             f"--listen-peer-urls={peer}",
             f"--initial-advertise-peer-urls={peer}",
             f"--initial-cluster=default={peer}",
+            f"--peer-cert-file={known}",
+            f"--peer-key-file={key}",
+            f"--peer-trusted-ca-file={trusted}",
+            "--peer-client-cert-auth",
+            f"--listen-metrics-urls=http://{room.address}:{HEALTH_PORT}",
             "--unsafe-no-fsync",  # survives every crash but the machine's own
             "--auto-compaction-retention=1h",
             "--log-level=warn",
@@ -139,7 +153,8 @@ class Plane:
             self._make_accounts(url)
             write_atomically(known, url)
         self.address = room.address
-        certificates.make(self.certificates, room.address)
+        self.authority.issue(NODE, room.address)
+        self.authority.issue(SERVER)
         self._prepared.set()
         self._store_known.wait(WAITS_S)
 
@@ -166,9 +181,13 @@ class Plane:
 
     def _server(self, room: Room) -> Sequence[str]:
         accounts = self._folder / "accounts.pem"
+        known, key, trusted = self._identity(SERVER)
         return (
             self._programs["kube-apiserver"],
             f"--etcd-servers={self._store}",
+            f"--etcd-cafile={trusted}",
+            f"--etcd-certfile={known}",
+            f"--etcd-keyfile={key}",
             f"--bind-address={room.address}",
             f"--advertise-address={room.address}",
             "--endpoint-reconciler-type=none",  # no loopback address may stand in an Endpoints object
@@ -180,14 +199,18 @@ class Plane:
             f"--service-account-key-file={accounts}",
             f"--service-account-signing-key-file={accounts}",
             "--kubelet-preferred-address-types=InternalIP",
-            f"--kubelet-certificate-authority={self.certificates / 'ca.pem'}",
-            f"--kubelet-client-certificate={self.certificates / f'{certificates.SERVER}.pem'}",
-            f"--kubelet-client-key={self.certificates / f'{certificates.SERVER}.key'}",
+            f"--kubelet-certificate-authority={trusted}",
+            f"--kubelet-client-certificate={known}",
+            f"--kubelet-client-key={key}",
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-cluster-ip-range=10.96.0.0/16",  # names for Services; nothing is routed by them
             "--shutdown-delay-duration=0s",
             "--v=0",
         )
+
+    def _identity(self, name: str) -> tuple[Path, Path, Path]:
+        """Certificate and key of one side, and whom it trusts."""
+        return self.authority.certificate(name), self.authority.key(name), self.authority.ca
 
     def _controllers(self, room: Room) -> Sequence[str]:
         return (
@@ -243,7 +266,7 @@ def kubeconfig(url: str, authority: Path, user: str, token: str) -> Json:
 
 
 async def _etcd_answers(room: Room) -> bool:
-    return await _is_well(f"http://{room.address}:{ETCD_PORT}/readyz")
+    return await _is_well(f"http://{room.address}:{HEALTH_PORT}/readyz")
 
 
 def _serves(port: int) -> Ready:

@@ -21,9 +21,9 @@ def resource(body: Json) -> Resource:
     kept["metadata"] = {key: metadata[key] for key in _KEPT if metadata.get(key) is not None}
     kept = _without_nulls(kept)
     if body["kind"] == "Deployment":
-        kept["spec"]["template"]["spec"].pop(
-            "serviceAccount", None
-        )  # the server's copy of serviceAccountName
+        # The server's copy of serviceAccountName, and its controller's own notes.
+        kept["spec"]["template"]["spec"].pop("serviceAccount", None)
+        kept["metadata"].get("annotations", {}).pop(REVISION, None)
     source = Source(SERVER, 0)
     return Resource(
         body["apiVersion"], body["kind"], metadata.get("namespace") or "", metadata["name"], kept, source
