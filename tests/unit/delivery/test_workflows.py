@@ -65,9 +65,9 @@ def test_dependabot_would_take_its_configuration_and_find_its_folders(repository
     path = FOLDER / "dependabot.yml"
     assert check("--builtin-schema", "vendor.dependabot", str(path)).returncode == 0
     by_kind = {each["package-ecosystem"]: each for each in yaml.safe_load(path.read_text())["updates"]}
-    assert {str(each.parent) for each in (repository / "tools").glob("*/go.mod")} == {
-        f"{repository}{folder}" for folder in by_kind["gomod"]["directories"]
-    }
+    (folders,) = by_kind["gomod"]["directories"]
+    modules = {each.parent for each in repository.rglob("go.mod") if ".venv" not in each.parts}
+    assert modules == set(repository.glob(folders.removeprefix("/")))
 
 
 def test_what_others_made_is_pinned_by_commit_and_tells_its_version() -> None:
