@@ -43,7 +43,8 @@ def every_service_asks_for_the_memory_that_was_measured(chart: Rendered) -> Verd
     for where, pod, container in chart.containers():
         if pod.kind == "Deployment" and container["name"] in chart.values["services"]:
             held = measured.get(container["name"], 0)
-            asked = quantity(container["resources"]["requests"]["memory"]) / 2**20
+            requests = (container.get("resources") or {}).get("requests") or {}
+            asked = quantity(requests.get("memory", 0)) / 2**20
             complaint = f"{asked:g} MiB, and {held} were measured" if asked < held else ""
             yield where, complaint if held else "nobody says what was measured"
 
