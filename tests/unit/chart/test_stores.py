@@ -206,3 +206,12 @@ def test_every_service_finds_pods_and_their_ports(name: str) -> None:
         for template in chosen:
             ports = {port["name"] for each in template["spec"]["containers"] for port in each["ports"]}
             assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+
+
+def test_whoever_makes_load_trusts_the_certificate_that_is_made_up() -> None:
+    values = {**ALL, "gateway": {"certificate": {"generate": True}}}
+    documents = [each for each in yaml.safe_load_all(chart.render(values)) if each]
+    made = {each["metadata"]["name"]: each["stringData"] for each in documents if each["kind"] == "Secret"}
+    assert made["canary-load"]["ca.crt"] == made["delinkcious-ca"]["ca.crt"]
+    assert made["delinkcious-tls"]["ca.crt"] == made["delinkcious-ca"]["ca.crt"]
+    assert secrets()["canary-load"].keys() == {"password"}
