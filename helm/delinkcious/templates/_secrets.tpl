@@ -39,6 +39,15 @@
 {{- end }}
 {{- end }}
 
+{{- /* Under which key of its Secret a service's database stands. */}}
+{{- define "delinkcious.databaseKey" -}}
+{{- range $_, $keys := .secrets }}
+{{- range $key, $variable := $keys }}
+{{- if eq $variable "DATABASE_URL_FILE" }}{{ $key }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* Which services have which store, and by which Secret: the variables that name its file say it. */}}
 {{- define "delinkcious.storeSecrets" -}}
 {{- $variables := dict "postgres" "DATABASE_URL_FILE" "nats" "NATS_URL_FILE" "redis" "REDIS_URL_FILE" -}}
