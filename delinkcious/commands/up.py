@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn, ParamSpec, TypeVar
 
 import click
@@ -20,6 +22,7 @@ from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import MeshBusy, MeshError
 from mesh.local.runtime.state import State
 
+SETTLED_WITHIN_S = 60.0
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
 P = ParamSpec("P")
@@ -43,7 +46,22 @@ state_option = click.option(
     show_default=True,
     help="Bring Jaeger and Prometheus in the background where they are missing.",
 )
-def up(state: Path | None, foreground: bool, timeout_s: float, with_tools: bool) -> None:
+@click.option(
+    "--kubernetes",
+    is_flag=True,
+    help="As the node of a Kubernetes on this machine: kubectl and helm command it (docs/kubernetes.md).",
+)
+@click.option(
+    "--install/--no-install", "installs", default=True, help="With --kubernetes: install the chart."
+)
+def up(
+    state: Path | None,
+    foreground: bool,
+    timeout_s: float,
+    with_tools: bool,
+    kubernetes: bool,
+    installs: bool,
+) -> None:
     """Start everything on this machine: database, services, sidecars, gateway.
 
     Runs on in the background; `delinkcious down` ends it. What runs already is left alone; what another
@@ -51,11 +69,14 @@ def up(state: Path | None, foreground: bool, timeout_s: float, with_tools: bool)
     """
     folder = _plainly(local.state, state)
     if foreground:
-        mesh = local.make_mesh(_plainly(local.project), folder.folder, supervise.reporter())
-        _plainly(supervise.run, mesh, lambda: _show(folder))
+        make = _with_kubernetes().make_mesh if kubernetes else local.make_mesh
+        mesh = _plainly(make, _plainly(local.project), folder.folder, supervise.reporter())
+        _plainly(supervise.run, mesh, lambda: None if kubernetes else _show(folder))
         return
     began = time.monotonic()
-    if _started(folder, timeout_s):
+    if _started(folder, timeout_s, ["--kubernetes"] if kubernetes else []):
+        if kubernetes:
+            _install(folder, chart=installs)
         click.echo(f"Delinkcious is up after {time.monotonic() - began:.1f} s.\n")
         _plainly(_show, folder)
         if with_tools:
@@ -79,15 +100,32 @@ def _bring_tools() -> None:
         click.echo("(delinkcious tools list says how far)")
 
 
+def _with_kubernetes() -> ModuleType:
+    """What needs more than the application does, where it is there."""
+    try:
+        return import_module("delinkcious.kubernetes")
+    except ModuleNotFoundError as error:
+        _fail(f"{error.name} is missing: pip install -e '.[kubernetes]' brings it")
+
+
+def _install(folder: State, *, chart: bool) -> None:
+    with Console(stderr=True).status("Installing ...") as status:
+        kubernetes = _with_kubernetes()
+        if chart:
+            _plainly(kubernetes.install, _plainly(local.project), folder.folder, status.update)
+        status.update("waiting for the pods ...")
+        _plainly(kubernetes.settle, folder, SETTLED_WITHIN_S)
+
+
 def _show_next() -> None:
     click.echo("\nNext:")
     for command, effect in NEXT:
         click.echo(f"  {command:<38}{effect}")
 
 
-def _started(folder: State, timeout_s: float) -> bool:
+def _started(folder: State, timeout_s: float, options: Sequence[str]) -> bool:
     """Start it and wait until it is up; False when it was there already, or another start was faster."""
-    arguments = ["up", "--foreground", "--state", str(folder.folder)]
+    arguments = ["up", "--foreground", "--state", str(folder.folder), *options]
     try:
         with Console(stderr=True).status("Starting the database, the services and their sidecars ..."):
             supervise.detach(arguments, folder, timeout_s)
@@ -138,6 +176,13 @@ def ca(state: Path | None) -> None:
     if not file.exists():
         _fail(f"{file} is not there yet: delinkcious up makes it")
     click.echo(str(file))
+
+
+@click.command()
+@state_option
+def kubeconfig(state: Path | None) -> None:
+    """Print the file for kubectl and helm: export KUBECONFIG=$(delinkcious kubeconfig)."""
+    click.echo(str(_plainly(_with_kubernetes().kubeconfig, state)))
 
 
 def _show(folder: State) -> None:
