@@ -62,16 +62,16 @@ MUTANTS = (
     Mutant(
         "metrics for whoever asks",
         "templates/_network.tpl",
-        "        matchLabels: { app: prometheus }",
-        "        matchLabels: {}\n    - namespaceSelector: {}",
+        '    {{- include "delinkcious.scrapers" . | nindent 4 }}\n  ports:',
+        "    - namespaceSelector: {}\n  ports:",
         policies.nobody_but_prometheus_reads_metrics,
         WATCHED,
     ),
     Mutant(
         "a store that is out of reach",
-        "values.yaml",
-        "stores: [postgres, nats]",
-        "stores: [nats]",
+        "templates/networkpolicy.yaml",
+        "{{- if hasKey ($users | default dict) $name }}",
+        '{{- if and (hasKey ($users | default dict) $name) (ne $store "postgres") }}',
         policies.who_has_the_address_of_a_store_reaches_it_and_nobody_else_does,
     ),
     Mutant(
