@@ -36,7 +36,7 @@ test-slow: $(VENV)/dev ## Run the long tests: large files, a hundred edits under
 .PHONY: test-kubernetes
 test-kubernetes: $(VENV)/dev ## Run all that meets a real Kubernetes (Go builds that once: 15 minutes on 2 cores)
 	$(BIN)/delinkcious tools install --kubernetes
-	$(BIN)/pytest -m slow -n0 tests/integration/mesh/canary/kubernetes tests/e2e/kubernetes
+	$(BIN)/pytest -m slow -n0 tests/integration/kubernetes tests/integration/mesh/canary/kubernetes tests/e2e/kubernetes
 
 .PHONY: image-test
 image-test: $(VENV)/dev ## Make the images' files twice without a container, and run services out of them

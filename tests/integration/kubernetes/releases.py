@@ -34,6 +34,10 @@ class Release:
     def rollback(self, revision: int) -> None:
         self._config.rollback(NAME, version=revision, timeout=WITHIN_S)
 
+    def test(self) -> None:
+        """Its own hooks for that. Raises helm_python.HelmError when one fails."""
+        self._config.test(NAME, timeout=WITHIN_S)
+
     def uninstall(self) -> None:
         self._config.uninstall(NAME, timeout=WITHIN_S)
 

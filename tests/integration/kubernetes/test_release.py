@@ -117,6 +117,12 @@ def test_secrets_that_were_made_up_are_the_same_after_an_upgrade_and_a_way_back(
     assert secrets(cluster, *where) == made
     release.rollback(1)
     assert secrets(cluster, *where) == made
+    # Whoever tries the release trusts the certificate that was made up.
+    release.test()
+    smoke = cluster.get(f"/api/v1/namespaces/{namespace}/pods/smoke")
+    assert smoke["status"]["phase"] == "Succeeded"
+    named = [each["secret"]["secretName"] for each in smoke["spec"]["volumes"] if "secret" in each]
+    assert {f"{namespace}/{name}" for name in named} <= made.keys()
 
 
 @pytest.mark.parametrize("keep", [False, True], ids=["nothing kept", "data kept"])

@@ -44,7 +44,7 @@ def asked(cluster: Cluster, token: str, method: str, path: str, body: Json | Non
         return int(answer.status_code)
 
 
-FORBIDDEN = [
+FORBIDDEN: list[tuple[str, str, Json | None]] = [
     ("GET", f"{CORE}/namespaces/NS/secrets", None),
     ("GET", f"{CORE}/namespaces/NS/configmaps", None),
     ("POST", f"{CORE}/namespaces/NS/pods", {"metadata": {"name": "x"}}),

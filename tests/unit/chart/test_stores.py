@@ -206,3 +206,31 @@ def test_every_service_finds_pods_and_their_ports(name: str) -> None:
         for template in chosen:
             ports = {port["name"] for each in template["spec"]["containers"] for port in each["ports"]}
             assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+
+
+def test_whoever_makes_load_trusts_the_certificate_that_is_made_up() -> None:
+    values = {**ALL, "gateway": {"certificate": {"generate": True}}}
+    documents = [each for each in yaml.safe_load_all(chart.render(values)) if each]
+    made = {each["metadata"]["name"]: each["stringData"] for each in documents if each["kind"] == "Secret"}
+    assert made["canary-load"]["ca.crt"] == made["delinkcious-ca"]["ca.crt"]
+    assert made["delinkcious-tls"]["ca.crt"] == made["delinkcious-ca"]["ca.crt"]
+    assert secrets()["canary-load"].keys() == {"password"}
+
+
+def test_a_database_may_stand_under_another_key_and_be_backed_up_all_the_same() -> None:
+    mine = {"users-database": None, "mine": {"dsn": "DATABASE_URL_FILE"}}
+    values = {**ALL, "services": {"users": {"secrets": mine}}}
+    documents = [each for each in yaml.safe_load_all(chart.render(values)) if each]
+    found = {(each["kind"], each["metadata"]["name"]): each for each in documents}
+    assert found["Secret", "mine"]["stringData"]["dsn"].startswith("postgresql://users:")
+    pod = found["CronJob", "postgres-backup"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (volume,) = (each["secret"] for each in pod["volumes"] if each["name"] == "users-database")
+    assert (volume["secretName"], volume["items"]) == ("mine", [{"key": "dsn", "path": "url"}])
+
+
+def test_what_has_another_name_is_somebody_elses_to_make() -> None:
+    documents = yaml.safe_load_all(
+        chart.render({**ALL, "secrets": {"generate": True, "names": {"web-keys": "ours"}}})
+    )
+    made = {each["metadata"]["name"] for each in documents if each and each["kind"] == "Secret"}
+    assert not {"web-keys", "ours"} & made and "users-keys" in made

@@ -54,7 +54,7 @@ spec:
     - name: {{ $service }}-database
       secret:
         secretName: {{ include "delinkcious.secretName" (dict "root" $.root "name" $secret) }}
-        items: [{ key: url, path: url }]
+        items: [{ key: {{ include "delinkcious.databaseKey" (get $.root.Values.services $service) | trim }}, path: url }]
         defaultMode: 0440
     {{- end }}
 {{- end }}
