@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -46,7 +44,6 @@ class Installation:
         self._splits()
         self.kubectl("apply", "-k", ROOT / "mesh" / "istio")
         self._chart(tags)
-        self._load_secret()
         self.helm("test", NAMESPACE, "--namespace", NAMESPACE, "--logs")
 
     def kubectl(self, *arguments: str | Path, given: str | None = None) -> None:
@@ -107,26 +104,6 @@ class Installation:
             *("--set-string", f"canary.image={IMAGES['canary']}:{tags['canary']}"),
             *("--wait", "--timeout", WAIT),
         )
-
-    def _load_secret(self) -> None:
-        """What the made traffic signs up with, and the authority of the gateway that it trusts; once."""
-        place = ("--namespace", NAMESPACE)
-        if self.ask_kubectl("get", "secret", "canary-load", *place, "--ignore-not-found", "-o", "name"):
-            return
-        encoded = self.ask_kubectl(
-            "get", "secret", "delinkcious-ca", *place, "-o", r"jsonpath={.data.ca\.crt}"
-        )
-        body = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "canary-load", "namespace": NAMESPACE},
-            "stringData": {
-                "password": secrets.token_urlsafe(32),
-                "ca.crt": base64.b64decode(encoded).decode(),
-            },
-        }
-        # By its input: what stands in a command can be read by everybody on the machine.
-        self.kubectl("create", "-f", "-", given=yaml.safe_dump(body))
 
     def canary(self, delinkcious: Path) -> None:
         """A rollout of `links` to its end, with traffic made for it. Raises Failed unless it is promoted."""

@@ -35,9 +35,6 @@ case "$said" in
   *" get -f "*)
     file=$(echo "$said" | sed 's/.* get -f \([^ ]*\) .*/\1/')
     [ ! -e "$state/$(basename "$file")" ] || echo found ;;
-  *" get secret canary-load "*) [ ! -e "$state/canary-load" ] || echo secret/canary-load ;;
-  *" get secret delinkcious-ca "*) printf 'an authority' | base64 ;;
-  *" create -f -") given; : > "$state/canary-load" ;;
   *" create -f "*) : > "$state/$(basename "$last")" ;;
   *" -f -") given ;;
 esac
