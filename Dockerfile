@@ -61,7 +61,9 @@ FROM building AS code
 COPY telemetry telemetry
 COPY services services
 COPY loadtest loadtest
-RUN ./tree.sh code . /out telemetry services loadtest
+COPY delinkcious/__init__.py delinkcious/
+COPY delinkcious/smoke delinkcious/smoke
+RUN ./tree.sh code . /out telemetry services loadtest delinkcious/smoke
 
 FROM building AS load-wheels
 COPY deploy/image/load.lock ./

@@ -176,7 +176,12 @@ def test_a_lock_names_all_that_its_image_imports(
 @pytest.mark.usefixtures("confined")
 @pytest.mark.parametrize(
     ("target", "module"),
-    [("app", "loadtest.background"), ("load", "loadtest"), ("canary", "mesh.canary")],
+    [
+        ("app", "delinkcious.smoke"),
+        ("app", "loadtest.background"),
+        ("load", "loadtest"),
+        ("canary", "mesh.canary"),
+    ],
 )
 def test_what_the_chart_calls_besides_services_starts(
     tree: Callable[[str], Tree], target: str, module: str

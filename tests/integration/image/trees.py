@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "deploy" / "image" / "tree.sh"
 # What the Dockerfile copies into each target.
 PACKAGES = {
-    "app": ("telemetry", "services", "loadtest"),
-    "load": ("telemetry", "services", "loadtest"),
+    "app": ("telemetry", "services", "loadtest", "delinkcious/smoke"),
+    "load": ("telemetry", "services", "loadtest", "delinkcious/smoke"),
     "canary": ("telemetry", "mesh/canary", "mesh/local"),
 }
 # As a container of the chart has it: files of root's, read-only, no capability, /tmp in memory, own mounts.

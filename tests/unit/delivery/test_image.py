@@ -6,9 +6,12 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from delinkcious import chart
 from tests.integration.image.trees import PACKAGES
@@ -86,6 +89,30 @@ def test_what_is_copied_is_there_and_reaches_the_builder(repository: Path, docke
 def test_the_targets_hold_the_packages_that_are_tried(dockerfile: str) -> None:
     calls = re.findall(r"tree\.sh code \. /out (.+)$", dockerfile, flags=re.M)
     assert {tuple(call.split()) for call in calls} == set(PACKAGES.values())
+
+
+def test_every_program_that_the_chart_calls_is_in_its_image() -> None:
+    on = {"enabled": True}
+    host = {**on, "host": "https://delinkcious.example"}
+    values = {"canary": on, "canaryLoad": host, "loadtest": host, "smoke": on, "storesExporter": on}
+    called = set()
+    for body in yaml.safe_load_all(chart.render({**values, "observability": {"namespace": "o"}})):
+        for container in containers(body):
+            image = re.search(r"delinkcious/delinkcious(?:-(\w+))?:", container.get("image", ""))
+            if image and container["command"][:2] == ["python", "-m"]:
+                called.add((image[1] or "app", container["command"][2]))
+    assert {("app", "delinkcious.smoke"), ("canary", "mesh.canary"), ("app", "services.links")} <= called
+    for target, module in called:
+        path = module.replace(".", "/")
+        assert any(f"{path}/".startswith(f"{package}/") for package in PACKAGES[target]), (target, module)
+
+
+def containers(value: object) -> Iterator[dict[str, Any]]:
+    """Every container anywhere in an object."""
+    if isinstance(value, dict):
+        yield from value.get("containers") or []
+        for item in value.values():
+            yield from containers(item)
 
 
 def test_an_image_says_what_it_is(dockerfile: str) -> None:
