@@ -77,7 +77,7 @@ def install(checkout: Path, folder: Path, report: Report) -> None:
 
 
 def _smoke(commands: Commands) -> list[str]:
-    """What `helm test` asks, and whom it trusts there: the gateway's lasting address, as background traffic."""
+    """What `helm test` asks, and whom it trusts there: as background traffic does."""
     where = ("get", "secret", local.BACKGROUND, "-n", NAMESPACE, "-o", "jsonpath={.data.host}")
     server = base64.b64decode(commands.run("kubectl", *where)).decode()
     values = {"smoke.enabled": "true", "smoke.server": server, "smoke.caSecret": local.BACKGROUND}
