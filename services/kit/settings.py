@@ -18,7 +18,8 @@ from msgspec import Meta
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 # Nothing waits longer than thirty years; a number without end would be no time at all.
 Seconds = Annotated[float, Meta(le=1e9)]
-Positive = Annotated[int, Meta(ge=1)]
+# As many as a database's integer holds.
+Positive = Annotated[int, Meta(ge=1, le=2_147_483_647)]
 # `Meta(..., extra=LIVE)`: RUNTIME_CONFIG_FILE may change it while the process runs (services/kit/live).
 LIVE = {"live": True}
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from services.kit.settings import LIVE, Positive, Seconds, ServiceSettings
+from services.kit.settings import LIVE, Positive, ServiceSettings
 from services.social_graph.domain import Limits
 
 
@@ -31,8 +31,13 @@ class SocialGraphSettings(ServiceSettings, frozen=True, kw_only=True):
         Meta(description="Follows, blocks and their ends that one person may make in a row.", extra=LIVE),
     ] = 2_000
     change_every_s: Annotated[
-        Seconds,
-        Meta(gt=0, description="After the burst, one change is free again each so many seconds.", extra=LIVE),
+        float,
+        Meta(
+            gt=0,
+            le=1_000_000,
+            description="After the burst, one change is free again each so many seconds.",
+            extra=LIVE,
+        ),
     ] = 1.0
 
     def limits(self) -> Limits:

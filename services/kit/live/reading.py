@@ -53,7 +53,8 @@ class _Loader(yaml.SafeLoader):
 def _mapping(text: str) -> dict[str, Any]:
     try:
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
+    # Of a date that is none it raises ValueError.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark is not None else ""
         raise InvalidSettings(f"this is no YAML{where}") from error

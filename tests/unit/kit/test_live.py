@@ -72,6 +72,8 @@ def test_what_the_file_does_not_name_any_more_is_as_the_environment_says(live: L
         ("DATABASE_URL: x", "DATABASE_URL does not change while the process runs"),
         ("MAX_QUEUE: 3", "MAX_QUEUE stands there twice"),
         ("{", "this is no YAML in line 3"),
+        ("BURST: 2026-99-99", "this is no YAML"),
+        ("BURST: " + "[" * 5_000, "this is no YAML"),
     ],
 )
 def test_one_fault_and_all_of_it_is_refused(
