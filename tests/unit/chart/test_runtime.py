@@ -1,4 +1,4 @@
-"""What pods follow while they run: the chart's schema knows it as the services do, and renders what they take."""
+"""What pods follow while they run: the schema knows it as the services do."""
 
 from __future__ import annotations
 
