@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from delinkcious import console, edge, rollouts
+from delinkcious import console, edge, environments, rollouts
 from delinkcious.secrets import LocalSecrets, Manifest, addresses, secret
 from delinkcious.stores.nats import OPERATOR, Nats
 from delinkcious.stores.postgres import ADMIN, Postgres
@@ -20,7 +20,7 @@ from mesh.local.runtime.client import Client
 from mesh.local.runtime.companion import ProcessSpec, Room
 from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.mesh import Mesh, Options
-from mesh.local.runtime.state import FOLDER, State
+from mesh.local.runtime.state import State
 from services.kit.settings import Secret
 
 DATABASES = ("users", "links", "social-graph", "link-checker", "web")
@@ -36,7 +36,6 @@ WITH_REDIS = ("news",)
 MONITOR = "monitoring"  # who may look at the numbers of the stores, and at nothing else
 MANIFESTS = Path("helm") / "local.yaml"
 POLICY = Path("mesh") / "istio"
-SPLITS = Path("mesh") / "splits"
 GATEWAY = "ingressgateway"
 GATEWAY_PORT = 8443  # where its pods and the lasting address before them listen
 BACKGROUND = "canary-load"
@@ -60,13 +59,16 @@ def project(start: Path | None = None) -> Path:
     raise NotACheckout(f"{begin} is not inside a checkout of Delinkcious (no {MANIFESTS} in it or above it)")
 
 
-def state(explicit: Path | None = None) -> State:
-    """The state folder: the one named, or `.delinkcious` of the checkout."""
-    return State(explicit or project() / FOLDER)
+def state(explicit: Path | None = None, environment: str | None = None) -> State:
+    """The state folder: the one named, or that of an environment of the checkout. Raises LookupError."""
+    return State(explicit or environments.find(project(), environment).folder)
 
 
-def make_mesh(checkout: Path, folder: Path, report: Callable[[str], None]) -> Mesh:
-    """The whole application on a mesh; nothing runs before `Mesh.run`."""
+def make_mesh(
+    checkout: Path, folder: Path, report: Callable[[str], None], environment: str | None = None
+) -> Mesh:
+    """The whole application on a mesh; nothing runs before `Mesh.run`. Raises LookupError."""
+    meant = environments.find(checkout, environment)
     secrets = LocalSecrets.load_or_create(folder / "secrets.json", DATABASES, BROKER_USERS)
     made: list[Mesh] = []
 
@@ -80,7 +82,7 @@ def make_mesh(checkout: Path, folder: Path, report: Callable[[str], None]) -> Me
 
     processes = [_database(secrets, own_secrets), _broker(secrets), _redis(secrets)]
     processes += [console.companion(checkout, folder), rollouts.companion(folder)]
-    sources = [checkout / MANIFESTS, checkout / POLICY, checkout / SPLITS]
+    sources = [meant.manifests, checkout / POLICY, meant.splits(folder)]
     options = Options(locate=finding.locate)
     made.append(Mesh(folder, sources, processes=processes, report=report, options=options))
     return made[0]

@@ -11,7 +11,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 import click
 from rich.console import Console
 
-from delinkcious import local
+from delinkcious import environments, local
 from delinkcious.commands import mesh_show
 from delinkcious.tools import installing
 from mesh.local.model import InvalidConfig
@@ -28,12 +28,19 @@ T = TypeVar("T")
 state_option = click.option(
     "--state",
     type=click.Path(path_type=Path),
-    help="Where keys, data and logs lie [default: .delinkcious in the checkout]",
+    help="Where keys, data and logs lie [default: the environment's folder in the checkout]",
+)
+environment_option = click.option(
+    "--env",
+    "environment",
+    metavar="NAME",
+    help="Which environment; `delinkcious env list` names them [default: DELINKCIOUS_ENV, else dev]",
 )
 
 
 @click.command()
 @state_option
+@environment_option
 @click.option("--foreground", is_flag=True, help="Stay, print what happens, end with Ctrl-C.")
 @click.option("--timeout", "timeout_s", default=120.0, show_default=True, help="Seconds to wait for it.")
 @click.option(
@@ -43,26 +50,31 @@ state_option = click.option(
     show_default=True,
     help="Bring Jaeger and Prometheus in the background where they are missing.",
 )
-def up(state: Path | None, foreground: bool, timeout_s: float, with_tools: bool) -> None:
+def up(
+    state: Path | None, environment: str | None, foreground: bool, timeout_s: float, with_tools: bool
+) -> None:
     """Start everything on this machine: database, services, sidecars, gateway.
 
     Runs on in the background; `delinkcious down` ends it. What runs already is left alone; what another
     start is just beginning is waited for. Jaeger and Prometheus join when they are there.
     """
-    folder = _plainly(local.state, state)
+    meant = _plainly(environments.find, _plainly(local.project), environment)
+    folder = _plainly(local.state, state, meant.name)
     if foreground:
-        mesh = local.make_mesh(_plainly(local.project), folder.folder, supervise.reporter())
+        mesh = _plainly(local.make_mesh, meant.checkout, folder.folder, supervise.reporter(), meant.name)
         _plainly(supervise.run, mesh, lambda: _show(folder))
         return
     began = time.monotonic()
-    if _started(folder, timeout_s):
-        click.echo(f"Delinkcious is up after {time.monotonic() - began:.1f} s.\n")
+    if _started(folder, meant.name, timeout_s):
+        click.echo(f"{_named(meant.name)} is up after {time.monotonic() - began:.1f} s.\n")
         _plainly(_show, folder)
         if with_tools:
             _bring_tools()
-        _show_next()
+        _show_next(meant.name)
     else:
-        click.echo("Delinkcious runs already; end it with `delinkcious down`.\n")
+        click.echo(
+            f"{_named(meant.name)} runs already; end it with `delinkcious down{_option(meant.name)}`.\n"
+        )
         _plainly(_show, folder)
 
 
@@ -79,15 +91,26 @@ def _bring_tools() -> None:
         click.echo("(delinkcious tools list says how far)")
 
 
-def _show_next() -> None:
+def _named(environment: str) -> str:
+    return "Delinkcious" if environment == environments.USUAL else f"Delinkcious ({environment})"
+
+
+def _option(environment: str) -> str:
+    return "" if environment == environments.USUAL else f" --env {environment}"
+
+
+def _show_next(environment: str) -> None:
     click.echo("\nNext:")
+    if environment != environments.USUAL:
+        command = f"export {environments.VARIABLE}={environment}"
+        click.echo(f"  {command:<38}let every command mean this environment")
     for command, effect in NEXT:
         click.echo(f"  {command:<38}{effect}")
 
 
-def _started(folder: State, timeout_s: float) -> bool:
+def _started(folder: State, environment: str, timeout_s: float) -> bool:
     """Start it and wait until it is up; False when it was there already, or another start was faster."""
-    arguments = ["up", "--foreground", "--state", str(folder.folder)]
+    arguments = ["up", "--foreground", "--state", str(folder.folder), "--env", environment]
     try:
         with Console(stderr=True).status("Starting the database, the services and their sidecars ..."):
             supervise.detach(arguments, folder, timeout_s)
@@ -104,26 +127,31 @@ def _started(folder: State, timeout_s: float) -> bool:
 
 @click.command()
 @state_option
-def down(state: Path | None) -> None:
+@environment_option
+def down(state: Path | None, environment: str | None) -> None:
     """End everything that `up` started, however it was left; the data stay."""
-    folder = _plainly(local.state, state)
+    folder = _plainly(local.state, state, environment)
     swept = _plainly(supervise.down, folder)
     killed = f"; {swept} processes had to be killed" if swept else ""
-    click.echo(f"Delinkcious is down{killed}.")
+    name = environments.USUAL if state else environment or environments.chosen()
+    click.echo(f"{_named(name)} is down{killed}.")
 
 
 @click.command()
 @state_option
-def status(state: Path | None) -> None:
+@environment_option
+def status(state: Path | None, environment: str | None) -> None:
     """Show what runs and where."""
-    _plainly(_show, _plainly(local.state, state))
+    _plainly(_show, _plainly(local.state, state, environment))
 
 
 @click.command()
 @click.argument("what", type=click.Choice(["pages", "console", *local.LOOKING]), default="pages")
 @state_option
-def url(what: str, state: Path | None) -> None:
+@environment_option
+def url(what: str, state: Path | None, environment: str | None) -> None:
     """Print an address, for scripts: URL=$(delinkcious url); or that of the console, Jaeger or Prometheus."""
+    state = _plainly(local.state, state, environment).folder
     if what in local.LOOKING:
         click.echo(_plainly(local.tool_url, what, state))
     else:
@@ -132,9 +160,10 @@ def url(what: str, state: Path | None) -> None:
 
 @click.command()
 @state_option
-def ca(state: Path | None) -> None:
+@environment_option
+def ca(state: Path | None, environment: str | None) -> None:
     """Print the file of the certificate to trust: export CURL_CA_BUNDLE=$(delinkcious ca)."""
-    file = _plainly(local.authority_file, state)
+    file = _plainly(local.authority_file, _plainly(local.state, state, environment).folder)
     if not file.exists():
         _fail(f"{file} is not there yet: delinkcious up makes it")
     click.echo(str(file))
