@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from tests.downtime import events, release
+from tests.downtime import events, procedures, release
 from tests.downtime.load import RATE
 from tests.downtime.rows import Row, measure
 from tests.e2e.installation import Installation
@@ -134,6 +134,9 @@ CASES: Sequence[Case] = (
     Case(f"{events.EDITS} edits of a VirtualService", events.edit_weights, newer),
     Case(f"{events.ROTATIONS} rotations of all certificates", events.rotate_certificates),
     Case("canary of links promoted, and rolled back", events.canary),
+    Case("rolling update of links, and its undoing", procedures.update_and_undo, procedures.two_pods),
+    Case("broken update of links, undone", procedures.undo_a_broken_update, procedures.two_pods),
+    Case("blue/green of links, there and back", procedures.blue_green),
     Case("links scaled 1, 5, 1", scaling("links-v1", 5, 1)),
     Case("column renamed: pre_, two releases at once, post_", migration, next_release),
     Case(
