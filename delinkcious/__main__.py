@@ -15,6 +15,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "url": ("up", "url", "Print the public address, or that of Jaeger or Prometheus, for scripts."),
     "ca": ("up", "ca", "Print the file of the certificate to trust, for scripts."),
     "env": ("env", "env", "List the environments that can run side by side here."),
+    "backup": ("backup", "backup", "Write all data into one file."),
+    "restore": ("backup", "restore", "Make the installation what it was in such a file."),
     "logs": ("logs", "logs", "Print what every process says, merged by time; or one trace."),
     "doctor": ("doctor", "doctor", "Say what is missing on this machine and how to mend it."),
     "tools": ("tools", "tools", "Bring Jaeger and Prometheus, or say where they are."),

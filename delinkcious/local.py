@@ -43,6 +43,7 @@ OBSERVABILITY = "observability"
 LOOKING = {"jaeger": "traces", "prometheus": "metrics"}  # what people open
 LOOKING_AT = {"jaeger": 16686, "prometheus": 9090}
 CERTIFICATE = "delinkcious-tls"  # what mesh/istio/gateway.yaml names
+POSTGRES_STOP = signal.SIGINT  # its fast shutdown: SIGTERM waits for every client to leave
 POSTGRES_PORT, NATS_PORT, NATS_MONITORING_PORT, REDIS_PORT = 5432, 4222, 8222, 6379
 
 
@@ -108,7 +109,7 @@ def _database(secrets: LocalSecrets, more: Callable[[Room], str]) -> ProcessSpec
         ready=lambda room: server(room).ready(),
         started=create,
         resources=resources,
-        stop_signal=signal.SIGINT,  # PostgreSQL's fast shutdown: SIGTERM waits for every client to leave
+        stop_signal=POSTGRES_STOP,
     )
 
 
