@@ -39,6 +39,14 @@ class Secret:
     def reveal(self) -> str:
         return self._value
 
+    def first(self) -> str:
+        """Of several values with commas between: the one that is shown to others."""
+        return self._value.partition(",")[0]
+
+    def several(self) -> list[str]:
+        """All of them: each is accepted."""
+        return [part for part in self._value.split(",") if part]
+
     def __repr__(self) -> str:
         return "***" if self._value else "(empty)"
 
@@ -108,7 +116,11 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="nats://user:password@host:4222 of the broker; empty: no event leaves or comes."),
     ] = Secret("")
     service_token: Annotated[
-        Secret, Meta(description="What services show each other for calls that are made for no user.")
+        Secret,
+        Meta(
+            description="What services show each other for calls that are made for no user. To change it,"
+            " give two with a comma between: the first is shown, both are accepted."
+        ),
     ] = Secret("")
     jwks_url: Annotated[str, Meta(description="Where the keys of access tokens are published.")] = ""
     issuer: Annotated[str, Meta(description="`iss` of the access tokens that are accepted.")] = ""

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import copy
+import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
+from delinkcious.secrets import secret
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.state import State
-from tests.downtime.events import BACK_WITHIN_S, pods_of, policy_of, scale
+from tests.downtime.events import BACK_WITHIN_S, pods_of, policy_of, restart, scale
 from tests.e2e.installation import NAMESPACE, Installation, Json, eventually, settings_of
 from tests.e2e.splitting import renamed_into_place
 
 LINKS = "links-v1"
 KEY = ("Deployment", NAMESPACE, LINKS)
+SERVICES = ("users", "links", "social-graph", "news", "link-checker", "web")
+TOKEN_KEY = ("Secret", NAMESPACE, "service-token")
 RELEASE = "RELEASE"  # a variable that no service knows: another template, the same program
 
 
@@ -122,3 +127,24 @@ def blue_green(installation: Installation) -> None:
     scale(installation, LINKS, 1)
     policy.edit(policy.original, renamed_into_place)
     scale(installation, "links-v2", 0)
+
+
+def rotate_service_token(installation: Installation) -> None:
+    """Another token for calls between services, accepted first, shown then; the same way back."""
+    earlier: str = json.loads((installation.state / "secrets.json").read_text())["service_token"]
+    another = secrets.token_urlsafe(32)
+    client = Client(State(installation.state))
+    for value in (f"{earlier},{another}", f"{another},{earlier}", f"{earlier},{another}"):
+        _give(installation, value)
+    client.post("/reset", {"keys": [TOKEN_KEY]})
+    _restart_all(installation)
+
+
+def _give(installation: Installation, token: str) -> None:
+    apply(installation, secret("service-token", {"token": token}))
+    _restart_all(installation)
+
+
+def _restart_all(installation: Installation) -> None:
+    for service in SERVICES:
+        restart(installation, f"{service}-v1")
