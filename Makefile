@@ -16,6 +16,11 @@ help: ## Show what can be made
 up: $(VENV)/runtime ## Start everything on this machine and say where it is
 	@$(BIN)/delinkcious up
 
+.PHONY: up-kubernetes
+up-kubernetes: $(VENV)/dev ## Start everything on a Kubernetes of this machine (Go builds that once: 15 minutes)
+	@$(BIN)/delinkcious tools install --kubernetes
+	@$(BIN)/delinkcious up --kubernetes
+
 .PHONY: down
 down: ## Stop what `make up` started; the data stay
 	@if [ -x $(BIN)/delinkcious ]; then $(BIN)/delinkcious down; fi
@@ -29,9 +34,13 @@ test-slow: $(VENV)/dev ## Run the long tests: large files, a hundred edits under
 	$(BIN)/pytest -m slow --timeout 900 -o faulthandler_timeout=2400
 
 .PHONY: test-kubernetes
-test-kubernetes: $(VENV)/dev ## Run the canary on a real Kubernetes API (Go builds that once: 12 minutes on 2 cores)
-	$(BIN)/delinkcious tools install etcd kube-apiserver kube-controller-manager
-	$(BIN)/pytest -m slow tests/integration/mesh/canary/kubernetes
+test-kubernetes: $(VENV)/dev ## Run all that meets a real Kubernetes (Go builds that once: 15 minutes on 2 cores)
+	$(BIN)/delinkcious tools install --kubernetes
+	$(BIN)/pytest -m slow -n0 tests/integration/mesh/canary/kubernetes tests/e2e/kubernetes
+
+.PHONY: chart-test
+chart-test: $(VENV)/dev ## Judge the chart's every combination of values, and break it on purpose (2 minutes)
+	$(BIN)/python -m tests.chart
 
 .PHONY: lint
 lint: $(VENV)/dev ## Check style and types

@@ -20,6 +20,7 @@ from mesh.local.runtime.client import Client
 from mesh.local.runtime.companion import ProcessSpec, Room
 from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.mesh import Mesh, Options
+from mesh.local.runtime.sources import Declared, Files
 from mesh.local.runtime.state import State
 from services.kit.settings import Secret
 
@@ -70,6 +71,18 @@ def make_mesh(
 ) -> Mesh:
     """The whole application on a mesh; nothing runs before `Mesh.run`. Raises LookupError."""
     meant = environments.find(checkout, environment)
+    files = Files([meant.manifests, checkout / POLICY, meant.splits(folder)])
+    return mesh_of(checkout, folder, files, [rollouts.companion(folder)], report)
+
+
+def mesh_of(
+    checkout: Path,
+    folder: Path,
+    declared: Declared,
+    beside: Sequence[ProcessSpec],
+    report: Callable[[str], None],
+) -> Mesh:
+    """What is declared, with the stores and Secrets of this project, and more processes beside them."""
     secrets = LocalSecrets.load_or_create(folder / "secrets.json", DATABASES, BROKER_USERS)
     made: list[Mesh] = []
 
@@ -82,10 +95,9 @@ def make_mesh(
         return _yaml([*secrets.manifests(), certificate, _monitoring(secrets, rooms), background])
 
     processes = [_database(secrets, own_secrets), _broker(secrets), _redis(secrets)]
-    processes += [console.companion(checkout, folder), rollouts.companion(folder)]
-    sources = [meant.manifests, checkout / POLICY, meant.splits(folder)]
+    processes += [console.companion(checkout, folder), *beside]
     options = Options(locate=finding.locate)
-    made.append(Mesh(folder, sources, processes=processes, report=report, options=options))
+    made.append(Mesh(folder, declared, processes=processes, report=report, options=options))
     return made[0]
 
 

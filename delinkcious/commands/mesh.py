@@ -21,6 +21,7 @@ from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import MeshError, NotFound
 from mesh.local.runtime.manifest import workloads
 from mesh.local.runtime.mesh import Mesh
+from mesh.local.runtime.sources import Files
 from mesh.local.runtime.state import State
 
 
@@ -64,7 +65,7 @@ def up(filenames: tuple[str, ...], state: Path | None, detach: bool, timeout_s: 
             click.echo(f"\n{mesh_show.nearer(holding)}")
         return
     began = time.monotonic()
-    running = Mesh(folder, [Path(name) for name in filenames], report=supervise.reporter())
+    running = Mesh(folder, Files([Path(name) for name in filenames]), report=supervise.reporter())
 
     def came_up() -> None:
         pods = [pod for pod in running.controller.pods.values() if pod.ready]

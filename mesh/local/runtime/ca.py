@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mesh.local import files
 from mesh.local.model import Json
 from mesh.local.runtime.state import State, write_atomically
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 ROOT_LIFETIME = timedelta(days=365)
 ROOT_RENEWED_BEFORE = timedelta(days=30)  # at a start of the mesh; nobody else trusts this root
@@ -131,7 +133,7 @@ def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def private_pem(key: PrivateKey) -> bytes:
     """A key as PEM (PKCS 8), not encrypted: it belongs into a file of mode 0600."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from mesh.local import resources
 from mesh.local.check import Judged, validate
 from mesh.local.model import Config, Finding, InvalidConfig, Resource
 from mesh.local.runtime import applied, held, order, podcheck
 from mesh.local.runtime.applied import Key, Word, digest
 from mesh.local.runtime.manifest import workloads
+from mesh.local.runtime.sources import Declared
 
 KINDS_OF_PODS = ("Deployment", "Job", "ConfigMap", "Secret")
 Verb = Literal["created", "configured", "deleted", "unchanged"]
@@ -62,44 +61,27 @@ class Tried:
 
 
 class Configuration:
-    """Reads the sources and judges the whole; holds nothing but what it has parsed."""
+    """Judges the whole of what is declared, with what was said over it."""
 
-    def __init__(self, sources: Sequence[Path], own: Sequence[Resource] = ()) -> None:
-        self.sources = tuple(sources)
-        self._own = tuple(own)
+    def __init__(self, declared: Declared) -> None:
+        self._declared = declared
         self._judged = Judged()
-        self._parsed: dict[Path, tuple[str, list[Resource]]] = {}
         self._tried = Tried()
 
     def declared(self) -> list[Resource]:
-        """What the files say now. Raises InvalidConfig with everything that is wrong in any of them."""
-        found: list[Resource] = list(self._own)
-        findings: list[Finding] = []
-        parsed: dict[Path, tuple[str, list[Resource]]] = {}
-        for file in self._files(findings):
-            try:
-                text = resources.read_text(file)
-                known = self._parsed.get(file)
-                parsed[file] = known if known and known[0] == text else (text, _parse(text, file))
-                found += parsed[file][1]
-            except InvalidConfig as error:
-                findings += error.findings
-        findings += resources.duplicates(found)
-        if findings:
-            raise InvalidConfig(findings)
-        self._parsed = parsed
-        return found
+        """Raises InvalidConfig with everything that is wrong in it."""
+        return self._declared.read()
 
     def candidate(
         self, words: applied.Words, overrides: Mapping[str, Any], spoken: Collection[Key] = ()
     ) -> Candidate:
-        """The files with `words` over them, those just `spoken` among them, judged as a whole.
+        """What is declared with `words` over it, those just `spoken` among them, judged as a whole.
 
         Raises InvalidConfig.
         """
         merged, still = applied.merge(self.declared(), words)
         config, findings = validate(merged, self._judged)
-        if not any(finding.level == "error" for finding in findings):
+        if self._declared.makes_pods and not any(finding.level == "error" for finding in findings):
             findings = [*findings, *self._tried.findings(config, overrides)]
         if any(finding.level == "error" for finding in findings):
             errors = [finding for finding in findings if finding.level == "error"]
@@ -118,13 +100,6 @@ class Configuration:
                 after[resource.key] = Word(None if delete else resource, over)
         return after
 
-    def _files(self, findings: list[Finding]) -> Iterator[Path]:
-        for source in self.sources:
-            try:
-                yield from resources.files_of(source)
-            except InvalidConfig as error:
-                findings += error.findings
-
 
 def changes(before: Iterable[Resource], after: Iterable[Resource]) -> list[Change]:
     """What differs between two configurations, object by object."""
@@ -137,7 +112,3 @@ def changes(before: Iterable[Resource], after: Iterable[Resource]) -> list[Chang
         elif old[key].body != resource.body:
             found.append(Change(*key, "configured"))
     return found
-
-
-def _parse(text: str, file: Path) -> list[Resource]:
-    return resources.parse(text, str(file))

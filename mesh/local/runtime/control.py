@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
@@ -20,6 +17,7 @@ from mesh.local.runtime import asked, explaining, held, on_demand, rolling, rota
 from mesh.local.runtime.answers import answering
 from mesh.local.runtime.applied import Key
 from mesh.local.runtime.errors import MeshError, NotFound, NotReady
+from mesh.local.runtime.serving import serve
 from mesh.local.runtime.topology import topology
 from mesh.local.runtime.transaction import Outcome
 
@@ -27,12 +25,7 @@ if TYPE_CHECKING:
     from mesh.local.runtime.mesh import Mesh
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the mesh has its own."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+Ask = Callable[[Request], Awaitable[Any]]
 
 
 class Control:
@@ -44,18 +37,9 @@ class Control:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        listener = _listen(self._path)
-        config = uvicorn.Config(
-            self._app(), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
-        )
-        server = _Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            await asyncio.shield(serving)
+            await serve(self._app(), _listen(self._path))
         finally:
-            server.should_exit = True  # cancelled, it would leave its sockets open
-            await serving
-            listener.close()
             self._path.unlink(missing_ok=True)
 
     def _app(self) -> Starlette:
@@ -69,18 +53,30 @@ class Control:
                 Route("/topology", answering(self._topology), methods=get),
                 Route("/origins", answering(self._origins), methods=get),
                 Route("/explain", answering(self._explain), methods=post),
-                Route("/apply", answering(self._apply), methods=post),
-                Route("/delete", answering(self._delete), methods=post),
-                Route("/reset", answering(self._reset), methods=post),
+                Route("/apply", answering(self._changing(self._apply)), methods=post),
+                Route("/delete", answering(self._changing(self._delete)), methods=post),
+                Route("/reset", answering(self._changing(self._reset)), methods=post),
                 Route("/rollout", answering(self._rollout), methods=post),
-                Route("/scale", answering(self._scale), methods=post),
-                Route("/restart", answering(self._restart), methods=post),
-                Route("/evict", answering(self._evict), methods=post),
+                Route("/scale", answering(self._changing(self._scale)), methods=post),
+                Route("/restart", answering(self._changing(self._restart)), methods=post),
+                Route("/evict", answering(self._changing(self._evict)), methods=post),
                 Route("/start", answering(self._start), methods=post),
                 Route("/rotate", answering(self._rotate), methods=post),
                 Route("/stop", answering(self._stop), methods=post),
             ]
         )
+
+    def _changing(self, change: Ask) -> Ask:
+        """Refused where somebody else says what is to be."""
+
+        async def ask(request: Request) -> Any:
+            if instead := self._mesh.declared.instead:
+                raise MeshError(
+                    f"this mesh is the node of a Kubernetes, which says what is to be: use {instead}"
+                )
+            return await change(request)
+
+        return ask
 
     async def _status(self, _: Request) -> Any:
         mesh = self._mesh

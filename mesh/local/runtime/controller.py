@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mesh.local.runtime import rollout
-from mesh.local.runtime.errors import DeliveryFailed, MeshError, NotFound
+from mesh.local.runtime.errors import MeshError, NotFound
 from mesh.local.runtime.jobs import JobRun
-from mesh.local.runtime.manifest import PodManifest, Refused, Workload, workloads
+from mesh.local.runtime.manifest import Workload, workloads
 from mesh.local.runtime.order import may_start
 from mesh.local.runtime.pod import Pod
+from mesh.local.runtime.running_pods import RunningPods
 
 Key = tuple[str, str, str]
 
@@ -25,31 +26,19 @@ PATIENCE_S = 15.0  # then what is optional starts beside the rest, which may nee
 
 
 class Controller:
-    """The Pods of a mesh by key (`namespace/name`); `make` gives a Pod its place, `release` takes it back.
+    """Keeps the pods that `running` runs as Deployments and Jobs want them."""
 
-    `leave` brings it into force that nobody sends requests to a Pod any more.
-    """
-
-    def __init__(
-        self,
-        make: Callable[[PodManifest], Pod],
-        release: Callable[[Pod], None],
-        leave: Callable[[], Any],
-        report: Callable[[str], None],
-    ) -> None:
-        self.pods: dict[str, Pod] = {}
+    def __init__(self, running: RunningPods, report: Callable[[str], None]) -> None:
+        self.pods = running.pods
         self.jobs: dict[Key, JobRun] = {}
         self.wanted: list[Workload] = []
-        self._make = make
-        self._release = release
-        self._leave = leave
+        self._running = running
         self._report = report
         self._released: set[Key] = set()
         self._owners: dict[str, Key] = {}
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._stops: set[asyncio.Task[None]] = set()
         self._closing = False
         self._began: float | None = None
+        running.ended, running.gone = self._ended, self._gone
 
     def want(self, config: Any, overrides: Mapping[str, Any]) -> None:
         """Take over what is declared now. Pods that could not be run get another chance."""
@@ -72,7 +61,7 @@ class Controller:
             del self.jobs[key]
         for pod in list(self.pods.values()):
             if self._owners[pod.manifest.key] not in known:
-                self._stop(pod)
+                self._running.stop(pod)
         for workload in self.wanted:
             if workload.key not in self._released and self._may_start(workload):
                 self._released.add(workload.key)
@@ -112,10 +101,9 @@ class Controller:
         return [pod for pod in self.pods.values() if self._owners[pod.manifest.key] == workload.key]
 
     async def stop(self) -> None:
-        """End every Pod, all at once: nobody is left to send requests."""
+        """End every Pod."""
         self._closing = True
-        await asyncio.gather(*(pod.stop() for pod in self.pods.values()), return_exceptions=True)
-        await asyncio.gather(*self._running.values(), *self._stops, return_exceptions=True)
+        await self._running.close()
 
     def _roll(self, workload: Workload) -> None:
         pods = self.of(workload)
@@ -134,7 +122,7 @@ class Controller:
         for ordinal in moves.start:
             self._start(workload, ordinal)
         for key in moves.stop:
-            self._stop(self.pods[key])
+            self._running.stop(self.pods[key])
 
     def _reconcile_job(self, workload: Workload) -> None:
         run = self.jobs.get(workload.key)
@@ -143,7 +131,7 @@ class Controller:
         active = [pod for pod in self.of(workload) if pod.phase in ("Pending", "Running")]
         for pod in active:
             if pod.manifest.hash != run.hash or run.late:
-                self._stop(pod)
+                self._running.stop(pod)
         if run.state == "Pending" and not active:
             pause_s = run.not_before - time.monotonic()
             if pause_s > 0:
@@ -157,22 +145,13 @@ class Controller:
         manifest = workload.pod(ordinal)
         self._owners[manifest.key] = workload.key
         try:
-            pod = self.pods[manifest.key] = self._make(manifest)
+            self._running.start(manifest)
         except (MeshError, OSError) as error:  # no address is left, or no space on the disk
             self._report(f"pod {manifest.key}: {error}; trying again in {RETRY_S:g} s")
             asyncio.get_running_loop().call_later(RETRY_S, self.reconcile)
-            return
-        task = asyncio.create_task(self._run(pod), name=f"pod {manifest.key}")
-        task.add_done_callback(self._failed)
-        self._running[manifest.key] = task
 
-    async def _run(self, pod: Pod) -> None:
+    def _ended(self, pod: Pod) -> None:
         key = pod.manifest.key
-        try:
-            await pod.run()
-        except (Refused, MeshError, OSError) as error:
-            self._report(f"pod {key}: {error}")
-            pod.phase, pod.failure = "Failed", str(error)
         run = self.jobs.get(self._owners[key])
         if run is not None and run.hash == pod.manifest.hash and not pod.stopping:
             pause_s = run.ended(pod.phase)
@@ -182,38 +161,13 @@ class Controller:
                 self._report(f"pod {key} failed; trying again in {pause_s:g} s")
         self.reconcile()
 
-    def _stop(self, pod: Pod) -> None:
-        if not pod.stopping:
-            pod.stopping = True
-            task = asyncio.create_task(self._retire(pod), name=f"stop {pod.manifest.key}")
-            task.add_done_callback(self._failed)
-            self._stops.add(task)
-            task.add_done_callback(self._stops.discard)
-
-    async def _retire(self, pod: Pod) -> None:
-        """Nobody sends it requests any more; then it ends; then its place is free."""
-        try:
-            await self._leave()
-        except DeliveryFailed as error:
-            self._report(f"pod {pod.manifest.key} is stopped although not every client knows: {error}")
-        await pod.drain()
-        await pod.stop()
-        await self._running[pod.manifest.key]
-        self._remove(pod)
+    def _gone(self, pod: Pod) -> None:
+        self._owners.pop(pod.manifest.key, None)
         self.reconcile()
 
-    def _failed(self, task: asyncio.Task[None]) -> None:
-        """A mistake of the mesh itself must not stay unseen."""
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._report(f"{task.get_name()}: internal error: {error!r}")
-
     def _remove(self, pod: Pod) -> None:
-        key = pod.manifest.key
-        self.pods.pop(key, None)
-        self._owners.pop(key, None)
-        self._running.pop(key, None)
-        pod.remove()
-        self._release(pod)
+        self._running.remove(pod)
+        self._owners.pop(pod.manifest.key, None)
 
 
 def _ordinal(pod: Pod) -> int:

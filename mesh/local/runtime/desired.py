@@ -110,7 +110,7 @@ class Desired:
             had = self._given.get(pod)
             if had is not None and had[0] is config and had[1] is ground:
                 continue
-            if pod.sidecar is not None and not pod.sidecar.leaving:
+            if pod.sidecar is not None and not (pod.sidecar.leaving or pod.failure):
                 secrets = credentials.secrets(pod.sidecar.proxy, config)
                 snapshot = pod.sidecar.builder.build(ground, config, alike)
                 jobs.append((pod, asyncio.create_task(pod.sidecar.deliver(snapshot, secrets, written))))

@@ -22,7 +22,7 @@ from mesh.local.runtime.companion import Companion, ProcessSpec, Room
 from mesh.local.runtime.configuration import Configuration
 from mesh.local.runtime.container import Locate
 from mesh.local.runtime.control import Control
-from mesh.local.runtime.controller import PATIENCE_S, Controller
+from mesh.local.runtime.controller import PATIENCE_S
 from mesh.local.runtime.desired import Desired
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.errors import MeshError, NotWritten, Unanswered
@@ -33,9 +33,10 @@ from mesh.local.runtime.on_demand import OnDemand
 from mesh.local.runtime.overrides import Overrides
 from mesh.local.runtime.pod import EGRESS_PORT, Pod, Surroundings
 from mesh.local.runtime.process import Guardian
+from mesh.local.runtime.running_pods import RunningPods
+from mesh.local.runtime.sources import Declared
 from mesh.local.runtime.state import State, write_atomically
 from mesh.local.runtime.transaction import Transactions
-from mesh.local.runtime.watch import Watch
 from mesh.local.schema.kubernetes.volume import DISCOVERY
 
 RETRY_S = 0.5
@@ -52,12 +53,11 @@ class Options:
     """
 
     leaf_lifetime: timedelta = LEAF_LIFETIME
-    watch: bool = True
     locate: Locate = settings.on_path
 
 
 class Mesh:
-    """A mesh on the state folder `state`, of the manifests in `sources` and of `processes`.
+    """A mesh on the state folder `state`, of what is `declared` and of `processes`.
 
     `await run()` starts it, keeps it and ends it in order once `stop()` was called; `report` gets lines
     for people. `up` is set when everything that was declared at the start runs.
@@ -66,18 +66,18 @@ class Mesh:
     def __init__(
         self,
         state: Path,
-        sources: Sequence[Path],
+        declared: Declared,
         *,
         processes: Sequence[ProcessSpec] = (),
         report: Report = print,
         options: Options | None = None,
     ) -> None:
         self.state = State(state)
-        self.sources = tuple(path.absolute() for path in sources)
+        self.declared = declared
         self.up = asyncio.Event()
         self.report = report
         self.companions: list[Companion] = []
-        self.controller = Controller(self._make, self._release, self._leave, report)
+        self.controller = declared.keeper(RunningPods(self._make, self._release, self._leave, report), report)
         kept = KeptKeys(self.state.keys)
         self.desired = Desired(lambda: self.controller.pods.values(), self.service_ip, report, kept)
         self._specs = tuple(processes)
@@ -133,11 +133,10 @@ class Mesh:
 
     async def _live(self, block: Block) -> None:
         self._block = block
-        own = await self._unless_stopped(self._start_companions())
-        if own is None:
+        if await self._unless_stopped(self._begin_all()) is None:
             return
         self.overrides = Overrides(self.state.overrides)
-        configuration = Configuration(self.sources, own)
+        configuration = Configuration(self.declared)
         self.transactions = Transactions(self, configuration)
         first = configuration.candidate(applied.load(self.state.applied), self.overrides.entries)
         for warning in first.warnings:
@@ -152,6 +151,7 @@ class Mesh:
                 tasks.create_task(self.desired.keep(self._delivered, self.report)),
                 tasks.create_task(control.run()),
                 tasks.create_task(self._watch()),
+                tasks.create_task(self.declared.run()),
                 tasks.create_task(self._start_last()),
                 tasks.create_task(self._end_without_folder()),
             ]
@@ -200,6 +200,10 @@ class Mesh:
                 await nursery.close()
                 await self.desired.keys.stop()
 
+    async def _begin_all(self) -> bool:
+        await self.declared.begin(await self._start_companions())
+        return True
+
     async def _start_companions(self) -> list[Resource]:
         found: list[Resource] = []
         for spec in self._specs:
@@ -246,18 +250,12 @@ class Mesh:
         self.stop()
 
     async def _watch(self) -> None:
-        if not self._options.watch or not self.sources:
-            return
-        watch = Watch(self.sources)
-        try:
-            async with asyncio.TaskGroup() as rereads:  # one waits for connections to end, the next need not
-                async for first in watch.rounds():
-                    rereads.create_task(self._reread(first))
-        finally:
-            watch.close()
+        async with asyncio.TaskGroup() as rereads, contextlib.aclosing(self.declared.rounds()) as rounds:
+            async for first in rounds:  # one waits for connections to end, the next need not
+                rereads.create_task(self._reread(first))
 
     async def _reread(self, first: float) -> None:
-        """Take the files over; again by itself for as long as a sidecar that does not answer prevents it."""
+        """Take over what is declared; again for as long as a sidecar that does not answer prevents it."""
         self._read = number = self._read + 1
         try:
             while not await self._taken_over(first):

@@ -7,10 +7,11 @@ import contextlib
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from mesh.local.runtime import launch, sweep
 
@@ -204,3 +205,13 @@ def trim(log: Path) -> None:
                 while chunk := file.read(2**20):
                     kept.write(chunk)
                 file.truncate(0)
+
+
+def skip_to_tail(stream: BinaryIO, tail: int) -> None:
+    """Go to where the last `tail` lines of a log begin; it is LOG_LIMIT_BYTES at most."""
+    begins: deque[int] = deque(maxlen=tail)
+    end = 0
+    for line in stream:
+        begins.append(end)
+        end += len(line)
+    stream.seek(begins[0] if begins else end)

@@ -24,6 +24,7 @@ from mesh.local.runtime.companion import ProcessSpec, Room
 from mesh.local.runtime.errors import DeliveryFailed, NotReady
 from mesh.local.runtime.jwks import KeySets
 from mesh.local.runtime.mesh import Mesh, Options
+from mesh.local.runtime.sources import Files
 from tests.mesh.runtime.manifests import ECHO, Manifests
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +39,7 @@ async def running(
     file = folder / "mesh.yaml"
     file.write_text(text)
     lines: list[str] = []
-    mesh = Mesh(folder / "state", [file], processes=processes, report=lines.append, options=options)
+    mesh = Mesh(folder / "state", Files([file]), processes=processes, report=lines.append, options=options)
     task = asyncio.create_task(mesh.run())
     up = asyncio.create_task(mesh.up.wait())
     try:
@@ -171,7 +172,9 @@ async def test_a_start_that_is_not_finished_can_be_stopped(tmp_path: Path, manif
     (tmp_path / "mesh.yaml").write_text(manifests.pair())
     lines: list[str] = []
     companion = _companion(command=lambda room: ["sleep", "60"])
-    mesh = Mesh(tmp_path / "state", [tmp_path / "mesh.yaml"], processes=[companion], report=lines.append)
+    mesh = Mesh(
+        tmp_path / "state", Files([tmp_path / "mesh.yaml"]), processes=[companion], report=lines.append
+    )
     task = asyncio.create_task(mesh.run())
     await until(lambda: bool(mesh.companions and mesh.companions[0].container))
     mesh.stop()

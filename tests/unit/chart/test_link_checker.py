@@ -35,8 +35,10 @@ def test_what_is_fetched_leaves_past_the_sidecar_on_the_allowed_ports() -> None:
 
 def test_the_network_policy_lets_out_what_the_checker_would_visit() -> None:
     (policy,) = named("NetworkPolicy", "link-checker-egress")
-    own, public = policy["spec"]["egress"]
-    assert {port["port"] for port in own["ports"]}.isdisjoint({80, 443, 8080})
+    (public,) = policy["spec"]["egress"]
+    (inside,) = named("NetworkPolicy", "link-checker")
+    own = {port["port"] for rule in inside["spec"]["egress"] for port in rule["ports"]}
+    assert own.isdisjoint({80, 443, 8080})
     assert {port["port"] for port in public["ports"]} == load(CheckerSettings, {}).guard().ports
     four, six = (block["ipBlock"] for block in public["to"])
     for text in four["except"]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from delinkcious.tools import finding, installing
+from delinkcious.tools import finding, installing, istio
 from delinkcious.tools.catalogue import ALL, GO_MODULES, JAEGER, PROMETHEUS, Tool, pinned
 from delinkcious.tools.errors import ToolUnavailable
 from delinkcious.tools.installing import Report
@@ -99,3 +100,40 @@ def test_what_was_brought_is_forgotten_as_a_failure(machine: Path) -> None:
     installing.failure(JAEGER).write_text(f"{pinned(JAEGER)}\nno network\n")
     assert installing.install(JAEGER, print, brings).version == "1.76.0"
     assert installing.failed(JAEGER) == ""
+
+
+def go(machine: Path, dir: Path) -> None:
+    """A Go that says where it put the module."""
+    place(machine / "path", "go", "go: downloading something\n" + json.dumps({"Dir": str(dir)}, indent=1))
+
+
+def test_istios_definitions_are_fetched_once_and_kept_by_version(machine: Path) -> None:
+    source = machine / "module" / istio.DEFINITIONS
+    source.parent.mkdir(parents=True)
+    source.write_text("kind: CustomResourceDefinition\n")
+    go(machine, machine / "module")
+    said: list[str] = []
+    file = istio.definitions(said.append)
+    assert file.read_text() == source.read_text()
+    assert file.parent.name == istio.version()
+    assert said == [f"fetching istio.io/api {istio.version()}"]
+    (machine / "path" / "go").unlink()
+    assert istio.kept() == istio.definitions() == file
+
+
+def test_what_istios_definitions_cannot_come_from_is_said(machine: Path) -> None:
+    assert istio.kept() is None
+    go(machine, machine / "module")
+    with pytest.raises(ToolUnavailable, match="has no kubernetes/customresourcedefinitions"):
+        istio.definitions()
+    place(machine / "path", "go", "nothing of use")
+    with pytest.raises(ToolUnavailable, match="none of its answers"):
+        istio.definitions()
+    (machine / "path" / "go").write_text("#!/bin/sh\necho 'dial tcp: no such host' >&2\nexit 1\n")
+    with pytest.raises(ToolUnavailable, match="there is no network to the module proxy"):
+        istio.definitions()
+
+
+def test_the_lock_names_the_definitions_that_are_fetched(repository: Path) -> None:
+    lock = (repository / "tools" / istio.MODULE / "go.sum").read_text()
+    assert f"{istio.REQUIREMENT} {istio.version()} h1:" in lock

@@ -15,6 +15,7 @@ from mesh.local.runtime.configuration import Configuration
 from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.manifest import Workload, workloads
 from mesh.local.runtime.order import findings, may_start
+from mesh.local.runtime.sources import Files
 
 
 def _map(value: str) -> Resource:
@@ -147,7 +148,7 @@ data: {k: v}
 
 def test_pods_are_tried_out_anew_when_what_they_are_made_of_has_changed(tmp_path: Path) -> None:
     file = tmp_path / "mesh.yaml"
-    configuration = Configuration([file])
+    configuration = Configuration(Files([file]))
 
     def judged(text: str) -> str:
         file.write_text(text)

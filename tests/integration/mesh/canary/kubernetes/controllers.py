@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import helm_python
@@ -13,7 +14,7 @@ import yaml
 
 from delinkcious.chart import CHART
 from mesh.local.runtime.process import ending_with_us
-from tests.integration.mesh.canary.kubernetes.cluster import Cluster, free_port
+from tests.integration.kubernetes.cluster import Cluster, free_port
 
 ACCOUNT = "delinkcious-canary"
 _PATHS = {
@@ -96,3 +97,6 @@ class Process:
         """Its exit code after SIGTERM."""
         self._process.terminate()
         return self._process.wait(30)
+
+
+Start = Callable[..., Process]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.integration.mesh.canary.kubernetes.cluster import Cluster
-from tests.integration.mesh.canary.kubernetes.waiting import until
+from tests.integration.kubernetes.cluster import Cluster
+from tests.integration.kubernetes.waiting import until
 
 Json = dict[str, Any]
 

@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 from delinkcious.chart import CHART, ROOT
+from tests.integration.kubernetes.cluster import Cluster
+from tests.integration.kubernetes.waiting import until
 from tests.integration.mesh.canary.kubernetes import controllers
-from tests.integration.mesh.canary.kubernetes.cluster import Cluster
+from tests.integration.mesh.canary.kubernetes.controllers import Start
 from tests.integration.mesh.canary.kubernetes.service import QUICK, Service, ended
-from tests.integration.mesh.canary.kubernetes.waiting import Start, until
 
 RELEASE = "delinkcious"
 SERVICES = ("users", "links", "social-graph", "news", "link-checker", "web")

@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from delinkcious.commands.canary import canary
-from tests.integration.mesh.canary.kubernetes.cluster import Cluster
-from tests.integration.mesh.canary.kubernetes.kubelet import Kubelet
+from tests.integration.kubernetes.cluster import Cluster
+from tests.integration.kubernetes.kubelet import Kubelet
+from tests.integration.kubernetes.waiting import until
+from tests.integration.mesh.canary.kubernetes.controllers import Start
 from tests.integration.mesh.canary.kubernetes.service import QUICK, Service
-from tests.integration.mesh.canary.kubernetes.waiting import Start, until
 
 Command = Callable[..., Result]
 

@@ -16,8 +16,8 @@ from mesh.canary.runs import traffic
 from mesh.canary.runs.fields import Header
 from mesh.canary.runs.starting import Changes, track
 from mesh.canary.runs.traffic import Traffic, Ways
-from tests.integration.mesh.canary.kubernetes.cluster import Cluster, Refused, free_port
-from tests.integration.mesh.canary.kubernetes.kubelet import Kubelet
+from tests.integration.kubernetes.cluster import Cluster, Refused, free_port
+from tests.integration.kubernetes.kubelet import Kubelet
 from tests.integration.mesh.canary.kubernetes.service import Service
 
 pytestmark = pytest.mark.anyio

@@ -10,9 +10,9 @@ import pytest
 
 from mesh.canary.runs.journal import Commanded
 from mesh.canary.views.following import read
-from tests.integration.mesh.canary.kubernetes.controllers import Process
+from tests.integration.kubernetes.waiting import until
+from tests.integration.mesh.canary.kubernetes.controllers import Process, Start
 from tests.integration.mesh.canary.kubernetes.service import QUICK, Service, asked, ended
-from tests.integration.mesh.canary.kubernetes.waiting import Start, until
 
 
 def test_a_canary_that_is_as_good_is_promoted(service: Service, start: Start, runs: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.integration.mesh.canary.kubernetes.cluster import Cluster, Json, Refused
+from tests.integration.kubernetes.cluster import Cluster, Json, Refused
 
 NODE = "node-1"
 

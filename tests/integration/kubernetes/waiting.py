@@ -5,10 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.integration.mesh.canary.kubernetes.controllers import Process
-
-Start = Callable[..., Process]
-
 
 def until(reached: Callable[[], bool], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s

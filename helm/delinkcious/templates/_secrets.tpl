@@ -1,0 +1,74 @@
+{{- /* A Secret by the name it has in this cluster. */}}
+{{- define "delinkcious.secretName" -}}
+{{ get .root.Values.secrets.names .name | default .name }}
+{{- end }}
+
+{{- /* The secrets of a service: its environment names the files that the volumes hold. */}}
+{{- define "delinkcious.secretEnv" -}}
+{{- range $secret, $keys := .secrets }}
+{{- range $key, $variable := $keys }}
+- name: {{ $variable }}
+  value: /etc/delinkcious/secrets/{{ $secret }}/{{ $key }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "delinkcious.secretMounts" -}}
+{{- range $secret, $_ := .secrets }}
+- name: {{ $secret }}
+  mountPath: /etc/delinkcious/secrets/{{ $secret }}
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "delinkcious.secretVolumes" -}}
+{{- range $secret, $_ := .secrets }}
+- name: {{ $secret }}
+  secret:
+    secretName: {{ include "delinkcious.secretName" (dict "root" $.root "name" $secret) }}
+    defaultMode: 0440
+{{- end }}
+{{- end }}
+
+{{- /* The secrets that a migration needs: its database's, and no key. */}}
+{{- define "delinkcious.databaseSecrets" -}}
+{{- range $secret, $keys := .secrets }}
+{{- if has "DATABASE_URL_FILE" (values $keys) }}
+{{ $secret }}: {{ $keys | toJson }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Which services have which store, and by which Secret: the variables that name its file say it. */}}
+{{- define "delinkcious.storeSecrets" -}}
+{{- $variables := dict "postgres" "DATABASE_URL_FILE" "nats" "NATS_URL_FILE" "redis" "REDIS_URL_FILE" -}}
+{{- range $store, $variable := $variables }}
+{{ $store }}:
+  {{- range $name, $service := $.Values.services }}
+  {{- range $secret, $keys := $service.secrets }}
+  {{- if has $variable (values $keys) }}
+  {{ $name }}: {{ $secret }}
+  {{- end }}
+  {{- end }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* What a Secret says in the cluster already, as `data`; `foreign` when it is of no Helm release or of another one. */}}
+{{- define "delinkcious.knownSecret" -}}
+{{- $known := lookup "v1" "Secret" .namespace .name | default dict -}}
+{{- $data := dict -}}
+{{- range $key, $value := $known.data }}
+{{- $_ := set $data $key (b64dec $value) }}
+{{- end }}
+{{- $owner := dig "metadata" "annotations" "meta.helm.sh/release-name" "" $known -}}
+{{- dict "data" $data "foreign" (and $known (ne $owner .root.Release.Name)) | toYaml }}
+{{- end }}
+
+{{- /* Data of a volume that stays are of no use without their passwords and keys. */}}
+{{- define "delinkcious.kept" -}}
+{{- if .Values.stores.keepOnUninstall -}}
+annotations:
+  helm.sh/resource-policy: keep
+{{- end }}
+{{- end }}

@@ -1,0 +1,76 @@
+"""Mistakes about who reaches whom: between pods, and in the mesh."""
+
+from __future__ import annotations
+
+from tests.chart import mesh
+from tests.chart.mutants.mutant import Mutant
+from tests.chart.rules import policies
+
+WATCHED = {"prometheus": {"enabled": True}, "jaeger": {"enabled": True}}
+
+MUTANTS = (
+    Mutant(
+        "no default of denying",
+        "templates/networkpolicy.yaml",
+        "  podSelector: {}\n  policyTypes: [Ingress, Egress]",
+        "  podSelector: {}\n  policyTypes: [Ingress]",
+        policies.every_namespace_of_ours_denies_by_default,
+    ),
+    Mutant(
+        "a call that the mesh allows and the network cuts off",
+        "values.yaml",
+        "http: [gateway, news, web]",
+        "http: [gateway, news]",
+        policies.every_call_that_the_mesh_allows_passes_the_network_policies,
+    ),
+    Mutant(
+        "a call that no policy of the mesh allows",
+        "values.yaml",
+        "http: [gateway, news, web]",
+        "http: [gateway, news, web, users]",
+        policies.every_call_that_the_network_policies_pass_is_allowed_by_the_mesh,
+    ),
+    Mutant(
+        "public keys for named services only",
+        "values.yaml",
+        "http-jwks: [everyone]",
+        "http-jwks: [links, news, social-graph, web, link-checker, gateway]",
+        policies.istiod_reaches_the_public_keys,
+    ),
+    Mutant(
+        "metrics for whoever asks",
+        "templates/_network.tpl",
+        "        matchLabels: { app: prometheus }",
+        "        matchLabels: {}\n    - namespaceSelector: {}",
+        policies.nobody_but_prometheus_reads_metrics,
+        WATCHED,
+    ),
+    Mutant(
+        "a store that is out of reach",
+        "values.yaml",
+        "stores: [postgres, nats]",
+        "stores: [nats]",
+        policies.who_has_the_address_of_a_store_reaches_it_and_nobody_else_does,
+    ),
+    Mutant(
+        "pages fetched from private addresses",
+        "templates/_network.tpl",
+        "          - 169.254.0.0/16\n",
+        "",
+        policies.what_is_let_out_to_the_public_reaches_nothing_private,
+    ),
+    Mutant(
+        "a version that the mesh does not find",
+        "templates/deployment.yaml",
+        "        version: {{ $version }}\n        {{- include",
+        "        release: {{ $version }}\n        {{- include",
+        mesh.mesh_check_takes_the_chart_and_the_policy_together,
+    ),
+    Mutant(
+        "an account that the policy does not know",
+        "templates/serviceaccount.yaml",
+        "  name: {{ $name }}\n",
+        "  name: {{ $name }}-service\n",
+        mesh.mesh_check_takes_the_chart_and_the_policy_together,
+    ),
+)

@@ -1,0 +1,123 @@
+"""Pods as processes: what their status says is what they are."""
+
+from __future__ import annotations
+
+import sys
+
+import psutil
+import pytest
+
+from tests.downtime.rows import measure
+from tests.e2e.installation import NAMESPACE, Json, eventually
+from tests.e2e.kubernetes.conftest import Cluster
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+WITHIN_S = 60.0
+
+
+def pod(name: str, command: list[str], **spec: object) -> Json:
+    """A Pod by itself, without a sidecar."""
+    container = {"name": "app", "image": "none", "command": command}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"sidecar.istio.io/inject": "false"}},
+        "spec": {"containers": [{**container, **spec.pop("container", {})}], **spec},  # type: ignore[dict-item]
+    }
+
+
+def state_of(cluster: Cluster, name: str) -> Json:
+    """What the server says of its one container."""
+    statuses = cluster.get(f"pod/{name}")["status"].get("containerStatuses") or [{"state": {}}]
+    found: Json = statuses[0]
+    return found
+
+
+def test_every_pod_of_the_chart_runs_and_says_so(cluster: Cluster) -> None:
+    lines = cluster.kubectl("get", "pods", "-n", NAMESPACE, "--no-headers").splitlines()
+    assert {line.split()[2] for line in lines} <= {"Running", "Completed"}
+    addresses = {one["status"]["podIP"] for one in cluster.pods_of("links")}
+    slices = cluster.get("endpointslices", "-l", "kubernetes.io/service-name=links")["items"]
+    assert addresses == {a for s in slices for e in s["endpoints"] for a in e["addresses"]}
+
+
+def test_a_process_that_ends_well_is_a_pod_that_succeeded(cluster: Cluster) -> None:
+    cluster.apply(pod("well", [sys.executable, "-c", "print('done')"], restartPolicy="Never"))
+    eventually(
+        lambda: cluster.get("pod/well")["status"].get("phase") == "Succeeded", WITHIN_S, "it has succeeded"
+    )
+    assert state_of(cluster, "well")["state"]["terminated"]["exitCode"] == 0
+    assert cluster.kubectl("logs", "well", "-n", NAMESPACE) == "done\n"
+    cluster.kubectl("delete", "pod/well", "-n", NAMESPACE)
+
+
+def test_a_process_that_dies_is_counted_and_told_with_its_last_words(cluster: Cluster) -> None:
+    cluster.apply(pod("dying", [sys.executable, "-c", "raise SystemExit('no such thing')"]))
+    eventually(lambda: state_of(cluster, "dying").get("restartCount", 0) >= 2, WITHIN_S, "it was restarted")
+    last = state_of(cluster, "dying")["lastState"]["terminated"]
+    assert (last["exitCode"], last["message"]) == (1, "no such thing")
+    cluster.kubectl("delete", "pod/dying", "-n", NAMESPACE, "--timeout=60s")
+
+
+def test_a_pod_waits_for_its_config_map(cluster: Cluster) -> None:
+    source = {"configMapRef": {"name": "later"}}
+    wanting = pod(
+        "waiting", [sys.executable, "-c", "import time; time.sleep(600)"], container={"envFrom": [source]}
+    )
+    cluster.apply(wanting)
+    eventually(
+        lambda: (
+            (state_of(cluster, "waiting")["state"].get("waiting") or {}).get("reason")
+            == "CreateContainerConfigError"
+        ),
+        WITHIN_S,
+        "it says what is missing",
+    )
+    assert "later does not exist" in state_of(cluster, "waiting")["state"]["waiting"]["message"]
+    cluster.apply(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "later"}, "data": {"a": "b"}}
+    )
+    eventually(lambda: "running" in state_of(cluster, "waiting")["state"], WITHIN_S, "it runs")
+    cluster.kubectl("delete", "pod/waiting", "configmap/later", "-n", NAMESPACE, "--timeout=60s")
+
+
+def test_a_pod_without_a_command_says_how_to_mend_it(cluster: Cluster) -> None:
+    cluster.apply(pod("image", []))
+    eventually(
+        lambda: (
+            "images are not pulled"
+            in (state_of(cluster, "image")["state"].get("waiting") or {}).get("message", "")
+        ),
+        WITHIN_S,
+        "it says that images are not pulled",
+    )
+    cluster.kubectl("delete", "pod/image", "-n", NAMESPACE, "--timeout=60s")
+
+
+def test_requests_go_on_while_the_api_server_is_killed(cluster: Cluster) -> None:
+    def kill() -> None:
+        [server] = [one for one in cluster.processes() if one.name() == "kube-apiserver"]
+        server.kill()
+        eventually(
+            lambda: any(
+                one.name() == "kube-apiserver" and one.pid != server.pid for one in cluster.processes()
+            ),
+            WITHIN_S,
+            "another API server runs",
+        )
+        eventually(lambda: cluster.commands.succeeds("kubectl", "get", "nodes"), WITHIN_S, "it answers")
+        cluster.kubectl("rollout", "restart", "deployment/news-v1", "-n", NAMESPACE)
+        cluster.kubectl("rollout", "status", "deployment/news-v1", "-n", NAMESPACE, "--timeout=120s")
+
+    row = measure(cluster, "kill -9 of the API server", kill, rate=30.0)
+    assert (row.failed, row.lost, row.doubled) == (0, 0, 0), row
+
+
+def test_the_same_pods_are_there_after_a_restart_of_the_machine(cluster: Cluster) -> None:
+    before = {one["metadata"]["name"]: one["metadata"]["uid"] for one in cluster.pods_of("links")}
+    cluster.told("down")
+    assert not [one for one in cluster.processes() if one.status() != psutil.STATUS_ZOMBIE]
+    cluster.up()
+    after = {one["metadata"]["name"]: one["metadata"]["uid"] for one in cluster.pods_of("links")}
+    assert after == before
+    assert all(one["ready"] for one in cluster.pods())

@@ -1,0 +1,142 @@
+"""NetworkPolicies say what the mesh's AuthorizationPolicies say, edge by edge, and nothing more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from delinkcious import chart
+
+Manifest = dict[str, Any]
+Edge = tuple[str, str, int]  # who, whom, at which port
+EVERYONE = "everyone"
+
+
+def of_kind(kind: str, values: Manifest | None = None) -> dict[str, Manifest]:
+    documents = [document for document in yaml.safe_load_all(chart.render(values)) if document]
+    return {each["metadata"]["name"]: each for each in documents if each["kind"] == kind}
+
+
+@pytest.fixture(scope="module")
+def policies() -> dict[str, Manifest]:
+    return of_kind("NetworkPolicy")
+
+
+def services() -> dict[str, Manifest]:
+    found: dict[str, Manifest] = yaml.safe_load((chart.CHART / "values.yaml").read_text())["services"]
+    return found
+
+
+def of_the_mesh() -> set[Edge]:
+    """Every edge that an AuthorizationPolicy of one service names."""
+    edges = set()
+    text = (chart.ROOT / "mesh" / "istio" / "security.yaml").read_text()
+    for document in yaml.safe_load_all(text):
+        app = (document["spec"].get("selector") or {}).get("matchLabels", {}).get("app")
+        if document["kind"] != "AuthorizationPolicy" or app is None:
+            continue
+        for rule in document["spec"]["rules"]:
+            sources = [part["source"]["principals"] for part in rule.get("from", [])]
+            who = {name.rpartition("/")[2] for names in sources for name in names} or {EVERYONE}
+            for to in rule["to"]:
+                edges |= {(name, app, int(port)) for name in who for port in to["operation"]["ports"]}
+    return edges
+
+
+def number(app: str, port: str) -> int:
+    return 8080 if port == "http" else int(services()[app]["extraPorts"][port])
+
+
+def named(peer: Manifest) -> str:
+    labels = peer["podSelector"]["matchLabels"]
+    return str(labels.get("app") or labels["istio"])
+
+
+def test_what_a_service_takes_is_what_the_mesh_lets_in(policies: dict[str, Manifest]) -> None:
+    edges = set()
+    for app in services():
+        for rule in policies[app]["spec"]["ingress"]:
+            for port in rule["ports"]:
+                if isinstance(port["port"], str):
+                    who = {named(peer) for peer in rule.get("from", [])} or {EVERYONE}
+                    edges |= {(name, app, number(app, port["port"])) for name in who}
+    assert edges == of_the_mesh()
+
+
+def test_what_a_service_sends_to_another_is_what_the_mesh_lets_in(policies: dict[str, Manifest]) -> None:
+    edges = set()
+    for app in services():
+        for rule in policies[app]["spec"]["egress"]:
+            for peer in rule.get("to", []):
+                edges |= {(app, named(peer), port["port"]) for port in rule["ports"]}
+    keys = {edge for edge in edges if edge[1:] == ("users", 8081)}
+    assert {edge[0] for edge in keys} == set(services()) - {"users"}, "all verify tokens"
+    inside = {edge for edge in of_the_mesh() if edge[0] not in {"ingressgateway", EVERYONE}}
+    assert edges - keys == inside
+
+
+def test_nothing_goes_that_is_not_named(policies: dict[str, Manifest]) -> None:
+    everything = policies["deny-by-default"]["spec"]
+    assert everything == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    for policy in policies.values():
+        kubernetes_validate.validate(policy, "1.37", strict=True)
+        for rule in policy["spec"].get("egress", []):
+            assert rule["ports"], policy["metadata"]["name"]
+
+
+def test_every_pod_has_a_policy_that_lets_it_look_up_names() -> None:
+    values = {"canary": {"enabled": True}, "canaryLoad": {"enabled": True, "host": "https://links.example"}}
+    documents = [document for document in yaml.safe_load_all(chart.render(values)) if document]
+    policies = [each["spec"] for each in documents if each["kind"] == "NetworkPolicy"]
+    for each in documents:
+        if each["kind"] not in {"Deployment", "Job"} or each["metadata"]["namespace"] != chart.NAMESPACE:
+            continue
+        labels = each["spec"]["template"]["metadata"]["labels"].items()
+        rules = [
+            rule
+            for policy in policies
+            if (policy["podSelector"].get("matchLabels") or {"": ""}).items() <= labels
+            for rule in policy.get("egress", [])
+        ]
+        ports = [(port["port"], port["protocol"]) for rule in rules for port in rule.get("ports", [])]
+        assert (53, "UDP") in ports, each["metadata"]["name"]
+
+
+def ports_of(policy: Manifest) -> set[int]:
+    return {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+
+
+def test_each_reaches_its_own_stores_only(policies: dict[str, Manifest]) -> None:
+    assert 6379 in ports_of(policies["news"]) and 5432 not in ports_of(policies["news"])
+    assert 5432 in ports_of(policies["links"]) and 6379 not in ports_of(policies["links"])
+    migration = ports_of(policies["links-migrate"])
+    assert 5432 in migration and 4222 not in migration
+
+
+def test_sign_in_elsewhere_opens_the_way_to_identity_providers(policies: dict[str, Manifest]) -> None:
+    assert "users-egress" not in policies
+    secrets = {"users-oidc": {"providers": "OIDC_PROVIDERS_FILE"}}
+    opened = of_kind("NetworkPolicy", {"services": {"users": {"secrets": secrets}}})["users-egress"]
+    (rule,) = opened["spec"]["egress"]
+    assert rule["ports"] == [{"port": 443, "protocol": "TCP"}]
+    assert "10.0.0.0/8" in rule["to"][0]["ipBlock"]["except"]
+
+
+def test_the_ports_of_an_older_release_are_still_understood() -> None:
+    values = {"networkPolicies": {"ownPorts": [{"port": 6432, "protocol": "TCP"}]}}
+    changed = of_kind("NetworkPolicy", values)
+    assert 6432 in ports_of(changed["link-checker"]) and 6432 in ports_of(changed["users-migrate"])
+
+
+def test_metrics_are_read_by_the_prometheus_that_is_known_or_by_any_pod_of_the_cluster() -> None:
+    def scrapers(values: Manifest) -> Any:
+        return of_kind("NetworkPolicy", values)["links"]["spec"]["ingress"][0]["from"]
+
+    assert scrapers({}) == [{"namespaceSelector": {}}]
+    (own,) = scrapers({"prometheus": {"enabled": True}})
+    assert own["podSelector"]["matchLabels"] == {"app": "prometheus"}
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert scrapers({"networkPolicies": {"scrapers": [peer]}}) == [peer]
