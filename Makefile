@@ -36,7 +36,7 @@ test-slow: $(VENV)/dev ## Run the long tests: large files, a hundred edits under
 .PHONY: test-kubernetes
 test-kubernetes: $(VENV)/dev ## Run all that meets a real Kubernetes (Go builds that once: 15 minutes on 2 cores)
 	$(BIN)/delinkcious tools install --kubernetes
-	$(BIN)/pytest -m slow -n0 tests/integration/mesh/canary/kubernetes tests/e2e/kubernetes
+	$(BIN)/pytest -m slow -n0 tests/integration/kubernetes tests/integration/mesh/canary/kubernetes tests/e2e/kubernetes
 
 .PHONY: chart-test
 chart-test: $(VENV)/dev ## Judge the chart's every combination of values, and break it on purpose (2 minutes)
@@ -85,7 +85,7 @@ bench-start: $(VENV)/dev ## Measure how soon a second start is of use, and what 
 	$(BIN)/python -m tests.bench.start
 
 .PHONY: render
-render: $(VENV)/dev ## Render the chart for the local mesh
+render: $(VENV)/dev ## Render the chart for the local mesh, and the table of its values
 	$(BIN)/python -m delinkcious.chart
 
 .PHONY: crd

@@ -1,6 +1,7 @@
 """The chart's render for the local mesh: one description of the workloads, committed, never edited.
 
-`python -m delinkcious.chart` writes it anew (it needs the development extra); a test proves it current.
+`python -m delinkcious.chart` writes it anew, and the table of values in the chart's README.md (it needs the
+development extra); a test proves both current.
 """
 
 from __future__ import annotations
@@ -72,7 +73,15 @@ def over(values: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Everything that is made of the chart and committed."""
+    from delinkcious import chart_reference
+
     RENDERED.write_text(render_local())
     for name in environments():
         rendered(name).write_text(render_local(name))
+    chart_reference.write()
+
+
+if __name__ == "__main__":
+    write()

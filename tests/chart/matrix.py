@@ -56,12 +56,17 @@ def combinations(folder: Path) -> Iterator[tuple[str, Json]]:
 
 
 def overlays(folder: Path) -> Iterator[tuple[str, Json]]:
-    """The chart's own values, and each file that goes over them."""
+    """The chart's own values, each file that goes over them, and those of the environments of a cluster."""
     yield "", {}
-    files = [*folder.glob("values-*.yaml"), *folder.parent.glob("environments/**/values*.yaml")]
-    for file in sorted(files):
-        name = file.stem.removeprefix("values").removeprefix("-") or file.parent.name
-        yield name, yaml.safe_load(file.read_text()) or {}
+    known: dict[str, Json] = {}
+    for file in sorted(folder.glob("values-*.yaml"), key=lambda file: file.stem):
+        name = file.stem.removeprefix("values-")
+        # `values-local-staging.yaml` goes over `values-local.yaml`.
+        under = known.get(name.rpartition("-")[0], {})
+        known[name] = merged(under, yaml.safe_load(file.read_text()) or {})
+        yield name, known[name]
+    for file in sorted(folder.parent.parent.glob("deploy/kustomize/environments/*/application/values.yaml")):
+        yield file.parent.parent.name, yaml.safe_load(file.read_text()) or {}
 
 
 def found_factors(defaults: Json) -> dict[Path_, Sequence[Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from delinkcious.chart import CHART
+from tests.chart.__main__ import main
 from tests.chart.manifests import Chart
 from tests.chart.matrix import combinations, found_factors, overlays, pairwise
 from tests.chart.mutants import MUTANTS
@@ -43,6 +44,12 @@ def test_a_mistake_is_seen_by_the_rule_that_was_made_for_it(mistake: str, tmp_pa
     [mutant] = [each for each in MUTANTS if each.mistake == mistake]
     [tried] = try_all([mutant], CHART, tmp_path)
     assert tried.caught, tried.error or tried.others
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main() == 0, capsys.readouterr().out
 
 
 def test_a_mistake_that_cannot_be_made_any_more_is_an_error(tmp_path: Path) -> None:

@@ -80,20 +80,25 @@ podSelector:
 {{- end }}
 {{- end }}
 
-{{- /* Who reads metrics: of the process, of its sidecar, and of both as one. */}}
+{{- /* Who reads metrics, as peers. */}}
+{{- define "delinkcious.scrapers" -}}
+{{- if .Values.networkPolicies.scrapers }}
+{{- toYaml .Values.networkPolicies.scrapers }}
+{{- else if .Values.prometheus.enabled -}}
+- namespaceSelector:
+    matchLabels: { kubernetes.io/metadata.name: {{ .Values.observability.namespace }} }
+  podSelector:
+    matchLabels: { app: prometheus }
+{{- else -}}
+# Whose Prometheus it is nobody has said; strangers outside of the cluster it is not.
+- namespaceSelector: {}
+{{- end }}
+{{- end }}
+
+{{- /* What they read: of the process, of its sidecar, and of both as one. */}}
 {{- define "delinkcious.fromScrapers" -}}
 - from:
-    {{- if .Values.networkPolicies.scrapers }}
-    {{- toYaml .Values.networkPolicies.scrapers | nindent 4 }}
-    {{- else if .Values.prometheus.enabled }}
-    - namespaceSelector:
-        matchLabels: { kubernetes.io/metadata.name: {{ .Values.observability.namespace }} }
-      podSelector:
-        matchLabels: { app: prometheus }
-    {{- else }}
-    # Whose Prometheus it is nobody has said; strangers outside of the cluster it is not.
-    - namespaceSelector: {}
-    {{- end }}
+    {{- include "delinkcious.scrapers" . | nindent 4 }}
   ports:
     - { port: 9090, protocol: TCP }
     - { port: 15020, protocol: TCP }

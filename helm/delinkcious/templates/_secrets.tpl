@@ -39,6 +39,15 @@
 {{- end }}
 {{- end }}
 
+{{- /* Under which key of its Secret a service's database stands. */}}
+{{- define "delinkcious.databaseKey" -}}
+{{- range $_, $keys := .secrets }}
+{{- range $key, $variable := $keys }}
+{{- if eq $variable "DATABASE_URL_FILE" }}{{ $key }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* Which services have which store, and by which Secret: the variables that name its file say it. */}}
 {{- define "delinkcious.storeSecrets" -}}
 {{- $variables := dict "postgres" "DATABASE_URL_FILE" "nats" "NATS_URL_FILE" "redis" "REDIS_URL_FILE" -}}
@@ -62,7 +71,7 @@
 {{- $_ := set $data $key (b64dec $value) }}
 {{- end }}
 {{- $owner := dig "metadata" "annotations" "meta.helm.sh/release-name" "" $known -}}
-{{- dict "data" $data "foreign" (and $known (ne $owner .root.Release.Name)) | toYaml }}
+{{- dict "data" $data "foreign" (and $known (ne $owner .root.Release.Name) | empty | not) | toYaml }}
 {{- end }}
 
 {{- /* Data of a volume that stays are of no use without their passwords and keys. */}}
@@ -71,4 +80,23 @@
 annotations:
   helm.sh/resource-policy: keep
 {{- end }}
+{{- end }}
+
+{{- /* The public edge's certificate where one is made up: `pair` with its key, `authority` that made it. Made once in a
+release: two templates ask for it, and have to be told the same. */}}
+{{- define "delinkcious.edge" -}}
+{{- $gateway := .Values.gateway -}}
+{{- if and $gateway.certificate.generate (not (hasKey .Values "_edge")) }}
+{{- $known := include "delinkcious.knownSecret" (dict "root" . "namespace" $gateway.namespace "name" "delinkcious-tls") | fromYaml }}
+{{- $pair := $known.data }}
+{{- if and (not $known.foreign) (not (hasKey $pair "ca.crt")) }}
+{{- $service := printf "ingressgateway.%s" $gateway.namespace }}
+{{- $hosts := concat (list $service (printf "%s.svc" $service) (printf "%s.svc.cluster.local" $service)) $gateway.certificate.hosts | uniq }}
+{{- $authority := genCA "Delinkcious development" 3650 }}
+{{- $certificate := genSignedCert (first $hosts) (list "127.0.0.1") $hosts 825 $authority }}
+{{- $pair = dict "ca.crt" $authority.Cert "tls.crt" $certificate.Cert "tls.key" $certificate.Key }}
+{{- end }}
+{{- $_ := set .Values "_edge" (dict "pair" ($known.foreign | ternary dict $pair) "authority" (pick $pair "ca.crt")) }}
+{{- end }}
+{{- toYaml (get .Values "_edge" | default dict) }}
 {{- end }}

@@ -85,6 +85,10 @@ volumeClaimTemplates:
     matchLabels: { app: {{ $name }}-migrate }
 {{- end }}
 {{- end }}
+{{- if and (eq .store "postgres") .root.Values.backup.enabled }}
+- podSelector:
+    matchLabels: { app: postgres-backup }
+{{- end }}
 {{- if .root.Values.storesExporter.enabled }}
 - namespaceSelector:
     matchLabels: { kubernetes.io/metadata.name: {{ .root.Values.observability.namespace }} }

@@ -21,6 +21,13 @@ MUTANTS = (
         containers.every_container_requests_cpu_and_memory_and_has_a_bound_of_memory,
     ),
     Mutant(
+        "less memory than was measured",
+        "values.yaml",
+        "requests: { cpu: 100m, memory: 160Mi }",
+        "requests: { cpu: 100m, memory: 96Mi }",
+        containers.every_service_asks_for_the_memory_that_was_measured,
+    ),
+    Mutant(
         "more memory asked for than allowed",
         "values.yaml",
         "requests: { cpu: 100m, memory: 128Mi }",
@@ -62,6 +69,13 @@ MUTANTS = (
         "- name: http-metrics\n              containerPort: 9090",
         "- containerPort: 9090",
         containers.every_port_has_a_name,
+    ),
+    Mutant(
+        "a port of a protocol that Istio does not know",
+        "templates/service.yaml",
+        "targetPort: http-metrics\n      appProtocol: http",
+        "targetPort: http-metrics\n      appProtocol: metrics",
+        containers.every_port_of_a_service_says_its_protocol,
     ),
     Mutant(
         "no readiness probe",
@@ -141,6 +155,13 @@ MUTANTS = (
         pod_security.nobody_writes_to_the_root_file_system,
     ),
     Mutant(
+        "a setting of the node's kernel",
+        NAMED,
+        "fsGroup: 65534\n",
+        'fsGroup: 65534\nsysctls: [{ name: kernel.msgmax, value: "65536" }]\n',
+        pod_security.nothing_else_of_the_system_is_unmasked,
+    ),
+    Mutant(
         "a misspelt field",
         DEPLOYMENT,
         "      serviceAccountName: ",
@@ -160,6 +181,13 @@ MUTANTS = (
         "sub $.Values.terminationGracePeriodSeconds (add $.Values.drainSeconds 4)",
         "add $.Values.terminationGracePeriodSeconds 1",
         changes.a_pod_stops_before_its_grace_period_ends,
+    ),
+    Mutant(
+        "a process that does not know how long it has",
+        DEPLOYMENT,
+        "- name: DRAIN_DELAY_S",
+        "- name: DRAIN_DELAY",
+        changes.every_server_of_people_drains,
     ),
     Mutant(
         "a sidecar that cuts requests off",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.chart import mesh
 from tests.chart.mutants.mutant import Mutant
-from tests.chart.rules import policies
+from tests.chart.rules import policies, selectors
 
 WATCHED = {"prometheus": {"enabled": True}, "jaeger": {"enabled": True}}
 
@@ -15,6 +15,28 @@ MUTANTS = (
         "  podSelector: {}\n  policyTypes: [Ingress, Egress]",
         "  podSelector: {}\n  policyTypes: [Ingress]",
         policies.every_namespace_of_ours_denies_by_default,
+    ),
+    Mutant(
+        "a caller that is nobody",
+        "templates/_network.tpl",
+        "matchLabels: { app: {{ .caller }} }",
+        "matchLabels: { service: {{ .caller }} }",
+        selectors.every_peer_of_a_network_policy_is_somebody,
+    ),
+    Mutant(
+        "a door where no port is",
+        "templates/networkpolicy.yaml",
+        "- { port: {{ $port }}, protocol: TCP }",
+        "- { port: {{ $port }}-in, protocol: TCP }",
+        selectors.every_port_of_a_network_policy_is_there,
+    ),
+    Mutant(
+        "a monitor that finds nothing",
+        "templates/observability/operator.yaml",
+        "      app: otel-collector",
+        "      app: collector",
+        selectors.every_monitor_has_something_to_scrape,
+        {"prometheus": {"operator": {"enabled": True}}, "collector": {"enabled": True}},
     ),
     Mutant(
         "a call that the mesh allows and the network cuts off",
@@ -40,16 +62,16 @@ MUTANTS = (
     Mutant(
         "metrics for whoever asks",
         "templates/_network.tpl",
-        "        matchLabels: { app: prometheus }",
-        "        matchLabels: {}\n    - namespaceSelector: {}",
+        '    {{- include "delinkcious.scrapers" . | nindent 4 }}\n  ports:',
+        "    - namespaceSelector: {}\n  ports:",
         policies.nobody_but_prometheus_reads_metrics,
         WATCHED,
     ),
     Mutant(
         "a store that is out of reach",
-        "values.yaml",
-        "stores: [postgres, nats]",
-        "stores: [nats]",
+        "templates/networkpolicy.yaml",
+        "{{- if hasKey ($users | default dict) $name }}",
+        '{{- if and (hasKey ($users | default dict) $name) (ne $store "postgres") }}',
         policies.who_has_the_address_of_a_store_reaches_it_and_nobody_else_does,
     ),
     Mutant(

@@ -36,6 +36,19 @@ def every_container_requests_cpu_and_memory_and_has_a_bound_of_memory(chart: Ren
         yield where, f"no {', '.join(missing)}" if missing else ""
 
 
+def every_service_asks_for_the_memory_that_was_measured(chart: Rendered) -> Verdicts:
+    """As the chart's page tells it: a number for each, in MiB."""
+    page = chart.readme.partition("measured under")[2][:400]
+    measured = {name: int(text) for name, text in re.findall(r"([a-z-]+) (\d+)(?: MiB)?[,;]? ", page)}
+    for where, pod, container in chart.containers():
+        if pod.kind == "Deployment" and container["name"] in chart.values["services"]:
+            held = measured.get(container["name"], 0)
+            requests = (container.get("resources") or {}).get("requests") or {}
+            asked = quantity(requests.get("memory", 0)) / 2**20
+            complaint = f"{asked:g} MiB, and {held} were measured" if asked < held else ""
+            yield where, complaint if held else "nobody says what was measured"
+
+
 def no_request_is_above_its_limit(chart: Rendered) -> Verdicts:
     for where, _, container in chart.containers():
         resources = container.get("resources") or {}
@@ -139,6 +152,7 @@ def _fails_after(probe: Json) -> float:
 
 RULES = (
     every_container_requests_cpu_and_memory_and_has_a_bound_of_memory,
+    every_service_asks_for_the_memory_that_was_measured,
     no_request_is_above_its_limit,
     every_image_has_a_tag_that_does_not_move,
     no_secret_stands_in_a_variable,

@@ -66,9 +66,10 @@ def nobody_but_prometheus_reads_metrics(chart: Rendered) -> Verdicts:
         readers = [pod for pod in chart.pods if pod.labels.get("app") == "prometheus"]
         for reader in readers:
             for pod in mesh_pods(chart):
-                if (port := pod.port_names().get(METRICS)) is not None:
-                    fine = passes(chart, reader, pod, port)
-                    yield _said(reader, pod, port), "" if fine else "it may not"
+                if METRICS in pod.port_names():
+                    number = pod.port_names()[METRICS]
+                    fine = passes(chart, reader, pod, number)
+                    yield _said(reader, pod, number), "" if fine else "it may not"
 
 
 def who_has_the_address_of_a_store_reaches_it_and_nobody_else_does(chart: Rendered) -> Verdicts:

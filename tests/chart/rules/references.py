@@ -84,11 +84,8 @@ def every_object_says_whose_it_is(chart: Rendered) -> Verdicts:
 def every_priority_is_there(chart: Rendered) -> Verdicts:
     for pod in chart.pods:
         if name := pod.spec.get("priorityClassName"):
-            fine = (
-                name in PRIORITIES
-                or chart.has("PriorityClass", "", name)
-                or name in set(_words(chart.values))
-            )
+            made = chart.values["scheduling"]["priorityClass"]["create"]
+            fine = name in PRIORITIES or not made or chart.has("PriorityClass", "", name)
             yield pod.where, "" if fine else f"there is no PriorityClass {name}"
 
 

@@ -25,12 +25,18 @@ STARTS_WITHIN_S = 120.0
 CONTROLLERS = (
     "deployment-controller",
     "replicaset-controller",
+    "statefulset-controller",
+    "daemonset-controller",
+    "job-controller",
     "endpointslice-controller",
     "namespace-controller",
     "serviceaccount-controller",
     "disruption-controller",
+    "garbage-collector-controller",
+    "persistentvolumeclaim-protection-controller",
 )
 MERGE = "application/merge-patch+json"
+APPLY = "application/apply-patch+yaml"  # which takes JSON too
 
 
 class Refused(Exception):
@@ -109,6 +115,19 @@ class Cluster:
 
     def merge(self, path: str, body: Json) -> Json:
         return self.call("PATCH", path, body, MERGE)
+
+    def kinds(self) -> dict[tuple[str, str], tuple[str, bool]]:
+        """(version, kind) -> (the path of its objects, {} for a namespace; whether they are in one)."""
+        versions = {"v1": "/api/v1"}
+        for group in self.get("/apis")["groups"]:
+            versions |= {each["groupVersion"]: f"/apis/{each['groupVersion']}" for each in group["versions"]}
+        found = {}
+        for version, path in versions.items():
+            for each in self.get(path)["resources"]:
+                if "/" not in each["name"]:
+                    space = "/namespaces/{}" if each["namespaced"] else ""
+                    found[version, each["kind"]] = (f"{path}{space}/{each['name']}", each["namespaced"])
+        return found
 
     def token(self, namespace: str, account: str) -> str:
         """Of a service account."""

@@ -16,7 +16,10 @@ NODE = "node-1"
 
 
 class Kubelet(threading.Thread):
-    """Binds Pods to the node and says that they run; one whose template asks for it fails instead."""
+    """Binds Pods to the node and says that they run, or that they have done what a Job wants.
+
+    One whose template asks for it fails instead.
+    """
 
     BROKEN, ADDRESS = "test/broken", "test/address"
 
@@ -52,6 +55,8 @@ class Kubelet(threading.Thread):
         annotations = pod["metadata"].get("annotations") or {}
         address, broken = annotations.get(self.ADDRESS, address), self.BROKEN in annotations
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        if pod["spec"]["restartPolicy"] != "Always" and not broken:
+            return {"phase": "Succeeded", "podIP": address, "podIPs": [{"ip": address}]}
         conditions = [
             {"type": kind, "status": "False" if broken else "True", "lastTransitionTime": now}
             for kind in ("Ready", "ContainersReady")

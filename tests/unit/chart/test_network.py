@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import helm_python
 import kubernetes_validate
 import pytest
 import yaml
@@ -81,8 +82,11 @@ def test_what_a_service_sends_to_another_is_what_the_mesh_lets_in(policies: dict
 def test_nothing_goes_that_is_not_named(policies: dict[str, Manifest]) -> None:
     everything = policies["deny-by-default"]["spec"]
     assert everything == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    for policy in policies.values():
+    values = {"collector": {"enabled": True}, "logs": {"collector": {"enabled": True}}}
+    values |= {"prometheus": {"enabled": True}, "jaeger": {"enabled": True}, "canary": {"enabled": True}}
+    for policy in of_kind("NetworkPolicy", values).values():
         kubernetes_validate.validate(policy, "1.37", strict=True)
+    for policy in policies.values():
         for rule in policy["spec"].get("egress", []):
             assert rule["ports"], policy["metadata"]["name"]
 
@@ -140,3 +144,12 @@ def test_metrics_are_read_by_the_prometheus_that_is_known_or_by_any_pod_of_the_c
     assert own["podSelector"]["matchLabels"] == {"app": "prometheus"}
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     assert scrapers({"networkPolicies": {"scrapers": [peer]}}) == [peer]
+
+
+@pytest.mark.parametrize(
+    ("callers", "complaint"),
+    [({"http": ["wbe"]}, "nobody is called wbe"), ({"grpc": ["web"]}, "it has no such port")],
+)
+def test_an_edge_from_nobody_or_to_no_port_is_refused(callers: Manifest, complaint: str) -> None:
+    with pytest.raises(helm_python.HelmError, match=complaint):
+        chart.render({"services": {"links": {"callers": callers}}})

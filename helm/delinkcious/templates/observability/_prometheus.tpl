@@ -85,3 +85,10 @@ scrape_configs:
       {{- include "delinkcious.podLabels" $ | nindent 6 }}
   {{- end }}
 {{- end }}
+
+{{- /* The labels of every target, as the operator writes them; namespace and pod it gives by itself. */}}
+{{- define "delinkcious.operatorLabels" -}}
+- { sourceLabels: [__meta_kubernetes_pod_label_app], targetLabel: app }
+- { sourceLabels: [__meta_kubernetes_pod_label_istio], regex: (.+), targetLabel: app }
+- { sourceLabels: [__meta_kubernetes_pod_label_version], targetLabel: version }
+{{- end }}

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import helm_python
 import pytest
 import yaml
 
-from delinkcious.chart import CHART, ROOT
+from delinkcious.chart import ROOT
 from tests.integration.kubernetes.cluster import Cluster
+from tests.integration.kubernetes.releases import Release
 from tests.integration.kubernetes.waiting import until
 from tests.integration.mesh.canary.kubernetes import controllers
 from tests.integration.mesh.canary.kubernetes.controllers import Start
 from tests.integration.mesh.canary.kubernetes.service import QUICK, Service, ended
 
-RELEASE = "delinkcious"
 SERVICES = ("users", "links", "social-graph", "news", "link-checker", "web")
 
 
@@ -31,26 +30,11 @@ def values(level: str, **links: Any) -> dict[str, Any]:
     }
 
 
-class Release:
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self._config = helm_python.Config(kubeconfig_path=str(cluster.kubeconfig), namespace=namespace)
-        self._namespace = namespace
-
-    def install(self) -> None:
-        self._config.install(str(CHART), RELEASE, values("warning"), namespace=self._namespace)
-
-    def upgrade(self, level: str, **links: Any) -> None:
-        self._config.upgrade(str(CHART), RELEASE, values(level, **links), namespace=self._namespace)
-
-    def close(self) -> None:
-        self._config.close()
-
-
 @pytest.fixture
 def account(cluster: Cluster, namespace: str, tmp_path: Any) -> Any:
     """The chart's own, once it is installed."""
     release = Release(cluster, namespace)
-    release.install()
+    release.install(values("warning"))
     release.close()
     file = tmp_path / "account.yaml"
     cluster.write_kubeconfig(file, cluster.token(namespace, controllers.ACCOUNT), namespace)
@@ -78,7 +62,7 @@ def test_an_upgrade_in_the_middle_of_a_run_changes_no_weight(
     until(lambda: "gate qa" in " ".join(links.status().get("waitsFor") or ()), 90)
     before, weights = links.split(), links.weights()
     assert weights == (90, 10)
-    release.upgrade("debug")
+    release.upgrade(values("debug"))
     assert links.split() == before
     assert links.replicas("links-v2-rollout") >= 1
     made = cluster.get(f"{links.deployments}/links-v2-rollout")
@@ -88,13 +72,13 @@ def test_an_upgrade_in_the_middle_of_a_run_changes_no_weight(
     assert (links.replicas("links-v1"), links.weights()) == (0, (0, 100))
 
     # Values that do not know of it start pods of the old version; no request goes to them, and no run begins.
-    release.upgrade("info")
+    release.upgrade(values("info"))
     assert (links.replicas("links-v1"), links.weights()) == (2, (0, 100))
     until(lambda: links.ready("v1") == 2)
     links.annotate("start", {"id": "c", "by": "ada", "set": ["env.SEARCH_RANK=new"]})
     until(lambda: "c" in links.status()["taken"])
     assert "links-v1 has pods in subset v1: scale it to 0" in links.status()["refused"]["why"]
-    release.upgrade("info", versions={"v1": {"replicas": 0}})
+    release.upgrade(values("info", versions={"v1": {"replicas": 0}}))
     assert (links.replicas("links-v1"), links.weights()) == (0, (0, 100))
     assert links.replicas("links-v2-rollout") == 2
     release.close()
