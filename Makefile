@@ -153,7 +153,8 @@ slo: $(VENV)/dev ## Make rules, alerts, dashboards and their page of the objecti
 
 .PHONY: clean
 clean: down ## Stop everything and delete the environment and the local data
-	rm -rf $(VENV) .delinkcious
+	@for state in .delinkcious-*/; do if [ -x $(BIN)/delinkcious ] && [ -d $$state ]; then $(BIN)/delinkcious down --state $$state; fi; done
+	rm -rf $(VENV) .delinkcious .delinkcious-*
 
 .PHONY: proto
 proto: $(VENV)/dev ## Generate the messages of the gRPC interface

@@ -14,9 +14,10 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "helm" / "delinkcious"
 RENDERED = ROOT / "helm" / "local.yaml"
+OVERLAY = "values-local-{}.yaml"
 NAMESPACE = "delinkcious"
 
-HEADER = "# Rendered from helm/delinkcious with values-local.yaml by `make render`; do not edit.\n"
+HEADER = "# Rendered from helm/delinkcious with {} by `make render`; do not edit.\n"
 
 
 def render(values: dict[str, Any] | None = None) -> str:
@@ -38,8 +39,38 @@ def local_values() -> dict[str, Any]:
     return values
 
 
-def render_local() -> str:
-    return HEADER + render(local_values())
+def environments() -> list[str]:
+    """Those beside the usual one: each has values of its own, over those of the usual one."""
+    prefix, _, suffix = OVERLAY.partition("{}")
+    return sorted(
+        file.name.removeprefix(prefix).removesuffix(suffix) for file in CHART.glob(OVERLAY.format("*"))
+    )
+
+
+def rendered(environment: str) -> Path:
+    """Where what an environment runs is kept."""
+    return RENDERED.with_name(f"local-{environment}.yaml")
+
+
+def render_local(environment: str = "") -> str:
+    """What the local mesh runs, as the usual environment or as another."""
+    if not environment:
+        return HEADER.format("values-local.yaml") + render(local_values())
+    name = OVERLAY.format(environment)
+    own: dict[str, Any] = yaml.safe_load((CHART / name).read_text())
+    return HEADER.format(f"values-local.yaml and {name}") + render(over(local_values(), own))
+
+
+def over(values: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """`other` laid over `values`, as Helm lays one file of values over another."""
+    merged = dict(values)
+    for key, value in other.items():
+        below = merged.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            merged[key] = over(below, value)
+        else:
+            merged[key] = value
+    return merged
 
 
 def write() -> None:
@@ -47,6 +78,8 @@ def write() -> None:
     from delinkcious import chart_reference
 
     RENDERED.write_text(render_local())
+    for name in environments():
+        rendered(name).write_text(render_local(name))
     chart_reference.write()
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from delinkcious import local
+from delinkcious import environments, local
 from delinkcious.tools import finding, istio
 from delinkcious.tools.catalogue import CONTROL_PLANE, HELM, KUBECTL
 from mesh.local.kubernetes.declared import Kubernetes
@@ -58,7 +58,7 @@ def install(checkout: Path, folder: Path, report: Report) -> None:
         return
     report("creating the splits of traffic, applying the mesh's policy")
     if not commands.succeeds("kubectl", "get", "virtualservice/links", "-n", NAMESPACE):
-        commands.run("kubectl", "create", "-f", str(local.SPLITS))
+        commands.run("kubectl", "create", "-f", str(environments.SPLITS))
     commands.run("kubectl", "apply", "-f", str(local.POLICY))
     report("installing the chart, until every pod is ready")
     commands.run(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from delinkcious import console, edge, rollouts
+from delinkcious import console, edge, environments, rollouts
 from delinkcious.secrets import LocalSecrets, Manifest, addresses, secret
 from delinkcious.stores.nats import OPERATOR, Nats
 from delinkcious.stores.postgres import ADMIN, Postgres
@@ -21,7 +21,7 @@ from mesh.local.runtime.companion import ProcessSpec, Room
 from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.mesh import Mesh, Options
 from mesh.local.runtime.sources import Declared, Files
-from mesh.local.runtime.state import FOLDER, State
+from mesh.local.runtime.state import State
 from services.kit.settings import Secret
 
 DATABASES = ("users", "links", "social-graph", "link-checker", "web")
@@ -37,7 +37,6 @@ WITH_REDIS = ("news",)
 MONITOR = "monitoring"  # who may look at the numbers of the stores, and at nothing else
 MANIFESTS = Path("helm") / "local.yaml"
 POLICY = Path("mesh") / "istio"
-SPLITS = Path("mesh") / "splits"
 GATEWAY = "ingressgateway"
 GATEWAY_PORT = 8443  # where its pods and the lasting address before them listen
 BACKGROUND = "canary-load"
@@ -45,6 +44,7 @@ OBSERVABILITY = "observability"
 LOOKING = {"jaeger": "traces", "prometheus": "metrics"}  # what people open
 LOOKING_AT = {"jaeger": 16686, "prometheus": 9090}
 CERTIFICATE = "delinkcious-tls"  # what mesh/istio/gateway.yaml names
+POSTGRES_STOP = signal.SIGINT  # its fast shutdown: SIGTERM waits for every client to leave
 POSTGRES_PORT, NATS_PORT, NATS_MONITORING_PORT, REDIS_PORT = 5432, 4222, 8222, 6379
 
 
@@ -61,14 +61,17 @@ def project(start: Path | None = None) -> Path:
     raise NotACheckout(f"{begin} is not inside a checkout of Delinkcious (no {MANIFESTS} in it or above it)")
 
 
-def state(explicit: Path | None = None) -> State:
-    """The state folder: the one named, or `.delinkcious` of the checkout."""
-    return State(explicit or project() / FOLDER)
+def state(explicit: Path | None = None, environment: str | None = None) -> State:
+    """The state folder: the one named, or that of an environment of the checkout. Raises LookupError."""
+    return State(explicit or environments.find(project(), environment).folder)
 
 
-def make_mesh(checkout: Path, folder: Path, report: Callable[[str], None]) -> Mesh:
-    """The whole application on a mesh; nothing runs before `Mesh.run`."""
-    files = Files([checkout / MANIFESTS, checkout / POLICY, checkout / SPLITS])
+def make_mesh(
+    checkout: Path, folder: Path, report: Callable[[str], None], environment: str | None = None
+) -> Mesh:
+    """The whole application on a mesh; nothing runs before `Mesh.run`. Raises LookupError."""
+    meant = environments.find(checkout, environment)
+    files = Files([meant.manifests, checkout / POLICY, meant.splits(folder)])
     return mesh_of(checkout, folder, files, [rollouts.companion(folder)], report)
 
 
@@ -118,7 +121,7 @@ def _database(secrets: LocalSecrets, more: Callable[[Room], str]) -> ProcessSpec
         ready=lambda room: server(room).ready(),
         started=create,
         resources=resources,
-        stop_signal=signal.SIGINT,  # PostgreSQL's fast shutdown: SIGTERM waits for every client to leave
+        stop_signal=POSTGRES_STOP,
     )
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from delinkcious import environments
 from mesh.local import resources
 from mesh.local.model import Finding, InvalidConfig
 from mesh.local.runtime import state as states
+from mesh.local.runtime.errors import MeshNotRunning
 from mesh.local.runtime.state import State
 
 STDIN = "standard input"
@@ -43,7 +45,15 @@ wait_option = click.option("--no-wait", is_flag=True, help="Do not wait for pods
 
 
 def meant(explicit: Path | None) -> State:
-    """The mesh of `--state`, or of the current folder. Raises MeshNotRunning."""
+    """The mesh of `--state`, of a chosen environment, or of the current folder. Raises MeshNotRunning."""
+    if explicit is None and environments.chosen() != environments.USUAL:
+        # It knows databases and brokers, which most commands for a mesh need not load.
+        from delinkcious import local
+
+        try:
+            return local.state()
+        except LookupError as error:
+            raise MeshNotRunning(str(error)) from error
     return states.find(Path.cwd(), explicit)
 
 

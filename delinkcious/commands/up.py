@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 import click
 from rich.console import Console
 
-from delinkcious import local
+from delinkcious import environments, local
 from delinkcious.commands import mesh_show
 from delinkcious.tools import installing
 from mesh.local.model import InvalidConfig
@@ -31,12 +32,19 @@ T = TypeVar("T")
 state_option = click.option(
     "--state",
     type=click.Path(path_type=Path),
-    help="Where keys, data and logs lie [default: .delinkcious in the checkout]",
+    help="Where keys, data and logs lie [default: the environment's folder in the checkout]",
+)
+environment_option = click.option(
+    "--env",
+    "environment",
+    metavar="NAME",
+    help="Which environment; `delinkcious env list` names them [default: DELINKCIOUS_ENV, else dev]",
 )
 
 
 @click.command()
 @state_option
+@environment_option
 @click.option("--foreground", is_flag=True, help="Stay, print what happens, end with Ctrl-C.")
 @click.option("--timeout", "timeout_s", default=120.0, show_default=True, help="Seconds to wait for it.")
 @click.option(
@@ -56,6 +64,7 @@ state_option = click.option(
 )
 def up(
     state: Path | None,
+    environment: str | None,
     foreground: bool,
     timeout_s: float,
     with_tools: bool,
@@ -67,23 +76,30 @@ def up(
     Runs on in the background; `delinkcious down` ends it. What runs already is left alone; what another
     start is just beginning is waited for. Jaeger and Prometheus join when they are there.
     """
-    folder = _plainly(local.state, state)
+    meant = _plainly(environments.find, _plainly(local.project), environment)
+    folder = _plainly(local.state, state, meant.name)
     if foreground:
-        make = _with_kubernetes().make_mesh if kubernetes else local.make_mesh
-        mesh = _plainly(make, _plainly(local.project), folder.folder, supervise.reporter())
+        own = partial(local.make_mesh, environment=meant.name)
+        make = _with_kubernetes().make_mesh if kubernetes else own
+        mesh = _plainly(make, meant.checkout, folder.folder, supervise.reporter())
         _plainly(supervise.run, mesh, lambda: None if kubernetes else _show(folder))
         return
+    if kubernetes and not meant.usual:
+        _fail(f"--kubernetes runs the chart as it is told there, and not the environment {meant.name}")
     began = time.monotonic()
-    if _started(folder, timeout_s, ["--kubernetes"] if kubernetes else []):
+    options = ["--kubernetes"] if kubernetes else ["--env", meant.name]
+    if _started(folder, timeout_s, options):
         if kubernetes:
             _install(folder, chart=installs)
-        click.echo(f"Delinkcious is up after {time.monotonic() - began:.1f} s.\n")
+        click.echo(f"{_named(meant.name)} is up after {time.monotonic() - began:.1f} s.\n")
         _plainly(_show, folder)
         if with_tools:
             _bring_tools()
-        _show_next()
+        _show_next(meant.name)
     else:
-        click.echo("Delinkcious runs already; end it with `delinkcious down`.\n")
+        click.echo(
+            f"{_named(meant.name)} runs already; end it with `delinkcious down{_option(meant.name)}`.\n"
+        )
         _plainly(_show, folder)
 
 
@@ -98,6 +114,14 @@ def _bring_tools() -> None:
         names = " and ".join(tool.name for tool in coming)
         click.echo(f"\n{names}: being made in the background, once, some minutes; they join by themselves")
         click.echo("(delinkcious tools list says how far)")
+
+
+def _named(environment: str) -> str:
+    return "Delinkcious" if environment == environments.USUAL else f"Delinkcious ({environment})"
+
+
+def _option(environment: str) -> str:
+    return "" if environment == environments.USUAL else f" --env {environment}"
 
 
 def _with_kubernetes() -> ModuleType:
@@ -117,8 +141,11 @@ def _install(folder: State, *, chart: bool) -> None:
         _plainly(kubernetes.settle, folder, SETTLED_WITHIN_S)
 
 
-def _show_next() -> None:
+def _show_next(environment: str) -> None:
     click.echo("\nNext:")
+    if environment != environments.USUAL:
+        command = f"export {environments.VARIABLE}={environment}"
+        click.echo(f"  {command:<38}let every command mean this environment")
     for command, effect in NEXT:
         click.echo(f"  {command:<38}{effect}")
 
@@ -142,26 +169,31 @@ def _started(folder: State, timeout_s: float, options: Sequence[str]) -> bool:
 
 @click.command()
 @state_option
-def down(state: Path | None) -> None:
+@environment_option
+def down(state: Path | None, environment: str | None) -> None:
     """End everything that `up` started, however it was left; the data stay."""
-    folder = _plainly(local.state, state)
+    folder = _plainly(local.state, state, environment)
     swept = _plainly(supervise.down, folder)
     killed = f"; {swept} processes had to be killed" if swept else ""
-    click.echo(f"Delinkcious is down{killed}.")
+    name = environments.USUAL if state else environment or environments.chosen()
+    click.echo(f"{_named(name)} is down{killed}.")
 
 
 @click.command()
 @state_option
-def status(state: Path | None) -> None:
+@environment_option
+def status(state: Path | None, environment: str | None) -> None:
     """Show what runs and where."""
-    _plainly(_show, _plainly(local.state, state))
+    _plainly(_show, _plainly(local.state, state, environment))
 
 
 @click.command()
 @click.argument("what", type=click.Choice(["pages", "console", *local.LOOKING]), default="pages")
 @state_option
-def url(what: str, state: Path | None) -> None:
+@environment_option
+def url(what: str, state: Path | None, environment: str | None) -> None:
     """Print an address, for scripts: URL=$(delinkcious url); or that of the console, Jaeger or Prometheus."""
+    state = _plainly(local.state, state, environment).folder
     if what in local.LOOKING:
         click.echo(_plainly(local.tool_url, what, state))
     else:
@@ -170,9 +202,10 @@ def url(what: str, state: Path | None) -> None:
 
 @click.command()
 @state_option
-def ca(state: Path | None) -> None:
+@environment_option
+def ca(state: Path | None, environment: str | None) -> None:
     """Print the file of the certificate to trust: export CURL_CA_BUNDLE=$(delinkcious ca)."""
-    file = _plainly(local.authority_file, state)
+    file = _plainly(local.authority_file, _plainly(local.state, state, environment).folder)
     if not file.exists():
         _fail(f"{file} is not there yet: delinkcious up makes it")
     click.echo(str(file))

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import yaml
 
-from delinkcious import edge, local
+from delinkcious import edge, environments, local
 from delinkcious.faults.site import Json, Site
 from delinkcious.secrets import secret
 from mesh.local.model import ROOT_NAMESPACE
@@ -99,7 +99,8 @@ def injected(service: str, fault: Mapping[str, object]) -> Applied:
     key = ("VirtualService", "delinkcious", f"{service}-routes")
 
     def make(site: Site) -> list[Json]:
-        found = _written(site, local.SPLITS / f"{service}.yaml", key)
+        splits = environments.of(site.checkout, site.state.folder).splits(site.state.folder)
+        found = _written(site, splits / f"{service}.yaml", key)
         for route in found["spec"]["http"]:
             route["fault"] = dict(fault)
         return [found]
@@ -124,7 +125,8 @@ def misbehaving(service: str, how: str) -> Applied:
     key = ("Deployment", "delinkcious", f"{service}-v1")
 
     def make(site: Site) -> list[Json]:
-        found = _written(site, local.MANIFESTS, key)
+        manifests = environments.of(site.checkout, site.state.folder).manifests
+        found = _written(site, manifests, key)
         [container] = [
             one for one in found["spec"]["template"]["spec"]["containers"] if one["name"] == service
         ]

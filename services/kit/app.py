@@ -27,10 +27,11 @@ from services.kit.serving import openapi
 from services.kit.serving.admission import Admission
 from services.kit.serving.arguments import routed
 from services.kit.serving.drain import Draining
-from services.kit.serving.health import LIVE, READY, health_routes
+from services.kit.serving.health import CONFIG, LIVE, READY, health_routes
 from services.kit.serving.operation import Operation, Running
 from services.kit.serving.turns import Turns
 from services.kit.settings import InvalidSettings, ServiceSettings
+from telemetry import levels
 from telemetry.export import open_recorder
 from telemetry.instrumentation.http import Tracing
 from telemetry.logs import RequestLog
@@ -78,11 +79,12 @@ def create_app(
     registry = make_registry()
     describe_build(registry, service, settings.service_version)
     recorder = _recorder(service, settings, registry)
-    resources = Resources(registry, recorder)
+    resources = Resources(registry, recorder, settings)
     metrics = HttpMetrics(resources.registry)
     # Half of the places at most are one caller's.
-    turns = Turns(most=max(1, settings.max_concurrency // 2))
+    turns = Turns(most=_turns(settings))
     running = Running(_admission(settings, metrics), turns, service_token=settings.service_token)
+    resources.live.follow(partial(_obey, running))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -95,7 +97,7 @@ def create_app(
                 running.verifier = _verifier(settings, resources, partial(fetch_keys, deps))
             yield
 
-    middleware = _middleware(settings, metrics, recorder, running)
+    middleware = _middleware(settings, metrics, resources, running)
     public = [endpoint for endpoint in endpoints if endpoint.access is not Access.INTERNAL]
     description = msgspec.json.encode(openapi.describe(service, version, public))
     routes = [
@@ -139,11 +141,31 @@ def _starlette(routes: Sequence[BaseRoute], middleware: Sequence[Middleware], li
     return app
 
 
+def _turns(settings: ServiceSettings) -> int:
+    return max(1, settings.max_concurrency // 2)
+
+
+def _obey(running: Running, before: ServiceSettings, after: ServiceSettings) -> None:
+    """What of a changed configuration is the kit's."""
+    running.admission.resize(
+        capacity=after.max_concurrency, queue=after.max_queue, timeout_s=after.queue_timeout_s
+    )
+    running.turns.most = _turns(after)
+    if after.log_level != before.log_level:
+        levels.change(after.log_level, "the runtime configuration")
+
+
 def _middleware(
-    settings: ServiceSettings, metrics: HttpMetrics, recorder: Recorder | None, running: Running
+    settings: ServiceSettings, metrics: HttpMetrics, resources: Resources, running: Running
 ) -> list[Middleware]:
+    live, unwatched = resources.live, (LIVE, READY, CONFIG)
+
+    def ratio() -> float:
+        now: ServiceSettings = live.now
+        return now.trace_ratio
+
     telemetry = [
-        Middleware(Tracing, recorder=recorder, ratio=settings.trace_ratio, untraced=(LIVE, READY)),
+        Middleware(Tracing, recorder=resources.recorder, ratio=ratio, untraced=unwatched),
         Middleware(Measuring, metrics=metrics),
     ]
     return [

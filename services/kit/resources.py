@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from services.kit.auth import Verifier
 from services.kit.db import Database
 from services.kit.http import HttpClient
-from services.kit.settings import InvalidSettings
+from services.kit.live.settings import Live
+from services.kit.settings import InvalidSettings, ServiceSettings
 from telemetry.recording import Recorder
 
 T = TypeVar("T")
@@ -29,11 +30,18 @@ class Resources:
     """Given to a service's `open_deps`: what the kit has opened, and where the service opens its own.
 
     `http` calls peers; `database` is there when DATABASE_URL is set; `registry` takes the service's metrics.
+    `live` has the settings in force, also those that change while the process runs.
     `draining` is set when the process was told to stop; `recorder` makes spans, None when they go nowhere.
     """
 
-    def __init__(self, registry: CollectorRegistry, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        recorder: Recorder | None = None,
+        settings: ServiceSettings | None = None,
+    ) -> None:
         self.registry = registry
+        self.live: Live[Any] = Live(settings or ServiceSettings(), registry)
         self.recorder = recorder
         self.draining = asyncio.Event()
         self._verifier: Verifier | None = None

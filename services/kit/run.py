@@ -15,12 +15,12 @@ import asyncpg
 import structlog
 import uvicorn
 import uvloop
-from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from services.kit.app import Kit
 from services.kit.background import background
+from services.kit.live.file import ConfigFile
 from services.kit.process import begin, ending
 from services.kit.serving.protocol import Protocol
 from services.kit.settings import ServiceSettings, printable
@@ -62,7 +62,7 @@ async def serve(app: Starlette, settings: ServiceSettings) -> None:
     # Metrics stay until the very end: the last requests are counted too.
     async with (
         _listening({"metrics": (settings.metrics_port, Exposition(kit.registry))}, settings),
-        background(*watches(kit.registry, settings)),
+        background(*watches(kit, settings)),
         app.router.lifespan_context(app),
         _listening(applications, settings),
     ):
@@ -75,10 +75,14 @@ async def serve(app: Starlette, settings: ServiceSettings) -> None:
     _log.info("stopped")
 
 
-def watches(registry: CollectorRegistry, settings: ServiceSettings) -> Iterator[Coroutine[Any, Any, None]]:
+def watches(kit: Kit, settings: ServiceSettings) -> Iterator[Coroutine[Any, Any, None]]:
     """What looks after the process itself as long as it runs."""
-    count_dropped(registry, logs.outputs)
-    yield watch_loop(registry)
+    count_dropped(kit.registry, logs.outputs)
+    yield watch_loop(kit.registry)
+    if settings.runtime_config_file:
+        file = ConfigFile(Path(settings.runtime_config_file), kit.resources.live)
+        file.look()
+        yield file.followed()
     if settings.log_level_file:
         yield levels.follow_file(Path(settings.log_level_file))
 

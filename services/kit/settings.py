@@ -16,8 +16,12 @@ import msgspec
 from msgspec import Meta
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
-Seconds = float
-Positive = Annotated[int, Meta(ge=1)]
+# Nothing waits longer than thirty years; a number without end would be no time at all.
+Seconds = Annotated[float, Meta(le=1e9)]
+# As many as a database's integer holds.
+Positive = Annotated[int, Meta(ge=1, le=2_147_483_647)]
+# `Meta(..., extra=LIVE)`: RUNTIME_CONFIG_FILE may change it while the process runs (services/kit/live).
+LIVE = {"live": True}
 
 
 class InvalidSettings(Exception):
@@ -34,6 +38,14 @@ class Secret:
 
     def reveal(self) -> str:
         return self._value
+
+    def first(self) -> str:
+        """Of several values with commas between: the one that is shown to others."""
+        return self._value.partition(",")[0]
+
+    def several(self) -> list[str]:
+        """All of them: each is accepted."""
+        return [part for part in self._value.split(",") if part]
 
     def __repr__(self) -> str:
         return "***" if self._value else "(empty)"
@@ -71,11 +83,19 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_port: Annotated[Port, Meta(description="Port of /metrics, apart from the API.")] = 9090
     service_version: Annotated[str, Meta(description="Version label of this workload.")] = "v1"
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="Least severe level that is logged.")
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="Least severe level that is logged.", extra=LIVE),
     ] = "info"
     log_level_file: Annotated[
         str,
         Meta(description="A file with the level, as of a mounted ConfigMap: looked at every two seconds."),
+    ] = ""
+    runtime_config_file: Annotated[
+        str,
+        Meta(
+            description="A file with settings that change while the process runs, as of a mounted ConfigMap:"
+            " looked at every second, see docs/operations.md."
+        ),
     ] = ""
     pod_name: Annotated[str, Meta(description="Name of this pod, for its log lines.")] = ""
     log_requests: Annotated[
@@ -96,17 +116,29 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="nats://user:password@host:4222 of the broker; empty: no event leaves or comes."),
     ] = Secret("")
     service_token: Annotated[
-        Secret, Meta(description="What services show each other for calls that are made for no user.")
+        Secret,
+        Meta(
+            description="What services show each other for calls that are made for no user. To change it,"
+            " give two with a comma between: the first is shown, both are accepted."
+        ),
     ] = Secret("")
     jwks_url: Annotated[str, Meta(description="Where the keys of access tokens are published.")] = ""
     issuer: Annotated[str, Meta(description="`iss` of the access tokens that are accepted.")] = ""
     audience: Annotated[str, Meta(description="`aud` of the access tokens that are accepted.")] = ""
-    max_concurrency: Annotated[Positive, Meta(description="Requests that run at the same time.")] = 48
+    max_concurrency: Annotated[
+        Positive, Meta(description="Requests that run at the same time.", extra=LIVE)
+    ] = 48
     max_queue: Annotated[
-        int, Meta(ge=0, description="Requests that wait for their turn; one more is answered 503.")
+        int,
+        Meta(ge=0, description="Requests that wait for their turn; one more is answered 503.", extra=LIVE),
     ] = 32
     queue_timeout_s: Annotated[
-        Seconds, Meta(ge=0, description="How long a request waits for its turn before it is answered 503.")
+        Seconds,
+        Meta(
+            ge=0,
+            description="How long a request waits for its turn before it is answered 503.",
+            extra=LIVE,
+        ),
     ] = 0.2
     drain_delay_s: Annotated[
         Seconds, Meta(ge=0, description="After SIGTERM: how long new requests are still answered, not ready.")
@@ -120,7 +152,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         Positive, Meta(description="How long an idle connection of a client stays open.")
     ] = 3_900
     trace_ratio: Annotated[
-        float, Meta(ge=0, le=1, description="Share of requests without a traceparent that are traced.")
+        float,
+        Meta(ge=0, le=1, description="Share of requests without a traceparent that are traced.", extra=LIVE),
     ] = 0.01
     otel_sdk_disabled: Annotated[
         bool, Meta(description="No trace context and no request metrics: to measure what they cost.")
@@ -140,6 +173,7 @@ class Setting(msgspec.Struct, frozen=True):
     default: str
     description: str
     required: bool
+    live: bool = False
 
 
 def load(kind: type[S], environment: Mapping[str, str] | None = None) -> S:
@@ -182,7 +216,15 @@ def describe(kind: type[ServiceSettings]) -> Iterator[Setting]:
         described = msgspec.inspect.type_info(field.type)
         extra = described.extra_json_schema or {} if isinstance(described, msgspec.inspect.Metadata) else {}
         default = "" if field.default is msgspec.NODEFAULT else str(field.default)
-        yield Setting(field.name.upper(), default, str(extra.get("description", "")), field.required)
+        description = str(extra.get("description", ""))
+        yield Setting(field.name.upper(), default, description, field.required, is_live(field.type))
+
+
+def is_live(kind: Any) -> bool:
+    """Whether a setting of this type may change while the process runs."""
+    described = msgspec.inspect.type_info(kind)
+    extra = described.extra if isinstance(described, msgspec.inspect.Metadata) else None
+    return bool(extra and extra.get("live"))
 
 
 def _text(name: str, variables: Mapping[str, str]) -> str | None:

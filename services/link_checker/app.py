@@ -82,8 +82,14 @@ def create(settings: CheckerSettings, clock: Clock = utc_now) -> Starlette:
         )
         await resources.enter("checking", checking.running(), ping=checking.ping)
         bucket = Bucket(settings.pages_per_s, settings.pages_per_s * BURST_S)
+        pages = Pages(waiting, bucket, settings.max_pages, metrics)
+
+        def obey(_: CheckerSettings, after: CheckerSettings) -> None:
+            checking.places, pages.places = after.max_checks, after.max_pages
+
+        resources.live.follow(obey)
         return Deps(
-            Pages(waiting, bucket, settings.max_pages, metrics),
+            pages,
             Backfill(BackfillStore(resources.database), refs, clock),
         )
 

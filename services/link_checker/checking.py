@@ -108,7 +108,8 @@ class Checking:
             while True:
                 pause = POLL_S
                 try:
-                    works = await self.store.lease(self.clock(), self.places - len(running), LEASE)
+                    free = max(0, self.places - len(running))
+                    works = await self.store.lease(self.clock(), free, LEASE) if free else []
                 except (Problem, asyncpg.PostgresError, OSError) as error:
                     self.metrics.failures.inc()
                     _log.warning("nothing leased, trying again", error=repr(error))

@@ -62,5 +62,5 @@ class LinkCheckerClient:
             f"{self.base_url}/internal/v1{path}",
             kind,
             body=body,
-            headers={SERVICE_TOKEN: self.service_token.reveal()},
+            headers={SERVICE_TOKEN: self.service_token.first()},
         )

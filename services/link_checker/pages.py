@@ -61,14 +61,14 @@ class Pages:
     def __init__(self, fetcher: Fetcher, bucket: Bucket, places: int, metrics: Metrics) -> None:
         self._fetcher = fetcher
         self._bucket = bucket
-        self._places = places
+        self.places = places
         self._metrics = metrics
         self._running = 0
         self._turns = Turns(PATIENCE_S)
 
     async def fetch(self, url: str) -> PageInfo:
         """What the page says of itself. Raises NoPage or TooManyRequests."""
-        if self._running >= self._places:
+        if self._running >= self.places:
             raise TooManyRequests("many pages are being fetched", retry_after_s=1)
         if wait_s := self._bucket.take():
             raise TooManyRequests("many pages were fetched", retry_after_s=wait_s)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from services.kit.settings import InvalidSettings, Positive, Seconds, ServiceSettings
+from services.kit.settings import LIVE, InvalidSettings, Positive, Seconds, ServiceSettings
 from services.link_checker.domain import Schedule
 from services.link_checker.fetching.addresses import Guard
 from services.link_checker.fetching.fetcher import AGENT
@@ -31,10 +31,13 @@ class CheckerSettings(ServiceSettings, frozen=True, kw_only=True):
             pattern=r"^[!-~]{1,200}$",
         ),
     ] = "https://delinkcious.example/"
-    max_checks: Annotated[Positive, Meta(description="Checks that this process runs at the same time.")] = 16
+    max_checks: Annotated[
+        Positive, Meta(description="Checks that this process runs at the same time.", extra=LIVE)
+    ] = 16
     host_pause_s: Annotated[Seconds, Meta(ge=0, description="Pause between two requests to one host.")] = 1.0
     max_pages: Annotated[
-        Positive, Meta(description="Pages fetched for a form at the same time; one more is answered 429.")
+        Positive,
+        Meta(description="Pages fetched for a form at the same time; one more is answered 429.", extra=LIVE),
     ] = 8
     pages_per_s: Annotated[
         float,

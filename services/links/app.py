@@ -52,14 +52,21 @@ def create(settings: LinksSettings) -> Starlette:
             await resources.enter("consumer", consumer.running())
             checker = LinkCheckerClient(resources.http, settings.service_token, settings.link_checker_url)
             await resources.enter("backfill", Backfill(FeedStore(database), checker).running())
+        links = LinkStore(database, max_links=settings.max_links_per_user)
+        imports = ImportStore(database, max_links=settings.max_links_per_user)
+
+        def obey(_: LinksSettings, after: LinksSettings) -> None:
+            links.max_links = imports.max_links = after.max_links_per_user
+
+        resources.live.follow(obey)
         return Deps(
-            links=LinkStore(database, max_links=settings.max_links_per_user),
+            links=links,
             tags=TagStore(database),
             bulk=BulkStore(database),
             search=SearchStore(database),
             listing=ListingStore(database),
             imports=Imports(
-                ImportStore(database, max_links=settings.max_links_per_user),
+                imports,
                 places=settings.max_imports,
                 uploads=settings.max_uploads,
             ),

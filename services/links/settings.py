@@ -6,12 +6,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from services.kit.settings import Positive, ServiceSettings
+from services.kit.settings import LIVE, Positive, ServiceSettings
 
 
 class LinksSettings(ServiceSettings, frozen=True, kw_only=True):
     max_links_per_user: Annotated[
-        Positive, Meta(description="How many links one account may hold; one more is answered 409.")
+        Positive,
+        Meta(description="How many links one account may hold; one more is answered 409.", extra=LIVE),
     ] = 200_000
     max_imports: Annotated[
         Positive,

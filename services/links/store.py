@@ -116,7 +116,7 @@ class LinkStore:
 
     def __init__(self, database: Database, *, max_links: int) -> None:
         self._database = database
-        self._max_links = max_links
+        self.max_links = max_links
 
     async def save(self, owner_id: int, values: Values, *, only_new: bool = False) -> tuple[Link, bool]:
         """Save, or update what has the same URL; the link and whether it is new.
@@ -127,7 +127,7 @@ class LinkStore:
             SAVE,
             owner_id,
             *_arguments(values),
-            self._max_links,
+            self.max_links,
             current_traceparent(),
             values.notes,
             values.archived,
@@ -141,7 +141,7 @@ class LinkStore:
         if row is None and await self._database.fetchval(IS_GONE, owner_id):
             raise Unauthenticated("the account was deleted", error="invalid_token")
         if row is None:
-            raise QuotaExceeded(f"an account may hold {self._max_links} links", limit=self._max_links)
+            raise QuotaExceeded(f"an account may hold {self.max_links} links", limit=self.max_links)
         link = Link(*row)
         return link, link.version == 1
 
@@ -198,8 +198,8 @@ class LinkStore:
         return await self._page(PUBLIC_COLUMNS, owner_id, public, order_name, after, limit)
 
     async def counts(self, owner_id: int) -> Counts:
-        row = await self._database.fetchrow(COUNTS, owner_id, self._max_links)
-        return Counts(quota=self._max_links) if row is None else Counts(*row)
+        row = await self._database.fetchrow(COUNTS, owner_id, self.max_links)
+        return Counts(quota=self.max_links) if row is None else Counts(*row)
 
     async def _page(
         self,

@@ -63,7 +63,7 @@ class Sources:
     async def _pages(
         self, url: str, kind: type[Page[T]], parameters: dict[str, Any], path: dict[str, object] | None = None
     ) -> AsyncIterator[list[T]]:
-        headers = {SERVICE_TOKEN: self.service_token.reveal()}
+        headers = {SERVICE_TOKEN: self.service_token.first()}
         asked = {**parameters, "limit": PAGE}
         while True:
             try:

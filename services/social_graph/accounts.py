@@ -48,7 +48,7 @@ class Accounts:
                     f"{self._base_url}/internal/v1/users/by-name/{{username}}",
                     UserRegistered,
                     path={"username": username},
-                    headers={SERVICE_TOKEN: self._token.reveal()},
+                    headers={SERVICE_TOKEN: self._token.first()},
                 )
         except NotFound:
             return None

@@ -36,6 +36,11 @@ def create(settings: SocialGraphSettings) -> Starlette:
             await resources.enter("consumer", consumer.running())
         accounts = Accounts(resources.http, settings.users_url, settings.service_token, registry)
         graph = GraphStore(database, settings.limits())
+
+        def obey(_: SocialGraphSettings, after: SocialGraphSettings) -> None:
+            graph.limits = after.limits()
+
+        resources.live.follow(obey)
         return Deps(graph=graph, lists=ListStore(database), directory=Directory(people, accounts))
 
     return create_app(

@@ -150,7 +150,7 @@ class SocialGraphInternalClient:
             kind,
             path=path,
             params=_parameters(query),
-            headers={SERVICE_TOKEN: self.service_token.reveal()},
+            headers={SERVICE_TOKEN: self.service_token.first()},
         )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from services.kit.settings import Positive, Seconds, ServiceSettings
+from services.kit.settings import LIVE, Positive, ServiceSettings
 from services.social_graph.domain import Limits
 
 
@@ -19,16 +19,25 @@ class SocialGraphSettings(ServiceSettings, frozen=True, kw_only=True):
         ),
     ] = ""
     max_following: Annotated[
-        Positive, Meta(description="How many people one may follow; one more is answered 409.")
+        Positive,
+        Meta(description="How many people one may follow; one more is answered 409.", extra=LIVE),
     ] = 5_000
     max_blocks: Annotated[
-        Positive, Meta(description="How many people one may block; one more is answered 409.")
+        Positive,
+        Meta(description="How many people one may block; one more is answered 409.", extra=LIVE),
     ] = 10_000
     change_burst: Annotated[
-        Positive, Meta(description="Follows, blocks and their ends that one person may make in a row.")
+        Positive,
+        Meta(description="Follows, blocks and their ends that one person may make in a row.", extra=LIVE),
     ] = 2_000
     change_every_s: Annotated[
-        Seconds, Meta(gt=0, description="After the burst, one change is free again each so many seconds.")
+        float,
+        Meta(
+            gt=0,
+            le=1_000_000,
+            description="After the burst, one change is free again each so many seconds.",
+            extra=LIVE,
+        ),
     ] = 1.0
 
     def limits(self) -> Limits:

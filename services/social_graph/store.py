@@ -77,7 +77,7 @@ class GraphStore:
 
     def __init__(self, database: Database, limits: Limits) -> None:
         self._database = database
-        self._limits = limits
+        self.limits = limits
 
     async def follow(self, follower_id: int, followee_id: int) -> None:
         """Raises FollowRefused when either blocks the other, QuotaExceeded."""
@@ -86,7 +86,7 @@ class GraphStore:
                 return
             if change.between["blocks"] or change.between["is_blocked"]:
                 raise FollowRefused
-            if change.actor["following"] >= (most := self._limits.following):
+            if change.actor["following"] >= (most := self.limits.following):
                 raise QuotaExceeded(f"one may follow {most} people", limit=most)
             await change.make(FOLLOW)
 
@@ -100,7 +100,7 @@ class GraphStore:
         async with self._change(blocker_id, blocked_id) as change:
             if change.between["blocks"]:
                 return
-            if change.actor["blocking"] >= (most := self._limits.blocks):
+            if change.actor["blocking"] >= (most := self.limits.blocks):
                 raise QuotaExceeded(f"one may block {most} people", limit=most)
             await change.make(PART, BLOCK)
 
@@ -127,4 +127,4 @@ class GraphStore:
                 raise NotFound("the account was deleted")
             between = await connection.fetchrow(BETWEEN, actor_id, other_id)
             assert between is not None  # noqa: S101 - it has no FROM
-            yield Change(connection, (actor_id, other_id), people[actor_id], between, self._limits)
+            yield Change(connection, (actor_id, other_id), people[actor_id], between, self.limits)

@@ -37,6 +37,7 @@ async def sign_up(deps: Deps, request: Request, body: SignUp, headers: RequestKe
         domain.check_password(domain.normalise_password(body.password.reveal()), username)
     with field_checked("/email"):
         email = domain.check_email(body.email)
+    deps.require_open()
     now, address = deps.clock(), deps.address_of(request)
     await deps.throttle.charge(deps.limits.sign_up_address, address, now=now)
     wanted = SignUp(username=username, password=body.password, email=email)

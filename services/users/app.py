@@ -11,6 +11,7 @@ from services.kit import run
 from services.kit.app import create_app
 from services.kit.db import Database
 from services.kit.events.outbox import publish_from
+from services.kit.live.settings import Live
 from services.kit.resources import Resources
 from services.users import (
     account_api,
@@ -56,13 +57,14 @@ def utc_now() -> dt.datetime:
 
 
 def compose(
-    settings: UsersSettings,
+    live: Live[UsersSettings],
     database: Database,
     provider_http: ProviderHttp,
     metrics: Metrics,
     clock: Clock = utc_now,
 ) -> tuple[Deps, KeyStore]:
     """What the handlers work with, and where the keys are; raises InvalidSettings."""
+    settings = live.now
     encryption = KeyEncryption(settings.key_encryption_key)
     keys = KeyStore(database, encryption, RotationPolicy())
     pepper = encryption.derive("tokens")
@@ -82,7 +84,7 @@ def compose(
         ),
         throttle=Throttle(database, encryption.derive("throttle")),
         slowing=Slowing(SLOWED_AT_ONCE),
-        limits=settings.limits(),
+        live=live,
         passwords=Passwords(metrics, concurrency=settings.argon2_concurrency, queue=settings.argon2_queue),
         signer=Signer(keys, encryption, issuer=settings.issuer, audience=settings.audience, clock=clock),
         metrics=metrics,
@@ -101,7 +103,7 @@ def create(settings: UsersSettings, clock: Clock = utc_now) -> Starlette:
         await publish_from(resources, settings, "users")
         provider_http = await resources.enter("identity providers", open_provider_http())
         metrics = Metrics(resources.registry)
-        deps, keys = compose(settings, resources.database, provider_http, metrics, clock)
+        deps, keys = compose(resources.live, resources.database, provider_http, metrics, clock)
         housekeeping = Housekeeping(deps, keys, dt.timedelta(days=settings.audit_days))
         await resources.enter("signing keys", housekeeping.running(), ping=deps.signer.ping)
         return deps

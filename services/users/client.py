@@ -227,7 +227,7 @@ class UsersClient:
         return await self.http.call("GET", url, PublicUser, path=path, headers=self._service())
 
     def _service(self) -> dict[str, str]:
-        return {SERVICE_TOKEN: self.service_token.reveal()}
+        return {SERVICE_TOKEN: self.service_token.first()}
 
     async def _call(
         self,

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from services.kit.auth import Principal
 from services.kit.db import Database
+from services.kit.live.settings import Live
 from services.kit.settings import Secret
 from services.users.audit import Action
 from services.users.audit_store import AuditStore
@@ -23,8 +24,9 @@ from services.users.oidc.protocol import RelyingParty
 from services.users.oidc.store import AttemptStore, IdentityStore
 from services.users.opaque import sha256
 from services.users.passwords import Passwords
-from services.users.problems import FreshSignInRequired, SessionRequired, WrongPassword
+from services.users.problems import FreshSignInRequired, SessionRequired, SignUpsClosed, WrongPassword
 from services.users.session_store import Opened, SessionStore
+from services.users.settings import UsersSettings
 from services.users.signer import Signer
 from services.users.store import Account, UserStore
 from services.users.throttle import Limits, Slowing, Throttle, client_address
@@ -50,12 +52,22 @@ class Deps:
     relying_party: RelyingParty
     throttle: Throttle
     slowing: Slowing
-    limits: Limits
+    live: Live[UsersSettings]
     passwords: Passwords
     signer: Signer
     metrics: Metrics
     clock: Callable[[], dt.datetime]
     trusted_proxies: int
+
+    @property
+    def limits(self) -> Limits:
+        """The throttles' limits that are in force now."""
+        return self.live.now.limits()
+
+    def require_open(self) -> None:
+        """Raise SignUpsClosed unless strangers may make accounts now."""
+        if not self.live.now.sign_ups_open:
+            raise SignUpsClosed("no new accounts are made here at this time")
 
     def address_of(self, request: Request) -> str:
         """Whose attempts are counted; see throttle.client_address."""

@@ -39,6 +39,12 @@ class SessionRequired(Forbidden):
     title = "A signed-in session is required"
 
 
+class SignUpsClosed(Forbidden):
+    """SIGN_UPS_OPEN is off: who has an account signs in as ever."""
+
+    title = "Sign-ups are closed"
+
+
 class FreshSignInRequired(Forbidden):
     """403: the session is good, but whoever has it must show again that he is the owner."""
 

@@ -7,10 +7,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from services.kit.settings import Port, Positive, Seconds, Secret, ServiceSettings
+from services.kit.settings import LIVE, Port, Positive, Secret, ServiceSettings
 from services.users.domain import MAX_API_TOKENS, MAX_SESSIONS
 from services.users.oidc.domain import MAX_IDENTITIES
 from services.users.throttle import Limit, Limits
+
+# A bucket's time until it is empty stays one that a database can write.
+Burst = Annotated[int, Meta(ge=1, le=50_000)]
+Every = Annotated[float, Meta(gt=0, le=1_000_000)]
 
 
 class UsersSettings(ServiceSettings, frozen=True, kw_only=True):
@@ -37,23 +41,32 @@ class UsersSettings(ServiceSettings, frozen=True, kw_only=True):
     argon2_queue: Annotated[
         Positive, Meta(description="Password hashes that wait; one more is answered 503.")
     ] = 32
+    sign_ups_open: Annotated[
+        bool, Meta(description="Whether strangers may make accounts; else they are answered 403.", extra=LIVE)
+    ] = True
     sign_in_burst: Annotated[
-        Positive, Meta(description="Wrong passwords for one account from one address that are free.")
+        Burst, Meta(description="Wrong passwords for one account from one address that are free.", extra=LIVE)
     ] = 5
     sign_in_every_s: Annotated[
-        Seconds, Meta(gt=0, description="After the burst, one attempt is free again each so many seconds.")
+        Every,
+        Meta(description="After the burst, one attempt is free again each so many seconds.", extra=LIVE),
     ] = 60.0
     sign_in_address_burst: Annotated[
-        Positive, Meta(description="Wrong passwords from one address, whatever the accounts, that are free.")
+        Burst,
+        Meta(
+            description="Wrong passwords from one address, whatever the accounts, that are free.", extra=LIVE
+        ),
     ] = 50
     sign_in_address_every_s: Annotated[
-        Seconds, Meta(gt=0, description="After the burst, one attempt is free again each so many seconds.")
+        Every,
+        Meta(description="After the burst, one attempt is free again each so many seconds.", extra=LIVE),
     ] = 10.0
     sign_up_burst: Annotated[
-        Positive, Meta(description="Sign-ups from one address, taken names included, that are free.")
+        Burst, Meta(description="Sign-ups from one address, taken names included, that are free.", extra=LIVE)
     ] = 20
     sign_up_every_s: Annotated[
-        Seconds, Meta(gt=0, description="After the burst, one sign-up is free again each so many seconds.")
+        Every,
+        Meta(description="After the burst, one sign-up is free again each so many seconds.", extra=LIVE),
     ] = 60.0
 
     oidc_providers: Annotated[
@@ -68,10 +81,10 @@ class UsersSettings(ServiceSettings, frozen=True, kw_only=True):
         Meta(description="Where a provider sends the browser back to, with {provider} in the path."),
     ] = ""
     oidc_burst: Annotated[
-        Positive, Meta(description="Sign-ins elsewhere begun from one address that are free.")
+        Burst, Meta(description="Sign-ins elsewhere begun from one address that are free.", extra=LIVE)
     ] = 30
     oidc_every_s: Annotated[
-        Seconds, Meta(gt=0, description="After the burst, one is free again each so many seconds.")
+        Every, Meta(description="After the burst, one is free again each so many seconds.", extra=LIVE)
     ] = 10.0
     max_sessions: Annotated[
         Positive, Meta(description="Sessions of an account; one more ends the least recently used.")

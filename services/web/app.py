@@ -52,6 +52,12 @@ def create(settings: WebSettings) -> Starlette:
             await resources.enter("consumer", consumer.running())
         public = Public(http, settings, users)
         channel = open_news(settings.grpc_proxy, settings.news_address)
+        streams = Streams(settings.max_streams)
+
+        def obey(_: WebSettings, after: WebSettings) -> None:
+            streams.most = after.max_streams
+
+        resources.live.follow(obey)
         return Deps(
             settings=settings,
             http=http,
@@ -63,7 +69,7 @@ def create(settings: WebSettings) -> Starlette:
             sessions=sessions,
             feeds=feeds,
             private_feeds=PrivateFeeds(feeds, users, keys),
-            streams=Streams(settings.max_streams),
+            streams=streams,
             reference=Reference(http, settings.described(), own_description("web", VERSION, ENDPOINTS)),
             identities=Identities(users),
             limits=Limits(),

@@ -48,4 +48,4 @@ class Public:
 
     @property
     def _headers(self) -> dict[str, str]:
-        return {SERVICE_TOKEN: self.settings.service_token.reveal()}
+        return {SERVICE_TOKEN: self.settings.service_token.first()}

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from services.kit.grpc.settings import GrpcProxy
-from services.kit.settings import Positive, Secret, ServiceSettings
+from services.kit.settings import LIVE, Positive, Secret, ServiceSettings
 
 
 class WebSettings(ServiceSettings, frozen=True, kw_only=True):
@@ -33,7 +33,8 @@ class WebSettings(ServiceSettings, frozen=True, kw_only=True):
         ),
     ] = Secret("")
     max_streams: Annotated[
-        Positive, Meta(description="Readers of live news at the same time; one more is answered 503.")
+        Positive,
+        Meta(description="Readers of live news at the same time; one more is answered 503.", extra=LIVE),
     ] = 1_000
 
     def described(self) -> dict[str, str]:

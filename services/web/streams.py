@@ -50,7 +50,7 @@ class Streams:
     """The streams of this process; they end when it begins to stop, or it would wait for them."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self._open: Counter[int] = Counter()
 
     def response(self, request: Request, user_id: int, events: Events, may_read: MayRead) -> Response:
@@ -59,7 +59,7 @@ class Streams:
         `may_read` is asked again with each event and each sign of life: a stream lasts longer than a request.
         """
         running: Running = request.app.state.kit.running
-        if self._open.total() >= self._most or running.draining:
+        if self._open.total() >= self.most or running.draining:
             raise Unavailable("too many readers of live news", retry_after_s=RETRY_AFTER_S)
         if self._open[user_id] >= EACH:
             raise TooManyRequests("too many streams of yours at the same time", retry_after_s=RETRY_AFTER_S)

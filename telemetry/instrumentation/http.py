@@ -6,7 +6,7 @@ send their tokens. A path is shown by its route, with the numbers in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -35,7 +35,8 @@ _PORTS = {"http": 80, "https": 443}
 class Tracing:
     """ASGI: gives every request a trace context, and a span only when it is sampled and goes somewhere.
 
-    `recorder` None: no spans. `ratio`: the share of requests without a traceparent that are sampled.
+    `recorder` None: no spans. `ratio`: the share of requests without a traceparent that are sampled,
+    a number or what gives it for each.
     `untraced`: paths that never get a span (probes).
     """
 
@@ -44,12 +45,12 @@ class Tracing:
         app: ASGIApp,
         *,
         recorder: Recorder | None,
-        ratio: float,
+        ratio: float | Callable[[], float],
         untraced: Iterable[str] = (),
     ) -> None:
         self.app = app
         self.recorder = recorder
-        self.ratio = ratio
+        self.ratio = ratio if callable(ratio) else lambda: ratio
         self.untraced = frozenset(untraced)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +58,7 @@ class Tracing:
             await self.app(scope, receive, send)
             return
         recorder = None if scope["path"] in self.untraced else self.recorder
-        with serving("HTTP", _header(scope, b"traceparent"), recorder, self.ratio, {}) as span:
+        with serving("HTTP", _header(scope, b"traceparent"), recorder, self.ratio(), {}) as span:
             if span is None:
                 await self.app(scope, receive, send)
             else:

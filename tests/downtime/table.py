@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from tests.downtime import events, release
+from tests.downtime import events, procedures, release
 from tests.downtime.load import RATE
 from tests.downtime.rows import Row, measure
 from tests.e2e.installation import Installation
@@ -14,7 +14,6 @@ from tests.e2e.installation import Installation
 Around = Callable[[Installation], AbstractContextManager[object]]
 Event = Callable[[Installation], object]
 
-SERVICES = ("users", "links", "social-graph", "news", "link-checker", "web")
 SERVING = ("users", "links", "social-graph", "news", "web")
 
 ALONE = "the only replica's sidecar is away until it is started again: nobody else can answer"
@@ -109,7 +108,7 @@ def killing_sidecars(workload: str) -> Event:
 
 
 CASES: Sequence[Case] = (
-    *(Case(f"rolling restart of {name}", restarting(f"{name}-v1")) for name in SERVICES),
+    *(Case(f"rolling restart of {name}", restarting(f"{name}-v1")) for name in procedures.SERVICES),
     Case("rolling restart of links, 2 replicas", restarting("links-v1"), two("links-v1")),
     Case("rolling restart of the ingress gateway", restarting(events.GATEWAY), reason=QUEUED, allowed=0.02),
     *(
@@ -134,6 +133,10 @@ CASES: Sequence[Case] = (
     Case(f"{events.EDITS} edits of a VirtualService", events.edit_weights, newer),
     Case(f"{events.ROTATIONS} rotations of all certificates", events.rotate_certificates),
     Case("canary of links promoted, and rolled back", events.canary),
+    Case("rolling update of links, and its undoing", procedures.update_and_undo, procedures.two_pods),
+    Case("broken update of links, undone", procedures.undo_a_broken_update, procedures.two_pods),
+    Case("service token rotated, there and back", procedures.rotate_service_token),
+    Case("blue/green of links, there and back", procedures.blue_green),
     Case("links scaled 1, 5, 1", scaling("links-v1", 5, 1)),
     Case("column renamed: pre_, two releases at once, post_", migration, next_release),
     Case(

@@ -68,7 +68,7 @@ async def found_in(service: str, settings: ServiceSettings) -> set[Metric]:
     app = importlib.import_module(f"services.{service.replace('-', '_')}.app").create(settings)
     async with app.router.lifespan_context(app):
         registry = app.state.kit.registry
-        beside = [asyncio.create_task(work) for work in watches(registry, settings)]
+        beside = [asyncio.create_task(work) for work in watches(app.state.kit, settings)]
         await asyncio.sleep(0)
         try:
             return set(exposed(registry))

@@ -29,6 +29,7 @@ from services.kit.errors import (
 from services.kit.grpc import status
 from services.kit.grpc.method import Method, Stream, Unary
 from services.kit.grpc.settings import GrpcSettings
+from services.kit.live.settings import Live
 from services.kit.serving.admission import Admission
 from telemetry.instrumentation import rpc
 from telemetry.metrics import RpcMetrics
@@ -54,6 +55,7 @@ class Serving:
     deps: Any
     verifier: Verifier
     settings: GrpcSettings
+    live: Live[Any]
     admission: Admission
     metrics: RpcMetrics
     recorder: Recorder | None = None
@@ -163,7 +165,7 @@ class Call:
         metadata = _metadata(context)
         http.pass_on(metadata)
         begun, code = time.perf_counter(), grpc.StatusCode.OK
-        sampling = serving.settings.trace_ratio
+        sampling = serving.live.now.trace_ratio
         with rpc.serving_call(
             name.path[1:], metadata.get("traceparent", ""), serving.recorder, sampling
         ) as span:

@@ -48,7 +48,16 @@ async def serving(
         timeout_s=settings.queue_timeout_s,
         shed=metrics.shed,
     )
-    shared = Serving(deps, resources.verifier, settings, admission, metrics, resources.recorder)
+
+    def obey(_: GrpcSettings, after: GrpcSettings) -> None:
+        admission.resize(
+            capacity=after.max_concurrency, queue=after.max_queue, timeout_s=after.queue_timeout_s
+        )
+
+    resources.live.follow(obey)
+    shared = Serving(
+        deps, resources.verifier, settings, resources.live, admission, metrics, resources.recorder
+    )
     most = settings.max_concurrency + settings.max_queue + settings.max_streams + SPARE_CALLS
     server = grpc.aio.server(options=_options(), maximum_concurrent_rpcs=most)
     checks = health.HealthServicer()

@@ -17,11 +17,17 @@ class Admission:
     """`async with admission:` holds one of `capacity` places; raises Unavailable rather than wait long."""
 
     def __init__(self, *, capacity: int, queue: int, timeout_s: float, shed: Counter) -> None:
-        self._free = capacity
+        self._capacity = self._free = capacity
         self._queue = queue
         self._timeout_s = timeout_s
         self._shed = shed
         self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def resize(self, *, capacity: int, queue: int, timeout_s: float) -> None:
+        """Other limits from now on; whoever is in stays, also above the new capacity."""
+        self._free += capacity - self._capacity
+        self._capacity, self._queue, self._timeout_s = capacity, queue, timeout_s
+        self._hand_over()
 
     async def __aenter__(self) -> None:
         if self._free > 0:
@@ -46,12 +52,15 @@ class Admission:
         self._release()
 
     def _release(self) -> None:
-        while self._waiting:
+        self._free += 1
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        while self._waiting and self._free > 0:
             place = self._waiting.popleft()
             if not place.done():
+                self._free -= 1
                 place.set_result(None)
-                return
-        self._free += 1
 
     def _give_up(self, place: asyncio.Future[None]) -> None:
         if place.done() and not place.cancelled():

@@ -12,10 +12,14 @@ from services.kit.serving.operation import Running
 
 LIVE = "/healthz/live"
 READY = "/healthz/ready"
+CONFIG = "/healthz/config"
 
 
 def health_routes(running: Running, resources: Resources) -> list[Route]:
-    """Liveness asks nothing of anybody; readiness pings every resource, and is false while draining."""
+    """Liveness asks nothing of anybody; readiness pings every resource, and is false while draining.
+
+    Which runtime configuration is in force has no say in either: a wrong one changes nothing.
+    """
 
     async def live(_: Request) -> Response:
         return Json({"status": "alive"}, 200)
@@ -28,4 +32,7 @@ def health_routes(running: Running, resources: Resources) -> list[Route]:
             return Json({"status": "not ready", "checks": checks}, 503)
         return Json({"status": "ready", "checks": checks}, 200)
 
-    return [Route(LIVE, live), Route(READY, ready)]
+    async def config(_: Request) -> Response:
+        return Json(resources.live.shown(), 200)
+
+    return [Route(LIVE, live), Route(READY, ready), Route(CONFIG, config)]

@@ -27,13 +27,13 @@ class Turns:
     """`async with turns.of(caller):` is one caller's turn; raises TooManyRequests when `most` are in line."""
 
     def __init__(self, *, most: int) -> None:
-        self._most = most
+        self.most = most
         self._lines: dict[int, _Line] = {}
 
     @asynccontextmanager
     async def of(self, caller: int) -> AsyncIterator[None]:
         line = self._lines.setdefault(caller, _Line())
-        if line.waiting >= self._most:
+        if line.waiting >= self.most:
             raise TooManyRequests("too many changes of yours at the same time", retry_after_s=RETRY_AFTER_S)
         line.waiting += 1
         try:

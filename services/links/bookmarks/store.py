@@ -171,7 +171,7 @@ class ImportStore:
 
     def __init__(self, database: Database, *, max_links: int) -> None:
         self._database = database
-        self._max_links = max_links
+        self.max_links = max_links
 
     async def begin(
         self, owner_id: int, key: str, options: Options, total_bytes: int | None
@@ -210,7 +210,7 @@ class ImportStore:
         async with self._database.transaction() as connection:
             # A statement of its own: the next one sees what the writers before us wrote.
             links = await connection.fetchval(LOCK_OWNER, held.owner_id, current_traceparent())
-            room = max(0, self._max_links - (links or 0))
+            room = max(0, self.max_links - (links or 0))
             place = rows[-1].place
             await self._step(WRITE, held, MAX_LISTED, *map(list, columns), room, place, LEASE_S)
 

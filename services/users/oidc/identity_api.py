@@ -44,6 +44,7 @@ async def sign_up_by_identity(deps: Deps, request: Request, body: NewAccount) ->
     deps.signer.require()
     with field_checked("/username"):
         username = domain.fold_username(body.username)
+    deps.require_open()
     now = deps.clock()
     await deps.throttle.charge(deps.limits.sign_up_address, deps.address_of(request), now=now)
     # All or nothing: with a name that is taken the ticket stays good for another one.

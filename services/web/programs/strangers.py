@@ -21,7 +21,7 @@ async def public_listing(deps: Deps, query: ListingQuery, owner_id: int | None) 
         f"{deps.settings.links_url}/internal/v1/public-listing",
         Listing,
         params=params,
-        headers={SERVICE_TOKEN: deps.settings.service_token.reveal()},
+        headers={SERVICE_TOKEN: deps.settings.service_token.first()},
     )
 
 

@@ -108,10 +108,10 @@ def changes() -> dict[str, object]:
 
 @pytest.fixture
 async def sample(token_mint: TokenMint, changes: dict[str, object]) -> AsyncIterator[Sample]:
-    resources = Resources(CollectorRegistry())
-    resources.verifier = Verifier(token_mint.fetch, issuer=ISSUER, audience=AUDIENCE)
     usual = {"host": "127.0.0.1", "grpc_port": 0, "issuer": ISSUER, "audience": AUDIENCE, "jwks_url": "-"}
     settings = msgspec.convert(usual | {"drain_timeout_s": 5.0} | changes, GrpcSettings)
+    resources = Resources(CollectorRegistry(), settings=settings)
+    resources.verifier = Verifier(token_mint.fetch, issuer=ISSUER, audience=AUDIENCE)
     methods = (Unary(name=ASK, handler=ask, deadline_s=4.0), Stream(name=TALK, handler=talk))
     async with AsyncExitStack() as stack:
         deps = Deps()

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
 from services.kit.db import open_pool
+from services.kit.live.settings import Live
 from services.kit.settings import Secret
 from services.users.app import compose
 from services.users.deps import Deps
@@ -34,7 +35,10 @@ GRANT = Grant(1, "ada", SESSION_SCOPES, 1)
 async def replicas(settings: UsersSettings, clock: Clock) -> AsyncIterator[list[Housekeeping]]:
     """Three processes of the service over one database, as far as keys go."""
     async with open_pool(settings) as database, open_provider_http() as http:
-        made = (compose(settings, database, http, Metrics(CollectorRegistry()), clock) for _ in range(3))
+        made = (
+            compose(Live(settings, CollectorRegistry()), database, http, Metrics(CollectorRegistry()), clock)
+            for _ in range(3)
+        )
         yield [Housekeeping(deps, keys) for deps, keys in made]
 
 

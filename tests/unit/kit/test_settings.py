@@ -44,6 +44,11 @@ def test_a_secret_is_printed_nowhere() -> None:
     assert settings.key == Secret("s3cret") != Secret("other")
 
 
+def test_of_several_values_of_a_secret_the_first_is_shown_and_each_is_accepted() -> None:
+    assert (Secret("new,old").first(), Secret("new,old").several()) == ("new", ["new", "old"])
+    assert (Secret("").first(), Secret("").several()) == ("", [])
+
+
 def test_an_undocumented_setting_is_noticed() -> None:
     assert [setting.name for setting in describe(Settings) if not setting.description] == ["UNDOCUMENTED"]
 

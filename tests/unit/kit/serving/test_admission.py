@@ -91,3 +91,31 @@ async def test_who_waits_too_long_is_refused(registry: CollectorRegistry) -> Non
     async with places:
         with pytest.raises(Unavailable):
             await places.__aenter__()
+
+
+async def test_a_larger_capacity_lets_in_who_waits(registry: CollectorRegistry) -> None:
+    places = admission(registry, capacity=1, queue=2)
+    async with places:
+        waiting = [asyncio.create_task(places.__aenter__()) for _ in range(2)]
+        await asyncio.sleep(0)
+        places.resize(capacity=2, queue=0, timeout_s=5)
+        await asyncio.sleep(0)
+        assert [task.done() for task in waiting] == [True, False]
+        with pytest.raises(Unavailable):
+            async with places:
+                pass
+    await waiting[1]
+
+
+async def test_a_smaller_capacity_lets_nobody_in_until_enough_have_left(registry: CollectorRegistry) -> None:
+    places = admission(registry, capacity=3, queue=1)
+    for _ in range(3):
+        await places.__aenter__()
+    places.resize(capacity=1, queue=1, timeout_s=5)
+    waiting = asyncio.create_task(places.__aenter__())
+    for left in (False, False, True):
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await places.__aexit__(None, None, None)
+        await asyncio.sleep(0)
+        assert waiting.done() is left

@@ -1,0 +1,86 @@
+"""The settings in force, replaced as a whole; what became of each configuration is logged and counted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from services.kit.live.reading import live_names, read
+from services.kit.settings import InvalidSettings, ServiceSettings
+
+S = TypeVar("S", bound=ServiceSettings)
+Follower = Callable[[S, S], None]
+
+_log = structlog.get_logger(__name__)
+
+
+class Live(Generic[S]):
+    """The settings in force: `now`, a frozen struct that is replaced as a whole."""
+
+    def __init__(self, given: S, registry: CollectorRegistry) -> None:
+        self._given = given
+        self._followers: list[Follower[S]] = []
+        self.now = given
+        self.refused = ""
+        self.hash = ""
+        self._successful = Gauge(
+            "config_last_reload_successful",
+            "Whether the runtime configuration that was last found is in force.",
+            registry=registry,
+        )
+        self._successful.set(1)
+        self._hash = Gauge(
+            "config_hash",
+            "A number made of the runtime configuration in force.",
+            registry=registry,
+        )
+        self._reloads = Counter(
+            "config_reloads",
+            "Runtime configurations that were found, by what became of them.",
+            ["outcome"],
+            registry=registry,
+        )
+        for outcome in ("applied", "refused"):
+            self._reloads.labels(outcome)
+
+    def follow(self, follower: Follower[S]) -> None:
+        """Call it with the settings before and after each change; it must not fail."""
+        self._followers.append(follower)
+
+    def offer(self, text: str) -> bool:
+        """Put the configuration in `text` in force, or refuse all of it; whether it is in force."""
+        try:
+            changed = read(text, self._given)
+        except InvalidSettings as error:
+            self.refused = str(error)
+            self._successful.set(0)
+            self._reloads.labels("refused").inc()
+            _log.error("configuration refused", error=self.refused, in_force=self.hash)
+            return False
+        before, self.now = self.now, changed
+        self.refused, self.hash = "", hashlib.sha256(text.encode()).hexdigest()[:12]
+        for follower in self._followers:
+            follower(before, changed)
+        self._successful.set(1)
+        self._hash.set(int(self.hash, 16))
+        self._reloads.labels("applied").inc()
+        _log.info("configuration in force", hash=self.hash, changes=_changes(before, changed))
+        return True
+
+    def shown(self) -> dict[str, Any]:
+        """What is in force, and why what was found last is not, if so."""
+        values = {name.upper(): getattr(self.now, name) for name in live_names(type(self.now))}
+        return {"hash": self.hash, "refused": self.refused, "settings": values}
+
+
+def _changes(before: ServiceSettings, after: ServiceSettings) -> dict[str, Any]:
+    """The settings that are not what they were."""
+    return {
+        name.upper(): getattr(after, name)
+        for name in live_names(type(after))
+        if getattr(before, name) != getattr(after, name)
+    }
