@@ -38,6 +38,60 @@ test-kubernetes: $(VENV)/dev ## Run all that meets a real Kubernetes (Go builds 
 	$(BIN)/delinkcious tools install --kubernetes
 	$(BIN)/pytest -m slow -n0 tests/integration/kubernetes tests/integration/mesh/canary/kubernetes tests/e2e/kubernetes
 
+.PHONY: image-test
+image-test: $(VENV)/dev ## Make the images' files twice without a container, and run services out of them
+	$(BIN)/pytest -n0 -s -m slow tests/integration/image
+
+.PHONY: ci
+ci: ## Run what the workflow `ci` runs, but for what needs containers
+	bash .ci/run
+	$(MAKE) chart-test
+	$(MAKE) deploy-test
+	$(MAKE) image-test
+	$(MAKE) sbom
+
+.PHONY: deploy-test
+deploy-test: $(VENV)/dev ## Build every environment by kustomize (kubectl) and judge what comes out
+	$(BIN)/pytest -n0 -m slow tests/integration/deploy
+
+# Clusters to try it on: docs/kubernetes.md.
+CLUSTERS := $(BIN)/python -m deploy.clusters
+
+.PHONY: kind-up
+kind-up: $(VENV)/dev ## Make a kind cluster with Istio, install everything and try it (docker, kind, kubectl, helm)
+	$(CLUSTERS) kind up
+
+.PHONY: kind-down
+kind-down: $(VENV)/dev ## Delete that cluster with all that it holds
+	$(CLUSTERS) kind down
+
+.PHONY: minikube-up
+minikube-up: $(VENV)/dev ## The same on minikube (docker, minikube, kubectl, helm)
+	$(CLUSTERS) minikube up
+
+.PHONY: minikube-down
+minikube-down: $(VENV)/dev ## Delete that one
+	$(CLUSTERS) minikube down
+
+.PHONY: kind-canary
+kind-canary: $(VENV)/dev ## Let a rollout of `links` be promoted by evidence on that cluster
+	$(CLUSTERS) kind canary
+
+.PHONY: kind-report
+kind-report: $(VENV)/dev ## Write down what its pods say, into .artefacts/kind
+	$(CLUSTERS) kind report
+
+.PHONY: function
+function: ## Package the link checker as a Nuclio function, into .artefacts/function
+	rm -rf .artefacts/function
+	deploy/nuclio/package.sh .artefacts/function
+
+.PHONY: sbom
+sbom: $(VENV)/dev ## List what each image has beside Debian, as CycloneDX, into .artefacts
+	mkdir -p .artefacts
+	for image in app load canary; do $(BIN)/cyclonedx-py requirements deploy/image/$$image.lock --output-reproducible \
+		-o .artefacts/sbom-$$image.cdx.json; done
+
 .PHONY: chart-test
 chart-test: $(VENV)/dev ## Judge the chart's every combination of values, and break it on purpose (2 minutes)
 	$(BIN)/python -m tests.chart
@@ -105,12 +159,19 @@ clean: down ## Stop everything and delete the environment and the local data
 proto: $(VENV)/dev ## Generate the messages of the gRPC interface
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. services/news/proto/news.proto
 
+# `make lock UPGRADE=--upgrade` takes the newest versions that pyproject.toml allows; else what is locked stays.
+UPGRADE :=
+LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	$(UPGRADE)
+# Of django-htmx the images have its static files; nothing imports Django, which is as large as all services.
+NOT_IN_IMAGES := --no-emit-package django --no-emit-package asgiref --no-emit-package sqlparse
+
 .PHONY: lock
-lock: $(VENV)/dev ## Resolve the dependencies of pyproject.toml into the two lock files
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--extra install pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--extra install --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+lock: $(VENV)/dev ## Resolve the dependencies of pyproject.toml into the lock files
+	$(LOCK) --extra install pyproject.toml -o requirements.lock
+	$(LOCK) --extra install --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	for image in app load canary function; do $(LOCK) --group image-$$image -c requirements-dev.lock $(NOT_IN_IMAGES) \
+		-o deploy/image/$$image.lock; done
 
 # The certificate of a local installation, as `delinkcious ca` names it, is none for the registry that pip asks.
 OWN_CA := CURL_CA_BUNDLE REQUESTS_CA_BUNDLE SSL_CERT_FILE

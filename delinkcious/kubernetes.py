@@ -5,6 +5,7 @@ Needs the extra `kubernetes` and the tools of `delinkcious tools install --kuber
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -68,10 +69,19 @@ def install(checkout: Path, folder: Path, report: Report) -> None:
         "--install",
         f"--namespace={NAMESPACE}",
         f"--values={CHART / 'values-local.yaml'}",
+        *_smoke(commands),
         "--take-ownership",  # of the namespaces, which hold Secrets already
         "--wait",
         f"--timeout={INSTALLED_WITHIN_S}s",
     )
+
+
+def _smoke(commands: Commands) -> list[str]:
+    """What `helm test` asks, and whom it trusts there: the gateway's lasting address, as background traffic."""
+    where = ("get", "secret", local.BACKGROUND, "-n", NAMESPACE, "-o", "jsonpath={.data.host}")
+    server = base64.b64decode(commands.run("kubectl", *where)).decode()
+    values = {"smoke.enabled": "true", "smoke.server": server, "smoke.caSecret": local.BACKGROUND}
+    return [f"--set={name}={value}" for name, value in values.items()]
 
 
 def _is_installed(commands: Commands) -> bool:

@@ -18,7 +18,7 @@ RATE = 50.0  # the control plane has the same two cores
 
 DEPLOYMENT = "deployment/links-v1"
 HELM = ("upgrade", "delinkcious", "helm/delinkcious", "-n", NAMESPACE, "--wait", "--timeout=300s")
-VALUES = ("--values=helm/delinkcious/values-local.yaml",)
+VALUES = ("--reset-then-reuse-values", "--values=helm/delinkcious/values-local.yaml")
 
 
 def harmless(cluster: Cluster, event: str, happen: Callable[[], object]) -> None:
@@ -48,6 +48,11 @@ def revision(cluster: Cluster, template: str) -> str:
 
 def template_of(cluster: Cluster) -> object:
     return cluster.get(DEPLOYMENT)["spec"]["template"]["spec"]["containers"][0]["env"]
+
+
+def test_the_chart_s_own_test_is_content(cluster: Cluster) -> None:
+    said = cluster.commands.run("helm", "test", "delinkcious", "-n", NAMESPACE, "--logs", WITHIN)
+    assert "all is well" in said
 
 
 def test_a_rolling_update_and_its_undoing_fail_no_request(cluster: Cluster) -> None:

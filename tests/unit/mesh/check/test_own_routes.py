@@ -79,7 +79,7 @@ def test_each_split_is_one_object_of_two_weights_that_only_its_own_file_declares
         for route in each["spec"]["http"]
         if "delegate" in route
     }
-    splits = {file.stem: yaml.safe_load(file.read_text()) for file in SPLITS.iterdir()}
+    splits = {file.stem: yaml.safe_load(file.read_text()) for file in SPLITS.glob("*.yaml")}
     assert {f"{service}-routes" for service in splits} == asked
     assert not asked & {each["metadata"]["name"] for each in rest}
     for service, split in splits.items():

@@ -18,8 +18,14 @@ from typing import TypeVar
 import click
 import httpx
 
-from delinkcious.asking import run
-from services.kit.errors import BadGateway, DeadlineExceeded, NotFound, Unauthenticated, Unavailable
+from services.kit.errors import (
+    BadGateway,
+    DeadlineExceeded,
+    NotFound,
+    Problem,
+    Unauthenticated,
+    Unavailable,
+)
 from services.kit.http import TIMEOUT_S, HttpClient
 from services.kit.settings import Secret
 from services.links.client import LinkQuery, LinksClient, NewLink
@@ -33,7 +39,7 @@ AGAIN_S = 1.0
 
 
 class Wrong(click.ClickException):
-    """A step whose answer is not what was saved."""
+    """An installation that does not work: printed as one sentence, exit code 1."""
 
 
 class Named(httpx.AsyncHTTPTransport):
@@ -116,6 +122,16 @@ async def smoke(server: str, name: str, trust: ssl.SSLContext, within_s: float) 
         click.echo(f"deleted {username} and all of theirs")
 
 
+def told(problem: Problem) -> str:
+    """What went wrong, and whether it was that nobody trusts who answered."""
+    causes: list[BaseException] = [problem]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    untrusted = any("CERTIFICATE_VERIFY_FAILED" in str(one) for one in causes)
+    sentence = problem.detail or problem.title
+    return f"{sentence}: its certificate is not trusted (--ca names whom to trust)" if untrusted else sentence
+
+
 @click.command()
 @click.option("--server", required=True, metavar="URL", help="The gateway's address, https.")
 @click.option("--name", default="", metavar="HOST", help="Whom to ask for there [default: the URL's host].")
@@ -127,7 +143,10 @@ async def smoke(server: str, name: str, trust: ssl.SSLContext, within_s: float) 
 def main(server: str, name: str, ca: Path | None, insecure: bool, within_s: float) -> None:
     """Try an installation: sign up, save a link, read it back."""
     began = time.monotonic()
-    run(smoke(server.rstrip("/"), name, trusted(ca, insecure), within_s))
+    try:
+        asyncio.run(smoke(server.rstrip("/"), name, trusted(ca, insecure), within_s))
+    except Problem as problem:
+        raise Wrong(told(problem)) from None
     click.echo(f"all is well ({time.monotonic() - began:.1f} s)")
 
 

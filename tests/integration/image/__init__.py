@@ -1,0 +1,1 @@
+"""The images' trees of files, made without a container by the script that makes them in one."""
