@@ -115,6 +115,10 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         Secret,
         Meta(description="nats://user:password@host:4222 of the broker; empty: no event leaves or comes."),
     ] = Secret("")
+    nats_replicas: Annotated[
+        int,
+        Meta(ge=1, le=5, description="Servers of a NATS cluster that keep each event; never made fewer."),
+    ] = 1
     service_token: Annotated[
         Secret,
         Meta(

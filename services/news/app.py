@@ -32,7 +32,9 @@ def create(settings: NewsSettings) -> Starlette:
         builder = compose(settings, redis, resources.http)
         await resources.enter("keeper", Keeper(builder, resources.registry).running())
         if settings.nats_url:
-            broker = await resources.enter("broker", open_bus(settings.nats_url, "news", resources.registry))
+            broker = await resources.enter(
+                "broker", open_bus(settings.nats_url, "news", resources.registry, settings.nats_replicas)
+            )
             metrics = ConsumerMetrics(resources.registry, "news")
             events = measured(builder.changes.subscriptions(), resources.registry)
             consumer = Consumer(broker, "news", events, metrics, resources.recorder)

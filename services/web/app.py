@@ -45,7 +45,9 @@ def create(settings: WebSettings) -> Starlette:
         feeds = FeedStore(database)
         await resources.enter("housekeeping", cleaning(sessions.store))
         if settings.nats_url:
-            broker = await resources.enter("broker", open_bus(settings.nats_url, "web", resources.registry))
+            broker = await resources.enter(
+                "broker", open_bus(settings.nats_url, "web", resources.registry, settings.nats_replicas)
+            )
             events = consuming.subscriptions(Departures(database))
             metrics = ConsumerMetrics(resources.registry, consuming.CONSUMER)
             consumer = Consumer(broker, consuming.CONSUMER, events, metrics, resources.recorder)

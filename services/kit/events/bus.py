@@ -86,9 +86,9 @@ _log = structlog.get_logger(__name__)
 class Bus:
     """One connection to the broker. `await connected()` gives JetStream once the server is there."""
 
-    def __init__(self, client: Client, host: str, port: int) -> None:
+    def __init__(self, client: Client, host: str, port: int, replicas: int = 1) -> None:
         self._client = client
-        self._host, self._port = host, port
+        self._host, self._port, self._replicas = host, port, replicas
         self._ready = asyncio.Event()
         self._closing = False
         self._jetstream = client.jetstream(timeout=TIMEOUT_S, publish_async_max_pending=MAX_PENDING_PUBLISHES)
@@ -131,32 +131,39 @@ class Bus:
         _log.info("the broker is back")
 
     async def ensure_streams(self) -> None:
-        """Create the streams, or bring them to the bounds above; what they hold stays."""
-        for wanted in STREAMS:
+        """Create the streams, or bring them to the bounds above; what they hold stays.
+
+        Their copies are made more, never fewer: services of two settings would undo each other's.
+        """
+        for stream in STREAMS:
+            wanted = dataclasses.replace(stream, num_replicas=self._replicas)
             assert wanted.name is not None  # noqa: S101 - see above
             try:
                 found = (await self._jetstream.stream_info(wanted.name)).config
             except nats.js.errors.NotFoundError:
                 await self._jetstream.add_stream(wanted)
                 continue
-            bounds = _said(wanted)
+            bounds = _said(wanted) | {"num_replicas": max(self._replicas, found.num_replicas or 1)}
             if any(getattr(found, name) != value for name, value in bounds.items()):
                 await self._jetstream.update_stream(dataclasses.replace(found, **bounds))
         self._ready.set()
 
 
 @asynccontextmanager
-async def open_bus(url: Secret, name: str, registry: CollectorRegistry | None = None) -> AsyncIterator[Bus]:
+async def open_bus(
+    url: Secret, name: str, registry: CollectorRegistry | None = None, replicas: int = 1
+) -> AsyncIterator[Bus]:
     """A bus that connects in the background and for ever, so that the order of starts does not matter.
 
-    `url` is `nats://user:password@host:port`; `name` is shown in the server's list of connections.
+    `url` is `nats://user:password@host:port`; `name` is shown in the server's list of connections; `replicas`
+    is how many servers keep each event.
     Raises InvalidSettings for an address that is none.
     """
     parts = urlsplit(url.reveal())
     if parts.scheme not in ("nats", "tls") or not parts.hostname:
         raise InvalidSettings("NATS_URL is not like nats://user:password@host:4222")
     client = Client()
-    bus = Bus(client, parts.hostname, parts.port or PORT)
+    bus = Bus(client, parts.hostname, parts.port or PORT, replicas)
     watch_broker(registry, lambda: bus.is_connected)
     user = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None

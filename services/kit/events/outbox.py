@@ -81,7 +81,9 @@ async def publish_from(resources: Resources, settings: ServiceSettings, source: 
     """Relay the events of this process's database as long as it runs; not at all (None) without NATS_URL."""
     if not settings.nats_url:
         return None
-    broker = await resources.enter("broker", open_bus(settings.nats_url, source, resources.registry))
+    broker = await resources.enter(
+        "broker", open_bus(settings.nats_url, source, resources.registry, settings.nats_replicas)
+    )
     metrics = OutboxMetrics(resources.registry)
     relay = Relay(resources.database, broker, source, metrics, resources.recorder)
     # Not among what readiness asks: what is saved while the broker is away is published later.
