@@ -95,6 +95,7 @@ sbom: $(VENV)/dev ## List what each image has beside Debian, as CycloneDX, into 
 .PHONY: chart-test
 chart-test: $(VENV)/dev ## Judge the chart's every combination of values, and break it on purpose (2 minutes)
 	$(BIN)/python -m tests.chart
+	$(BIN)/pytest -m slow -n0 tests/unit/chart tests/integration/chart
 
 .PHONY: lint
 lint: $(VENV)/dev ## Check style and types

@@ -166,6 +166,7 @@ def test_the_rights_are_those_of_the_local_mesh(tmp_path: Path) -> None:
     assert found == wanted
 
 
+@pytest.mark.slow
 async def test_three_are_one_cluster_that_keeps_a_stream_three_times(
     tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
@@ -213,6 +214,7 @@ def redis_pod(ordinal: int, port: int, folder: Path, primary: int | None) -> Ite
         yield
 
 
+@pytest.mark.slow
 async def test_redis_asks_for_its_password_and_its_replica_copies_it(
     tmp_path: Path, free_port: Callable[[], int]
 ) -> None:

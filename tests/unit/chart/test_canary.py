@@ -33,6 +33,7 @@ def test_nothing_of_it_is_there_unless_it_is_wanted() -> None:
     assert ours(chart.local_values()) == {}
 
 
+@pytest.mark.slow
 def test_every_manifest_is_valid_for_kubernetes() -> None:
     for manifest in ours(ON).values():
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)

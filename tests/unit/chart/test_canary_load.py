@@ -36,6 +36,7 @@ def test_nothing_of_it_is_there_unless_it_is_wanted() -> None:
     assert ours(None) == {}
 
 
+@pytest.mark.slow
 def test_every_manifest_is_valid_for_kubernetes() -> None:
     made = on()
     assert set(made) == {"ServiceAccount", "Deployment", "NetworkPolicy"}

@@ -48,6 +48,7 @@ def configuration(where: str) -> Manifest:
     return found
 
 
+@pytest.mark.slow
 def test_every_manifest_is_valid_for_kubernetes() -> None:
     for manifest in rendered("cluster"):
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)

@@ -52,6 +52,7 @@ def pods(name: str) -> list[tuple[str, Manifest]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["all", "dev", "ha"])
 def test_every_manifest_is_valid(name: str) -> None:
     for manifest in rendered(name):
