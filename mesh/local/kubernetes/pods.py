@@ -96,13 +96,15 @@ class BoundPods:
         try:
             self._running.start(reading.pod_manifest(body))
             self._uids[key] = _uid(body)
-        except (MeshError, OSError) as error:
+        except Exception as error:  # whatever is wrong with this one, the others go on
             self.pods.pop(key, None)
-            self._report(f"pod {key}: {error}; trying again in {RETRY_S:g} s")
+            self._report(f"pod {key}: {error or error!r}; trying again in {RETRY_S:g} s")
             asyncio.get_running_loop().call_later(RETRY_S, self.reconcile)
 
     def _stop(self, pod: Pod) -> None:
         """One that could not be made, or has run to its end, has nothing to be ended."""
+        if pod.stopping:
+            return  # it is on its way, whatever its process ends with
         if pod.phase in ENDED:
             self._running.remove(pod)
         else:
