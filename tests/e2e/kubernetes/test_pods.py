@@ -94,6 +94,18 @@ def test_a_pod_without_a_command_says_how_to_mend_it(cluster: Cluster) -> None:
     cluster.kubectl("delete", "pod/image", "-n", NAMESPACE, "--timeout=60s")
 
 
+def test_a_pod_ends_when_its_time_is_over(cluster: Cluster) -> None:
+    sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+    cluster.apply(pod("overdue", sleeping, activeDeadlineSeconds=2, restartPolicy="Never"))
+    eventually(
+        lambda: cluster.get("pod/overdue")["status"].get("reason") == "DeadlineExceeded",
+        WITHIN_S,
+        "it was ended",
+    )
+    assert cluster.get("pod/overdue")["status"]["phase"] == "Failed"
+    cluster.kubectl("delete", "pod/overdue", "-n", NAMESPACE, "--timeout=60s")
+
+
 def test_what_the_mesh_does_not_do_is_refused_by_field(cluster: Cluster) -> None:
     lasting = {"name": "beside", "image": "none", "command": ["sleep", "60"], "restartPolicy": "Always"}
     cluster.apply(pod("beside", [sys.executable, "-c", ""], initContainers=[lasting], hostNetwork=True))
