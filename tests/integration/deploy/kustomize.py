@@ -1,4 +1,4 @@
-"""What `kubectl kustomize` makes of a folder; helm.py stands where it looks for `helm`, with the same engine."""
+"""What `kubectl kustomize` makes of a folder; helm.py stands where it looks for `helm`."""
 
 from __future__ import annotations
 
