@@ -54,7 +54,7 @@ def _told(every: list[tuple[str, Json]]) -> Iterable[tuple[str, Json]]:
 
 @contextmanager
 def _without(words: bytes) -> Iterator[None]:
-    """Meanwhile standard error is kept, Helm's too, which Python does not see; then told but for such lines."""
+    """Meanwhile standard error is kept, also what Helm writes below Python; then told but for such lines."""
     sys.stderr.flush()
     own = os.dup(2)
     with tempfile.TemporaryFile() as kept:
