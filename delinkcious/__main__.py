@@ -17,7 +17,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "env": ("env", "env", "List the environments that can run side by side here."),
     "backup": ("backup", "backup", "Write all data into one file."),
     "restore": ("backup", "restore", "Make the installation what it was in such a file."),
-    "kubeconfig": ("up", "kubeconfig", "Print the file for kubectl and helm, after up --kubernetes."),
+    "kubeconfig": (
+        "up_kubernetes",
+        "kubeconfig",
+        "Print the file for kubectl and helm, after up --kubernetes.",
+    ),
     "logs": ("logs", "logs", "Print what every process says, merged by time; or one trace."),
     "doctor": ("doctor", "doctor", "Say what is missing on this machine and how to mend it."),
     "tools": ("tools", "tools", "Bring Jaeger and Prometheus, or say where they are."),

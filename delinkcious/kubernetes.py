@@ -58,7 +58,7 @@ def install(checkout: Path, folder: Path, report: Report) -> None:
         return
     report("creating the splits of traffic, applying the mesh's policy")
     if not commands.succeeds("kubectl", "get", "virtualservice/links", "-n", NAMESPACE):
-        commands.run("kubectl", "create", "-f", str(environments.SPLITS))
+        commands.run("kubectl", "create", "--save-config", "-f", str(environments.SPLITS))
     commands.run("kubectl", "apply", "-f", str(local.POLICY))
     report("installing the chart, until every pod is ready")
     commands.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from delinkcious.backup.archive import NoBackup
 from delinkcious.backup.snapshots import NotDumped
 from delinkcious.commands.up import environment_option, state_option
 from delinkcious.stores.postgres import PostgresUnavailable
-from mesh.local.runtime.errors import MeshError
+from mesh.local.runtime.errors import MeshBusy, MeshError
 from mesh.local.runtime.state import State
 from services.kit.events.bus import AWAY
 
@@ -25,14 +26,17 @@ FAILURES = (NoBackup, NotDumped, PostgresUnavailable, MeshError, asyncpg.Postgre
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--without-keys", is_flag=True, help="Leave out what encrypts signing keys and signs sessions.")
+@click.option("--force", is_flag=True, help="Replace FILE, if it is there.")
 @state_option
 @environment_option
-def backup(file: Path, without_keys: bool, state: Path | None, environment: str | None) -> None:
+def backup(file: Path, without_keys: bool, force: bool, state: Path | None, environment: str | None) -> None:
     """Write everything that people have saved into FILE, while it is in use.
 
     All databases at one moment, the events that somebody has still to hear of, and the keys: keep the file as
     a secret. Timelines are not in it, since they are made of the rest.
     """
+    if file.exists() and not force:
+        raise Failed(f"{file} is there already; --force replaces it")
     folder = _state(state, environment).folder
     began = time.monotonic()
     try:
@@ -66,12 +70,22 @@ def restore(file: Path, yes: bool, state: Path | None, environment: str | None) 
     began = time.monotonic()
     try:
         found, before = run(restoring.restore(where, file))
+    except MeshBusy:
+        end = _command("down", state, environment)
+        raise Failed(f"a mesh already runs in {local.relative(where.folder)}; end it with `{end}`") from None
     except FAILURES as error:
         raise Failed(str(error)) from None
     click.echo(f"Restored as of {found.taken_at:%Y-%m-%d %H:%M:%S} UTC ({time.monotonic() - began:.1f} s).")
     if before is not None:
         click.echo(f"What was there before is in {local.relative(before)}; delete it when all is well.")
-    click.echo("Next: delinkcious up")
+    click.echo(f"Next: {_command('up', state, environment)}")
+
+
+def _command(verb: str, state: Path | None, environment: str | None) -> str:
+    """A further command for the same installation, as this one was told which."""
+    named = [("--state", state), ("--env", environment)]
+    told = [word for option, value in named if value is not None for word in (option, str(value))]
+    return shlex.join(["delinkcious", verb, *told])
 
 
 def _state(state: Path | None, environment: str | None) -> State:

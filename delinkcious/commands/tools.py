@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from delinkcious import terminal
 from delinkcious.tools import finding, installing
-from delinkcious.tools.catalogue import ALL, FOR_KUBERNETES, TOOLS, Tool, pinned
+from delinkcious.tools.catalogue import ALL, FOR_KUBERNETES, HELM, KUBECTL, TOOLS, Tool, pinned
 from delinkcious.tools.errors import ToolUnavailable
 
 
@@ -60,7 +61,17 @@ def _installed(tool: Tool) -> bool:
         click.echo(f"{tool.name}: {error}", err=True)
         return False
     click.echo(f"{tool.name} {found.version} is {found.path}")
+    if tool in (HELM, KUBECTL) and found.where == "cache":
+        _put_on_path(found.path)
     return True
+
+
+def _put_on_path(program: str) -> None:
+    """Beside this command, where the people who call it have their PATH lead to."""
+    link = Path(sys.executable).parent / Path(program).name
+    if not link.exists():
+        link.unlink(missing_ok=True)
+        link.symlink_to(program)
 
 
 def _progress(tool: Tool, status: Status, console: Console, began: float) -> Callable[[str], None]:

@@ -6,16 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import NoReturn, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
 
 from delinkcious import environments, local
-from delinkcious.commands import mesh_show
+from delinkcious.commands import mesh_show, up_kubernetes
 from delinkcious.tools import installing
 from mesh.local.model import InvalidConfig
 from mesh.local.runtime import supervise
@@ -23,7 +21,6 @@ from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import MeshBusy, MeshError
 from mesh.local.runtime.state import State
 
-SETTLED_WITHIN_S = 60.0
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
 P = ParamSpec("P")
@@ -57,7 +54,7 @@ environment_option = click.option(
 @click.option(
     "--kubernetes",
     is_flag=True,
-    help="As the node of a Kubernetes on this machine: kubectl and helm command it (docs/kubernetes.md).",
+    help="As the node of a Kubernetes of this machine, which kubectl and helm command.",
 )
 @click.option(
     "--install/--no-install", "installs", default=True, help="With --kubernetes: install the chart."
@@ -80,22 +77,22 @@ def up(
     folder = _plainly(local.state, state, meant.name)
     if foreground:
         own = partial(local.make_mesh, environment=meant.name)
-        make = _with_kubernetes().make_mesh if kubernetes else own
+        make = _plainly(up_kubernetes.module).make_mesh if kubernetes else own
         mesh = _plainly(make, meant.checkout, folder.folder, supervise.reporter())
         _plainly(supervise.run, mesh, lambda: None if kubernetes else _show(folder))
         return
     if kubernetes and not meant.usual:
-        _fail(f"--kubernetes runs the chart as it is told there, and not the environment {meant.name}")
+        _fail("a Kubernetes of this machine has no environments: leave out --env, or name another --state")
     began = time.monotonic()
     options = ["--kubernetes"] if kubernetes else ["--env", meant.name]
     if _started(folder, timeout_s, options):
         if kubernetes:
-            _install(folder, chart=installs)
+            _plainly(up_kubernetes.install, meant.checkout, folder, chart=installs)
         click.echo(f"{_named(meant.name)} is up after {time.monotonic() - began:.1f} s.\n")
         _plainly(_show, folder)
         if with_tools:
             _bring_tools()
-        _show_next(meant.name)
+        _show_next(meant.name, up_kubernetes.NEXT if kubernetes else ())
     else:
         click.echo(
             f"{_named(meant.name)} runs already; end it with `delinkcious down{_option(meant.name)}`.\n"
@@ -124,29 +121,12 @@ def _option(environment: str) -> str:
     return "" if environment == environments.USUAL else f" --env {environment}"
 
 
-def _with_kubernetes() -> ModuleType:
-    """What needs more than the application does, where it is there."""
-    try:
-        return import_module("delinkcious.kubernetes")
-    except ModuleNotFoundError as error:
-        _fail(f"{error.name} is missing: pip install -e '.[kubernetes]' brings it")
-
-
-def _install(folder: State, *, chart: bool) -> None:
-    with Console(stderr=True).status("Installing ...") as status:
-        kubernetes = _with_kubernetes()
-        if chart:
-            _plainly(kubernetes.install, _plainly(local.project), folder.folder, status.update)
-        status.update("waiting for the pods ...")
-        _plainly(kubernetes.settle, folder, SETTLED_WITHIN_S)
-
-
-def _show_next(environment: str) -> None:
+def _show_next(environment: str, before: Sequence[tuple[str, str]]) -> None:
     click.echo("\nNext:")
     if environment != environments.USUAL:
         command = f"export {environments.VARIABLE}={environment}"
         click.echo(f"  {command:<38}let every command mean this environment")
-    for command, effect in NEXT:
+    for command, effect in (*before, *NEXT):
         click.echo(f"  {command:<38}{effect}")
 
 
@@ -209,13 +189,6 @@ def ca(state: Path | None, environment: str | None) -> None:
     if not file.exists():
         _fail(f"{file} is not there yet: delinkcious up makes it")
     click.echo(str(file))
-
-
-@click.command()
-@state_option
-def kubeconfig(state: Path | None) -> None:
-    """Print the file for kubectl and helm: export KUBECONFIG=$(delinkcious kubeconfig)."""
-    click.echo(str(_plainly(_with_kubernetes().kubeconfig, state)))
 
 
 def _show(folder: State) -> None:

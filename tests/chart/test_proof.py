@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 
 import pytest
 
 from delinkcious.chart import CHART
-from tests.chart.__main__ import main
+from tests.chart.__main__ import LINKS, _without, main
 from tests.chart.manifests import Chart
 from tests.chart.matrix import combinations, found_factors, overlays, pairwise
 from tests.chart.mutants import MUTANTS
@@ -51,6 +52,16 @@ def test_a_mistake_is_seen_by_the_rule_that_was_made_for_it(mistake: str, tmp_pa
 @pytest.mark.timeout(1800)
 def test_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert main() == 0, capsys.readouterr().out
+
+
+def test_of_what_helm_writes_only_its_lines_about_links_are_kept_off(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(OSError, match="broken"), _without(LINKS):
+        os.write(2, b"one\n" + LINKS + b" path=x\nanother\n")
+        raise OSError("broken")
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "one\nanother\nafter\n"
 
 
 def test_a_mistake_that_cannot_be_made_any_more_is_an_error(tmp_path: Path) -> None:

@@ -3,6 +3,17 @@
 {{ get .root.Values.secrets.names .name | default .name }}
 {{- end }}
 
+{{- /* Fails for another name of a Secret that nothing here asks for: a slip of the pen would go unnoticed. */}}
+{{- define "delinkcious.checkSecretNames" -}}
+{{- $known := list "nats-cluster" "operator-nats" "postgres-admin" "stores-monitor" "stores-monitoring" .Values.canaryLoad.secret }}
+{{- range .Values.services }}{{ $known = concat $known (keys .secrets) }}{{ end }}
+{{- range $name, $_ := .Values.secrets.names }}
+{{- if not (has $name $known) }}
+{{- fail (printf "secrets.names: there is no Secret %s, only %s" $name ($known | uniq | sortAlpha | join ", ")) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* The secrets of a service: its environment names the files that the volumes hold. */}}
 {{- define "delinkcious.secretEnv" -}}
 {{- range $secret, $keys := .secrets }}

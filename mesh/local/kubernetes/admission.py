@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from mesh.local.check import validate
@@ -24,6 +24,7 @@ from mesh.local.schema import judge
 
 PATH = "/validate"
 WITHIN_S = 10
+MAX_BYTES = 8 * 1024 * 1024  # an object of the server's is 1.5 MiB at most, and may stand in it twice
 NAME = "delinkcious-mesh"
 ISTIO = "istio.io"
 GROUPS = ("networking.istio.io", "security.istio.io", "telemetry.istio.io", "extensions.istio.io")
@@ -60,8 +61,16 @@ def route(everything: Callable[[], Sequence[Resource]]) -> Route:
     """`everything` gives what there is now."""
 
     async def endpoint(request: Request) -> Response:
-        review = msgspec.json.decode(await request.body())
-        return Response(msgspec.json.encode(reviewed(review, everything())), media_type="application/json")
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BYTES:
+                return PlainTextResponse(f"more than {MAX_BYTES} bytes", 413)
+        try:
+            answer = reviewed(msgspec.json.decode(body), everything())
+        except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
+            return PlainTextResponse(f"is no AdmissionReview: {error!r}", 400)
+        return Response(msgspec.json.encode(answer), media_type="application/json")
 
     return Route(PATH, endpoint, methods=["POST"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class NodeAuthority:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ca = folder / "ca.pem"
+        self._writing = threading.Lock()  # who prepares etcd and who prepares the API server are two threads
         self._key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "delinkcious-node")])
         self._root = (
@@ -47,9 +49,10 @@ class NodeAuthority:
         if address:
             names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
             builder = builder.add_extension(names, critical=False)
-        write_atomically(self.ca, _pem(self._root))
-        write_atomically(self.certificate(name), _pem(builder.sign(self._key, hashes.SHA256())))
-        write_atomically(self.key(name), private_pem(key))
+        with self._writing:
+            write_atomically(self.ca, _pem(self._root))
+            write_atomically(self.certificate(name), _pem(builder.sign(self._key, hashes.SHA256())))
+            write_atomically(self.key(name), private_pem(key))
 
     def certificate(self, name: str) -> Path:
         return self.folder / f"{name}.pem"

@@ -131,7 +131,9 @@ class Kubernetes:
                 tasks.create_task(reflector.follow())
             tasks.create_task(self._pods.tell(self._client))
             tasks.create_task(machine.keep(self._client, self._report))
-            tasks.create_task(self._serve([logs.route(self._logs)], machine.PORT, ssl.CERT_REQUIRED))
+            tasks.create_task(
+                self._serve([logs.route(self._logs), *logs.refusals()], machine.PORT, ssl.CERT_REQUIRED)
+            )
             tasks.create_task(self._serve([admission.route(self.read)], JUDGING_PORT, ssl.CERT_NONE))
 
     async def _serve(self, routes: Sequence[Route], port: int, asks: ssl.VerifyMode) -> None:

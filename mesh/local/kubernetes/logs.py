@@ -31,12 +31,28 @@ def route(pods: Path) -> Route:
         try:
             stream = await asyncio.to_thread(_opened, file, pods, _number(query.get("tailLines")))
         except OSError:
-            return PlainTextResponse(f"no log of container {parts['container']} of {parts['pod']}", 404)
+            which = "an earlier process of " if suffix.startswith(".previous") else ""
+            return PlainTextResponse(
+                f"no log of {which}container {parts['container']} of {parts['pod']}", 400
+            )
         follow = file if query.get("follow") == "true" else None
         lines = _lines(stream, _number(query.get("limitBytes")), follow)
         return StreamingResponse(lines, media_type="text/plain")
 
     return Route("/containerLogs/{namespace}/{pod}/{container}", endpoint, methods=["GET"])
+
+
+def refusals() -> list[Route]:
+    """What the API server asks a node for besides: said plainly, since nothing is done."""
+
+    async def refuse(request: Request) -> Response:
+        verb = request.url.path.split("/")[1]
+        return PlainTextResponse(f"the local mesh has no {verb}: its pods are processes of this machine", 501)
+
+    methods = ["GET", "POST"]
+    return [
+        Route(f"/{verb}/{{rest:path}}", refuse, methods=methods) for verb in ("exec", "attach", "portForward")
+    ]
 
 
 def _number(text: str | None) -> int | None:

@@ -27,6 +27,11 @@ from mesh.local.runtime.running_pods import RunningPods
 
 AGAIN_AFTER_S = 0.5
 ENDED = ("Succeeded", "Failed")
+OVERDUE: Json = {
+    "phase": "Failed",
+    "reason": "DeadlineExceeded",
+    "message": "it ran longer than its activeDeadlineSeconds",
+}
 
 
 class BoundPods:
@@ -43,6 +48,7 @@ class BoundPods:
         self._running, self._report = running, report
         self._uids: dict[str, str] = {}
         self._told: dict[str, Json] = {}  # the status that was last written, by uid
+        self._overdue: set[str] = set()  # those that ran longer than they may, by uid
         self._changed = asyncio.Event()
         self._closing = False
         running.ended = running.gone = lambda _: self.reconcile()
@@ -63,7 +69,7 @@ class BoundPods:
             if body is None or _uid(body) != self._uids[key] or body["metadata"].get("deletionTimestamp"):
                 self._stop(pod)
         for key, body in bound.items():
-            if key not in self.pods and _is_to_run(body):
+            if key not in self.pods and _is_to_run(body) and _uid(body) not in self._overdue:
                 self._start(key, body)
         self._changed.set()
 
@@ -94,18 +100,28 @@ class BoundPods:
 
     def _start(self, key: str, body: Json) -> None:
         try:
-            self._running.start(reading.pod_manifest(body))
+            pod = self._running.start(reading.pod_manifest(body))
             self._uids[key] = _uid(body)
-        except (MeshError, OSError) as error:
+            if (most_s := body["spec"].get(reading.DEADLINE)) is not None:
+                asyncio.get_running_loop().call_later(most_s, self._end, pod, _uid(body))
+        except Exception as error:  # whatever is wrong with this one, the others go on
             self.pods.pop(key, None)
-            self._report(f"pod {key}: {error}; trying again in {RETRY_S:g} s")
+            self._report(f"pod {key}: {error or error!r}; trying again in {RETRY_S:g} s")
             asyncio.get_running_loop().call_later(RETRY_S, self.reconcile)
 
     def _stop(self, pod: Pod) -> None:
         """One that could not be made, or has run to its end, has nothing to be ended."""
+        if pod.stopping:
+            return  # it is on its way, whatever its process ends with
         if pod.phase in ENDED:
             self._running.remove(pod)
         else:
+            self._running.stop(pod)
+
+    def _end(self, pod: Pod, uid: str) -> None:
+        """Its time is over, if it still runs."""
+        if self.pods.get(pod.manifest.key) is pod and not pod.stopping and pod.phase not in ENDED:
+            self._overdue.add(uid)
             self._running.stop(pod)
 
     async def _write(self, client: Any, key: Key, body: Json) -> bool:
@@ -119,19 +135,24 @@ class BoundPods:
                 if body["metadata"].get("deletionTimestamp"):
                     await client.delete(POD, name, namespace=namespace, grace_period=0)
                     self._told.pop(_uid(body), None)
+                    self._overdue.discard(_uid(body))
+                elif _uid(body) in self._overdue and _is_to_run(body):
+                    await self._patch(client, key, body, OVERDUE)
                 return True
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             before = self._told.get(_uid(body)) or body.get("status") or {}
             said = status(body["spec"], seen(pod), before, now)
             if said != self._told.get(_uid(body)):
-                patch = {"metadata": {"uid": _uid(body)}, "status": said}  # the uid is a precondition
-                await client.patch(
-                    POD_STATUS, name, patch, namespace=namespace, patch_type=PatchType.STRATEGIC
-                )
+                await self._patch(client, key, body, said)
                 self._told[_uid(body)] = said
         except UNANSWERED as error:
             return self._is_over(error, key)
         return True
+
+    async def _patch(self, client: Any, key: Key, body: Json, said: Json) -> None:
+        namespace, name = key
+        patch = {"metadata": {"uid": _uid(body)}, "status": said}  # the uid is a precondition
+        await client.patch(POD_STATUS, name, patch, namespace=namespace, patch_type=PatchType.STRATEGIC)
 
     def _is_over(self, error: Exception, key: Key) -> bool:
         """Whether there is nothing more to say about a pod: it is gone, or another has its name."""

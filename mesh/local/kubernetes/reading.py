@@ -6,10 +6,13 @@ from typing import Any
 
 from mesh.local.model import Json, Resource, Source
 from mesh.local.runtime.manifest import PodManifest
+from mesh.local.schema.kubernetes.pod import POD_SPEC
+from mesh.local.schema.metadata import HONOURED
+from mesh.local.schema.report import At, Report
 
 SERVER = "kubernetes"  # the file of what no file holds
 HASH = "pod-template-hash"
-REVISION = "deployment.kubernetes.io/revision"
+DEADLINE = "activeDeadlineSeconds"
 ACCESS = "kube-api-access-"  # the volume that every Pod gets
 _KEPT = ("name", "namespace", "labels", "annotations")
 
@@ -21,13 +24,41 @@ def resource(body: Json) -> Resource:
     kept["metadata"] = {key: metadata[key] for key in _KEPT if metadata.get(key) is not None}
     kept = _without_nulls(kept)
     if body["kind"] == "Deployment":
-        # The server's copy of serviceAccountName, and its controller's own notes.
-        kept["spec"]["template"]["spec"].pop("serviceAccount", None)
-        kept["metadata"].get("annotations", {}).pop(REVISION, None)
+        kept = _deployment(kept)
     source = Source(SERVER, 0)
     return Resource(
         body["apiVersion"], body["kind"], metadata.get("namespace") or "", metadata["name"], kept, source
     )
+
+
+def _deployment(body: Json) -> Json:
+    """What the mesh has to know of one: which pods it makes, by what Services and policy pick them.
+
+    The pods themselves come from the server, so that what stands in the rest is no news.
+    """
+    template = body["spec"]["template"]
+    metadata, spec = template.get("metadata") or {}, template["spec"]
+    annotations = {
+        key: value for key, value in (metadata.get("annotations") or {}).items() if key in HONOURED
+    }
+    containers = [
+        {key: one[key] for key in ("name", "image", "ports") if key in one} for one in spec["containers"]
+    ]
+    seen: Json = {"containers": containers}
+    if account := spec.get("serviceAccountName"):
+        seen["serviceAccountName"] = account
+    return {
+        **body,
+        "metadata": {key: value for key, value in body["metadata"].items() if key != "annotations"},
+        "spec": {
+            "replicas": body["spec"].get("replicas", 1),
+            "selector": body["spec"]["selector"],
+            "template": {
+                "metadata": {"labels": metadata.get("labels") or {}, "annotations": annotations},
+                "spec": seen,
+            },
+        },
+    }
 
 
 def pod_manifest(body: Json) -> PodManifest:
@@ -35,13 +66,25 @@ def pod_manifest(body: Json) -> PodManifest:
     metadata = body["metadata"]
     labels = metadata.get("labels") or {}
     kept = {"metadata": {key: metadata.get(key) or {} for key in ("labels", "annotations")}}
+    spec = _without_token(_without_nulls(body["spec"]))
+    spec.pop("serviceAccount", None)  # the server's copy of serviceAccountName
     return PodManifest(
         metadata["name"],
         metadata["namespace"],
         workload(body),
-        {**kept, "spec": _without_token(_without_nulls(body["spec"]))},
+        {**kept, "spec": spec},
         labels.get(HASH, ""),
+        _refusal(metadata, spec),
     )
+
+
+def _refusal(metadata: Json, spec: Json) -> str:
+    """What of a Pod the local mesh does not do, field by field: nothing is skipped silently."""
+    spec = {key: value for key, value in spec.items() if key != DEADLINE}  # kept by who runs it
+    body: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    report = Report(Resource("v1", "Pod", metadata["namespace"], metadata["name"], body, Source(SERVER, 0)))
+    POD_SPEC.check(spec, At(report) / "spec")
+    return "; ".join(f"{one.field}: {one.message}" for one in report.findings if one.level == "error")
 
 
 def workload(body: Json) -> str:

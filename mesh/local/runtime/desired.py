@@ -190,8 +190,9 @@ class Desired:
             try:
                 await self.deliver()
                 delivered()
-            except DeliveryFailed as error:
-                report(f"not delivered, trying again: {error}")
+            except Exception as error:  # also a mistake of the mesh itself: what runs goes on as it is
+                why = error if isinstance(error, DeliveryFailed) else f"internal error: {error!r}"
+                report(f"not delivered, trying again: {why}")
                 await asyncio.sleep(0.5)
                 self.dirty.set()
 

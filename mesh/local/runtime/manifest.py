@@ -37,13 +37,17 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class PodManifest:
-    """One Pod to run. `body` has `metadata` and `spec`; `workload` is what made it."""
+    """One Pod to run. `body` has `metadata` and `spec`; `workload` is what made it.
+
+    `refusal` is why it cannot be run, where somebody else has taken it already.
+    """
 
     name: str
     namespace: str
     workload: str
     body: Json
     hash: str = ""
+    refusal: str = ""
 
     @property
     def key(self) -> str:

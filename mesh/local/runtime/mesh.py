@@ -262,9 +262,10 @@ class Mesh:
                 await asyncio.sleep(RETRY_S)
                 if number != self._read:
                     return  # a later change takes all over
-        except (InvalidConfig, MeshError) as error:
-            self.refused = str(error)
-            self.report(f"{error}\nnothing was changed")
+        except Exception as error:  # also a mistake of the mesh itself: what runs goes on as it is
+            known = isinstance(error, InvalidConfig | MeshError)
+            self.refused = str(error) if known else f"internal error: {error!r}"
+            self.report(f"{self.refused}\nnothing was changed")
             return
         if self.refused:
             self.refused = ""

@@ -20,7 +20,7 @@ from mesh.local.runtime.admin import AdminUnreachable
 from mesh.local.runtime.ca import Authority
 from mesh.local.runtime.container import Container, Definition, Locate, Report
 from mesh.local.runtime.environment import Place
-from mesh.local.runtime.manifest import PROXY_CONTAINER, FieldPath, PodManifest
+from mesh.local.runtime.manifest import PROXY_CONTAINER, FieldPath, PodManifest, Refused
 from mesh.local.runtime.nursery import Nursery
 from mesh.local.runtime.probes import Action, action, attempt, probes
 from mesh.local.runtime.process import Command
@@ -118,6 +118,8 @@ class Pod:
 
     async def run(self) -> None:
         """Run until stopped, or until every container is finished."""
+        if self.manifest.refusal:
+            raise Refused((), self.manifest.refusal)
         self.refresh_volumes()
         beside = asyncio.create_task(self.sidecar.run()) if self.sidecar is not None else None
         try:

@@ -58,7 +58,9 @@ class RunningPods:
     def remove(self, pod: Pod) -> None:
         """Forget one that runs no more, with its files but for the logs."""
         key = pod.manifest.key
-        self.pods.pop(key, None)
+        if self.pods.get(key) is not pod:
+            return  # another has its name and its folder by now
+        self.pods.pop(key)
         self._runs.pop(key, None)
         pod.remove()
         self._release(pod)
@@ -78,13 +80,14 @@ class RunningPods:
 
     async def _retire(self, pod: Pod) -> None:
         """Nobody sends it requests any more; then it ends; then its place is free."""
+        run = self._runs[pod.manifest.key]
         try:
             await self._leave()
         except DeliveryFailed as error:
             self._report(f"pod {pod.manifest.key} is stopped although not every client knows: {error}")
         await pod.drain()
         await pod.stop()
-        await self._runs[pod.manifest.key]
+        await run
         self.remove(pod)
         self.gone(pod)
 

@@ -14,6 +14,7 @@ from mesh.local.runtime import applied, held, versions
 from mesh.local.runtime.applied import Key, Word
 from mesh.local.runtime.configuration import Candidate, Change, Configuration, changes
 from mesh.local.runtime.errors import NotFound, NotWritten
+from mesh.local.runtime.manifest import Refused
 
 if TYPE_CHECKING:
     from mesh.local.runtime.mesh import Mesh
@@ -140,9 +141,11 @@ class Transactions:
 
     def _refresh_volumes(self) -> None:
         for key, pod in self._mesh.controller.pods.items():
+            if pod.stopping or pod.failure:
+                continue
             try:
                 pod.refresh_volumes()
-            except (NotWritten, OSError) as error:
+            except (NotWritten, OSError, Refused) as error:  # as a kubelet does, it leaves them as they were
                 self._mesh.report(f"pod {key}: its volumes are not refreshed: {error}")
 
 

@@ -94,6 +94,69 @@ def test_a_pod_without_a_command_says_how_to_mend_it(cluster: Cluster) -> None:
     cluster.kubectl("delete", "pod/image", "-n", NAMESPACE, "--timeout=60s")
 
 
+def test_a_pod_ends_when_its_time_is_over(cluster: Cluster) -> None:
+    sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+    cluster.apply(pod("overdue", sleeping, activeDeadlineSeconds=2, restartPolicy="Never"))
+    eventually(
+        lambda: cluster.get("pod/overdue")["status"].get("reason") == "DeadlineExceeded",
+        WITHIN_S,
+        "it was ended",
+    )
+    assert cluster.get("pod/overdue")["status"]["phase"] == "Failed"
+    cluster.kubectl("delete", "pod/overdue", "-n", NAMESPACE, "--timeout=60s")
+
+
+def test_what_the_mesh_does_not_do_is_refused_by_field(cluster: Cluster) -> None:
+    lasting = {"name": "beside", "image": "none", "command": ["sleep", "60"], "restartPolicy": "Always"}
+    cluster.apply(pod("beside", [sys.executable, "-c", ""], initContainers=[lasting], hostNetwork=True))
+    message = eventually(
+        lambda: (state_of(cluster, "beside")["state"].get("waiting") or {}).get("message"),
+        WITHIN_S,
+        "it says what is not done",
+    )
+    assert "spec.initContainers[0].restartPolicy" in message and "spec.hostNetwork" in message
+    cluster.kubectl("delete", "pod/beside", "-n", NAMESPACE, "--timeout=60s")
+
+
+def test_a_config_map_may_go_while_its_pod_runs(cluster: Cluster) -> None:
+    gone = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "gone"}, "data": {"a": "b"}}
+    volume = {"name": "gone", "configMap": {"name": "gone"}}
+    sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+    cluster.apply(gone, pod("mounting", sleeping, volumes=[volume]))
+    eventually(lambda: "running" in state_of(cluster, "mounting")["state"], WITHIN_S, "it runs")
+    cluster.kubectl("delete", "configmap/gone", "-n", NAMESPACE)
+    eventually(lambda: "are not refreshed" in cluster.log(), WITHIN_S, "it is noticed")
+    assert "running" in state_of(cluster, "mounting")["state"]
+    cluster.kubectl("delete", "pod/mounting", "-n", NAMESPACE, "--timeout=60s")
+
+
+def test_pods_that_keep_their_name_leave_nothing_behind(cluster: Cluster) -> None:
+    """Of a StatefulSet, whose process says at its end that it has failed."""
+    script = "trap 'exit 1' TERM; echo kept-name; while :; do sleep 0.1; done"
+    labels = {"app": "kept"}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "app", "image": "none", "command": ["sh", "-c", script]}]},
+    }
+    spec = {"serviceName": "kept", "replicas": 2, "selector": {"matchLabels": labels}, "template": template}
+    cluster.apply(
+        {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "kept"}, "spec": spec}
+    )
+    for _ in range(3):
+        cluster.kubectl("rollout", "status", "statefulset/kept", "-n", NAMESPACE, "--timeout=60s")
+        cluster.kubectl("rollout", "restart", "statefulset/kept", "-n", NAMESPACE)
+    cluster.kubectl("rollout", "status", "statefulset/kept", "-n", NAMESPACE, "--timeout=60s")
+    running = [one for one in cluster.processes() if "kept-name" in " ".join(one.cmdline())]
+    assert len(running) == 2
+    cluster.kubectl("delete", "statefulset/kept", "-n", NAMESPACE)
+    eventually(
+        lambda: not [one for one in cluster.processes() if "kept-name" in " ".join(one.cmdline())],
+        WITHIN_S,
+        "no process of it is left",
+    )
+    assert "internal error" not in cluster.log()
+
+
 def test_requests_go_on_while_the_api_server_is_killed(cluster: Cluster) -> None:
     def kill() -> None:
         [server] = [one for one in cluster.processes() if one.name() == "kube-apiserver"]

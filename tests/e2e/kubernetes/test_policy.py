@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import socket
+import ssl
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from delinkcious.kubernetes import NotInstalled
+from mesh.local.model import ROOT_NAMESPACE as ROOT
+from mesh.local.runtime.client import Client
+from mesh.local.runtime.errors import MeshError
+from mesh.local.runtime.state import State
 from tests.e2e.installation import NAMESPACE, eventually
 from tests.e2e.kubernetes.conftest import Cluster
 
@@ -92,6 +100,70 @@ def test_a_rule_for_a_host_that_is_not_there_is_a_warning(cluster: Cluster) -> N
         assert 'unknown host "nowhere"' in cluster.apply_and_warn(body)
     finally:
         cluster.kubectl("delete", "virtualservice/nowhere", "-n", NAMESPACE)
+
+
+def test_a_gateway_may_come_before_its_certificate(cluster: Cluster) -> None:
+    tls = {"mode": "SIMPLE", "credentialName": "comes-later"}
+    port = {"number": 9443, "name": "https-more", "protocol": "HTTPS"}
+    server = {"hosts": ["more.example"], "port": port, "tls": tls}
+    gateway = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "more"},
+        "spec": {"selector": {"istio": "ingressgateway"}, "servers": [server]},
+    }
+    public = yaml.safe_load(cluster.kubectl("get", "secret/delinkcious-tls", "-n", ROOT, "-o", "yaml"))
+    bad = base64.b64encode(b"\xff\xfe").decode()
+    try:
+        cluster.apply(gateway)
+        others_take_effect(cluster, "first")
+        write_secret(cluster, {"tls.crt": bad, "tls.key": bad})
+        others_take_effect(cluster, "second")
+        assert not shakes_hands(cluster)
+        write_secret(cluster, public["data"])
+        eventually(lambda: shakes_hands(cluster), WITHIN_S, "the certificate is used")
+    finally:
+        cluster.kubectl("delete", "gateway/more", "-n", NAMESPACE, "--ignore-not-found")
+        cluster.kubectl("delete", "secret/comes-later", "-n", ROOT, "--ignore-not-found")
+
+
+def write_secret(cluster: Cluster, data: dict[str, str]) -> None:
+    file = cluster.folder / "secret.yaml"
+    metadata = {"name": "comes-later", "namespace": ROOT}
+    file.write_text(
+        yaml.safe_dump({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+    )
+    cluster.kubectl("apply", "-f", str(file))
+
+
+def shakes_hands(cluster: Cluster) -> bool:
+    """Whether the gateway has a certificate for that port."""
+    address = urlsplit(cluster.url).hostname
+    unchecked = ssl.create_default_context()
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((address, 9443), timeout=5) as plain,
+            unchecked.wrap_socket(plain, server_hostname="more.example"),
+        ):
+            return True
+    except OSError:
+        return False
+
+
+def others_take_effect(cluster: Cluster, name: str) -> None:
+    rule = [{"route": [{"destination": {"host": "links"}}]}]
+    cluster.apply(virtual_service(name, hosts=[name], http=rule))
+    query = {"kind": "VirtualService", "namespace": NAMESPACE, "name": name}
+
+    def in_force() -> bool:
+        try:
+            return bool(Client(State(cluster.state)).get("/object", **query))
+        except MeshError:
+            return False
+
+    eventually(in_force, WITHIN_S, f"{name} is in force")
+    cluster.kubectl("delete", f"virtualservice/{name}", "-n", NAMESPACE)
 
 
 def test_the_mesh_s_own_commands_say_who_decides(cluster: Cluster) -> None:

@@ -1,4 +1,8 @@
-"""As much of Helm's command line as kustomize asks for, over the same engine as in the chart's tests."""
+"""Stands in for Helm 3 below `kubectl kustomize --enable-helm`: as much of it as kustomize asks for.
+
+The engine is Helm's own, the one of the chart's tests; the command line is not. So no test here sees that a
+kustomize asks what a real `helm` refuses, as kustomize 5.5 does with Helm 4 (docs/kubernetes.md).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `kubectl kustomize` makes of a folder, with the chart rendered by the engine that Helm has."""
+"""What `kubectl kustomize` makes of a folder; helm.py stands where it looks for `helm`."""
 
 from __future__ import annotations
 

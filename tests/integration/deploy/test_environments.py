@@ -1,8 +1,14 @@
-"""Each environment as kustomize makes it: mesh/istio and the chart, with its own names and nobody else's."""
+"""Each environment as kustomize makes it: mesh/istio and the chart, with its own names and nobody else's.
+
+The `helm` that kustomize runs here is helm.py, which answers as Helm 3. The real one is asked only what
+`helm template` makes, and that is skipped without it.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import kubernetes_validate
@@ -65,6 +71,31 @@ def test_an_environment_has_the_whole_policy_under_its_own_names(environment: st
         each for each in written(SOURCES[0]) if (each["kind"], each["metadata"]["name"]) not in MESH_WIDE
     ]
     assert named(json.loads(made)) == named(expected)
+
+
+@pytest.mark.parametrize(
+    ("folder", "arguments"),
+    [
+        (KUSTOMIZE / "shared" / "gateway", ["gateway", "-n", "istio-system", "--include-crds"]),
+        *(
+            (KUSTOMIZE / "environments" / name / "application", ["delinkcious", "-n", f"delinkcious-{name}"])
+            for name in ENVIRONMENTS
+        ),
+    ],
+    ids=["gateway", *ENVIRONMENTS],
+)
+def test_helm_by_itself_makes_what_it_makes_below_kustomize(
+    folder: Path, arguments: list[str], tmp_path: Path
+) -> None:
+    helm = shutil.which("helm")
+    if helm is None:
+        pytest.skip("helm is not on PATH")
+    release, *options = arguments
+    command = [helm, "template", release, str(ROOT / "helm" / "delinkcious"), *options, "--skip-tests"]
+    done = subprocess.run([*command, "-f", str(folder / "values.yaml")], capture_output=True, check=True)
+    made = named([each for each in yaml.safe_load_all(done.stdout) if each])
+    below = named(objects(folder, tmp_path))
+    assert made == {key: each for key, each in below.items() if key[0] not in ("Namespace", "Pod")}
 
 
 def test_no_two_environments_share_a_name(tmp_path: Path) -> None:

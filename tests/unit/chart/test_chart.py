@@ -60,6 +60,11 @@ def test_a_misspelt_field_would_be_caught_by_that_validation() -> None:
         ({"services": {"links": {"secrets": {"x": {"url": "DATABASE_URL"}}}}}, "DATABASE_URL"),
         ({"services": {"links": {"extraPorts": {"admin": 81}}}}, "extraPorts"),
         ({"drainSeconds": "5"}, "drainSeconds"),
+        ({"config": {"LOG_LEVEL": "loud"}}, "LOG_LEVEL"),
+        ({"services": {"links": {"config": {"LOG_LEVEL": "loud"}}}}, "LOG_LEVEL"),
+        ({"gateway": {"replicas": 0}}, "gateway/replicas"),
+        ({"services": {"link": {"migrations": True}}}, "'link'\n.*one of 'users', 'links', 'social-graph'"),
+        ({"secrets": {"names": {"link-database": "x"}}}, "no Secret link-database, only .*links-database"),
     ],
 )
 def test_wrong_values_are_refused(values: Manifest, complaint: str) -> None:

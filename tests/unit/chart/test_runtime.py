@@ -60,6 +60,17 @@ def test_the_schema_knows_exactly_the_settings_that_change_while_a_service_runs(
     assert definitions["serviceRuntime"]["properties"] == ours
 
 
+def test_the_schema_knows_each_service_and_which_settings_are_its_own() -> None:
+    services = json.loads((chart.CHART / "values.schema.json").read_text())["properties"]["services"]
+    assert set(services["propertyNames"]["enum"]) == KINDS.keys()
+    (own,) = services["allOf"]
+    for service, part in own["properties"].items():
+        runtime = part["properties"]["runtime"]
+        assert runtime["additionalProperties"] is False
+        assert runtime["properties"].keys() == typed(kind_of(service)).keys(), service
+    assert own["properties"].keys() == KINDS.keys()
+
+
 def test_every_service_takes_what_is_rendered_for_it() -> None:
     values = {
         "runtime": {"TRACE_RATIO": 0.5, "LOG_LEVEL": "debug"},
@@ -85,6 +96,7 @@ def test_every_service_takes_what_is_rendered_for_it() -> None:
         {"runtime": {"TRACE_RATIO": 2}},
         {"services": {"links": {"runtime": {"MAX_LINKS_PER_USER": "many"}}}},
         {"services": {"links": {"runtime": {"PORT": 1}}}},
+        {"services": {"links": {"runtime": {"SIGN_UPS_OPEN": False}}}},
     ],
 )
 def test_a_wrong_one_is_refused_before_it_is_rendered(values: dict[str, Any]) -> None:

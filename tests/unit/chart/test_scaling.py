@@ -48,6 +48,13 @@ def test_a_service_may_scale_otherwise_than_the_others() -> None:
     assert of_kind("Deployment", values)["news-v1"]["spec"]["replicas"] == 2
 
 
+def test_a_service_that_has_more_pods_than_its_autoscaler_may_is_refused() -> None:
+    values = {"services": {"web": {"autoscaling": {"maxReplicas": 1}}}}
+    assert of_kind("Deployment", values)["web-v1"]["spec"]["replicas"] == 2
+    with pytest.raises(helm_python.HelmError, match=r"services\.web\.versions\.v1\.replicas.*maxReplicas, 1"):
+        chart.render({**ON, **values})
+
+
 def test_the_metric_of_requests_is_the_one_that_the_adapter_is_told_to_serve() -> None:
     (rule,) = yaml.safe_load((chart.CHART / "files" / "prometheus-adapter.yaml").read_text())["rules"][
         "custom"

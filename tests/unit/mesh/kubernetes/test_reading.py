@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mesh.local.kubernetes import reading
+from mesh.local.schema import judge
 
 METADATA: dict[str, Any] = {"name": "web", "namespace": "shop", "uid": "1", "resourceVersion": "7"}
 
@@ -30,24 +31,38 @@ def test_what_a_server_adds_is_left_out() -> None:
     }
 
 
-def test_a_deployment_says_the_same_when_its_controller_has_noted_something() -> None:
-    def deployment(revision: str) -> dict[str, Any]:
-        template = {
-            "metadata": {"creationTimestamp": None, "labels": {"app": "web"}},
-            "spec": {"containers": [{"name": "web"}], "serviceAccount": "web", "serviceAccountName": "web"},
-        }
-        annotations = {reading.REVISION: revision, "kept": "yes"}
-        return {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {**METADATA, "annotations": annotations},
-            "spec": {"template": template},
-        }
+def deployment(revision: str, **container: object) -> dict[str, Any]:
+    template = {
+        "metadata": {
+            "creationTimestamp": None,
+            "labels": {"app": "web"},
+            "annotations": {"proxy.istio.io/config": "x", "sidecar.istio.io/inject": "true"},
+        },
+        "spec": {
+            "containers": [{"name": "web", "ports": [{"containerPort": 8080}], **container}],
+            "serviceAccount": "web",
+            "serviceAccountName": "web",
+            "dnsPolicy": "ClusterFirst",
+        },
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {**METADATA, "annotations": {"deployment.kubernetes.io/revision": revision}},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": template, "strategy": {}},
+    }
 
-    first, second = (reading.resource(deployment(revision)).body for revision in "12")
-    assert first == second
-    assert first["metadata"]["annotations"] == {"kept": "yes"}
-    assert "serviceAccount" not in first["spec"]["template"]["spec"]
+
+def test_a_deployment_says_which_pods_it_makes_and_nothing_else() -> None:
+    first, second = (reading.resource(one) for one in (deployment("1"), deployment("2", env=[{"name": "A"}])))
+    assert first.body == second.body
+    assert not judge(first)
+    template = first.body["spec"]["template"]
+    assert template["metadata"] == {
+        "labels": {"app": "web"},
+        "annotations": {"sidecar.istio.io/inject": "true"},
+    }
+    assert template["spec"]["containers"][0]["ports"] == [{"containerPort": 8080}]
 
 
 @pytest.mark.parametrize(
