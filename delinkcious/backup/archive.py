@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import hashlib
 import io
@@ -15,13 +14,16 @@ from typing import IO
 
 import msgspec
 
+from services.kit.settings import InvalidSettings, Secret
+from services.users.encryption import KeyEncryption
+from services.web import keys as cookies
+
 FORMAT = 1
 DESCRIPTION = "backup.json"
 KEYS = "keys.json"
 EVENTS = "events.jsonl"
 CHUNK_BYTES = 1024 * 1024
 DESCRIPTION_BYTES = 64 * 1024
-KEY_BYTES = 32
 
 
 class NoBackup(Exception):
@@ -97,15 +99,16 @@ def opened(file: Path, folder: Path, databases: Collection[str]) -> Iterator[Des
 
 
 def keys(file: Path) -> Keys:
-    """The keys in that part. Raises NoBackup when one is none."""
+    """The keys in that part, as the services that use them take them. Raises NoBackup when one is none."""
     try:
         found = msgspec.json.decode(file.read_bytes(), type=Keys)
-        length = len(base64.b64decode(found.key_encryption_key, validate=True))
+        KeyEncryption(Secret(found.key_encryption_key))
+        cookies.Keys(Secret(found.cookie_key))
+    except InvalidSettings as error:
+        raise NoBackup(f"{file.name} has a key that is none: {error}") from None
     except (ValueError, msgspec.MsgspecError):
         # Without what was there: it may be a key.
         raise NoBackup(f"{file.name} has no keys in it") from None
-    if length != KEY_BYTES or not found.cookie_key.strip():
-        raise NoBackup(f"{file.name} has a key that is none")
     return found
 
 

@@ -9,7 +9,7 @@ import os
 import stat
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -44,7 +44,7 @@ def described(parts: dict[str, bytes], **says: Any) -> Member:
     return member(archive.DESCRIPTION, msgspec.json.encode(description | says))
 
 
-def packed(folder: Path, *members: Member, mode: str = "w") -> Path:
+def packed(folder: Path, *members: Member, mode: Literal["w", "w:gz"] = "w") -> Path:
     file = folder / "hostile.tar"
     with tarfile.open(file, mode) as tar:
         for entry, content in members:

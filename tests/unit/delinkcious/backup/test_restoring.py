@@ -18,7 +18,8 @@ from delinkcious.stores.postgres import Postgres, PostgresUnavailable
 from mesh.local.runtime.state import State
 
 KEY = base64.b64encode(bytes(range(32))).decode()
-RIGHT = f'{{"key_encryption_key": "{KEY}", "cookie_key": "cookie"}}'
+OTHER = base64.urlsafe_b64encode(b"\xff" * 32).decode()
+RIGHT = f'{{"key_encryption_key": "{KEY}", "cookie_key": "{"cookie" * 6}"}}'
 
 
 @pytest.fixture
@@ -62,14 +63,20 @@ def contents(state: State) -> dict[str, bytes]:
         RIGHT.replace(KEY, " "),
         RIGHT.replace(KEY, "bm8="),
         RIGHT.replace(KEY, "\N{SNOWMAN}"),
-        RIGHT.replace('"cookie"', '""'),
-        RIGHT.replace('"cookie"', '" "'),
+        RIGHT.replace("cookie" * 6, ""),
+        RIGHT.replace("cookie" * 6, " " * 40),
     ],
 )
 async def test_keys_that_are_none_are_refused(state: State, tmp_path: Path, keys: str) -> None:
     with pytest.raises(NoBackup, match=r"keys\.json has"):
         await restoring.restore(state, backup(tmp_path, keys))
     assert contents(state) == {}
+
+
+def test_keys_that_are_being_changed_are_taken(tmp_path: Path) -> None:
+    file = tmp_path / archive.KEYS
+    file.write_text(RIGHT.replace(KEY, f"{OTHER},{KEY}").replace("cookie" * 6, f"{'new' * 11},{'old' * 11}"))
+    assert archive.keys(file).key_encryption_key == f"{OTHER},{KEY}"
 
 
 @pytest.mark.anyio
@@ -92,7 +99,7 @@ async def test_stores_are_made_where_nothing_of_the_file_is_and_a_failure_leaves
         assert not any(part.is_relative_to(folder) for part in state.folder.rglob("*"))
         seen.append(folder)
         raise PostgresUnavailable("it does not start")
-        yield
+        yield Postgres(folder, restoring.HOST, 0)  # type: ignore[unreachable]  # it makes this a generator
 
     monkeypatch.setattr(restoring, "_running", running)
     with pytest.raises(PostgresUnavailable):
