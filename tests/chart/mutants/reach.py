@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.chart import mesh
+from tests.chart.matrix import ALONE
 from tests.chart.mutants.mutant import Mutant
-from tests.chart.rules import policies, selectors
+from tests.chart.rules import peers, policies, selectors
 
 WATCHED = {"prometheus": {"enabled": True}, "jaeger": {"enabled": True}}
 
@@ -22,6 +23,14 @@ MUTANTS = (
         "matchLabels: { app: {{ .caller }} }",
         "matchLabels: { service: {{ .caller }} }",
         selectors.every_peer_of_a_network_policy_is_somebody,
+    ),
+    Mutant(
+        "nobody who is everyone",
+        "templates/networkpolicy.yaml",
+        "{{- if $callers }}",
+        "{{- if true }}",
+        peers.no_rule_of_a_network_policy_is_without_peers_unless_everyone_is_meant,
+        ALONE["a port that nobody calls"],
     ),
     Mutant(
         "a door where no port is",

@@ -146,6 +146,14 @@ def test_metrics_are_read_by_the_prometheus_that_is_known_or_by_any_pod_of_the_c
     assert scrapers({"networkPolicies": {"scrapers": [peer]}}) == [peer]
 
 
+def test_a_port_that_nobody_calls_is_open_to_nobody() -> None:
+    ingress = of_kind("NetworkPolicy", {"services": {"links": {"callers": {"http": []}}}})["links"]["spec"][
+        "ingress"
+    ]
+    assert [port["port"] for rule in ingress for port in rule["ports"]] == [9090, 15020, 15090]
+    assert all(rule["from"] for rule in ingress)
+
+
 @pytest.mark.parametrize(
     ("callers", "complaint"),
     [({"http": ["wbe"]}, "nobody is called wbe"), ({"grpc": ["web"]}, "it has no such port")],
