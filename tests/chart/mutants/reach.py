@@ -91,6 +91,21 @@ MUTANTS = (
         policies.what_is_let_out_to_the_public_reaches_nothing_private,
     ),
     Mutant(
+        "a store at an address of the cloud's own",
+        "templates/_network.tpl",
+        "except: [100.100.100.200/32, 168.63.129.16/32, 169.254.0.0/16]",
+        "except: [100.100.100.200/32, 168.63.129.16/32]",
+        peers.who_fetches_what_strangers_name_reaches_no_address_that_tells_secrets,
+    ),
+    Mutant(
+        "a door of every service where one fetches pages",
+        "templates/_network.tpl",
+        "{{- if not (has (toString .port) $fetcher.ports) }}",
+        "{{- if true }}",
+        peers.who_fetches_what_strangers_name_reaches_no_address_that_tells_secrets,
+        {"networkPolicies": {"ownPorts": [{"port": 443, "protocol": "TCP"}]}},
+    ),
+    Mutant(
         "a version that the mesh does not find",
         "templates/deployment.yaml",
         "        version: {{ $version }}\n        {{- include",
