@@ -42,20 +42,33 @@ class LocalSecrets(msgspec.Struct, frozen=True):
     @classmethod
     def load_or_create(cls, file: Path, databases: Iterable[str], broker: Iterable[str]) -> LocalSecrets:
         """The secrets in `file`; what is not there yet is made up and added."""
-        known = msgspec.json.decode(file.read_bytes(), type=LocalSecrets) if file.exists() else cls({}, "")
-        complete = cls(
-            _with_passwords(known.databases, databases),
-            known.key_encryption_key or base64.b64encode(secrets.token_bytes(32)).decode(),
-            _with_passwords(known.broker, broker),
-            known.redis or secrets.token_urlsafe(24),
-            known.service_token or secrets.token_urlsafe(32),
-            known.cookie_key or secrets.token_urlsafe(32),
-            known.monitoring or secrets.token_urlsafe(24),
-            known.background or secrets.token_urlsafe(24),
-        )
+        known = cls._known(file)
+        complete = known.completed(databases, broker)
         if complete != known:
             write_private(file, msgspec.json.encode(complete))
         return complete
+
+    @classmethod
+    def load(cls, file: Path, databases: Iterable[str], broker: Iterable[str]) -> LocalSecrets:
+        """As `load_or_create`, but the file stays as it is."""
+        return cls._known(file).completed(databases, broker)
+
+    @classmethod
+    def _known(cls, file: Path) -> LocalSecrets:
+        return msgspec.json.decode(file.read_bytes(), type=LocalSecrets) if file.exists() else cls({}, "")
+
+    def completed(self, databases: Iterable[str], broker: Iterable[str]) -> LocalSecrets:
+        """These, with those made up that are not there."""
+        return LocalSecrets(
+            _with_passwords(self.databases, databases),
+            self.key_encryption_key or base64.b64encode(secrets.token_bytes(32)).decode(),
+            _with_passwords(self.broker, broker),
+            self.redis or secrets.token_urlsafe(24),
+            self.service_token or secrets.token_urlsafe(32),
+            self.cookie_key or secrets.token_urlsafe(32),
+            self.monitoring or secrets.token_urlsafe(24),
+            self.background or secrets.token_urlsafe(24),
+        )
 
     def manifests(self) -> list[Manifest]:
         """Those Secrets of helm/delinkcious that name no address."""

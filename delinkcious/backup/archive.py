@@ -7,17 +7,23 @@ import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import msgspec
+
+from services.kit.settings import InvalidSettings, Secret
+from services.users.encryption import KeyEncryption
+from services.web import keys as cookies
 
 FORMAT = 1
 DESCRIPTION = "backup.json"
 KEYS = "keys.json"
 EVENTS = "events.jsonl"
 CHUNK_BYTES = 1024 * 1024
+DESCRIPTION_BYTES = 64 * 1024
 
 
 class NoBackup(Exception):
@@ -69,23 +75,82 @@ def write(file: Path, description: Description, parts: Mapping[str, Path]) -> No
 
 
 @contextmanager
-def opened(file: Path, folder: Path) -> Iterator[Description]:
-    """Its parts as files of `folder`, each compared with its hash. Raises NoBackup, OSError."""
+def opened(file: Path, folder: Path, databases: Collection[str]) -> Iterator[Description]:
+    """Its parts as files of `folder`, each compared with its hash. Raises NoBackup, OSError.
+
+    Whoever made the file decides nothing but what is in the parts of a backup of these databases: all that is
+    in it is judged by name and kind before anything is written.
+    """
     try:
-        with tarfile.open(file) as tar:
-            first = tar.extractfile(DESCRIPTION)
-            assert first is not None  # noqa: S101 - extractfile raises KeyError for what is not there
-            description = msgspec.json.decode(first.read(), type=Description)
-            if description.format != FORMAT:
-                raise NoBackup(f"{file} has format {description.format}; this program reads {FORMAT}")
-            for name in description.parts:
-                tar.extract(name, folder, filter="data")
-    except (tarfile.TarError, KeyError, msgspec.MsgspecError, EOFError) as error:
+        # No compression: nothing in it is larger than the file itself.
+        with tarfile.open(file, "r:") as tar:
+            members = _judged(tar, {DESCRIPTION, KEYS, EVENTS, *map(dump_of, databases)})
+            description = _description(tar, members.pop(DESCRIPTION))
+            missing = {EVENTS, *map(dump_of, description.databases)} - members.keys()
+            if missing or members.keys() != description.parts.keys():
+                names = ", ".join(sorted(missing or members.keys() ^ description.parts.keys()))
+                raise NoBackup(f"{file} does not have the parts that it is said to have: {names}")
+            for name, member in members.items():
+                if _written(tar, member, folder / name) != description.parts[name]:
+                    raise NoBackup(f"{file} is damaged: {name} is not what was written")
+    except (tarfile.TarError, KeyError, ValueError, msgspec.MsgspecError, EOFError) as error:
         raise NoBackup(f"{file} is no complete backup: {error}") from error
-    for name, known in description.parts.items():
-        if _hash(folder / name) != known:
-            raise NoBackup(f"{file} is damaged: {name} is not what was written")
     yield description
+
+
+def keys(file: Path) -> Keys:
+    """The keys in that part, as the services that use them take them. Raises NoBackup when one is none."""
+    try:
+        found = msgspec.json.decode(file.read_bytes(), type=Keys)
+        KeyEncryption(Secret(found.key_encryption_key))
+        cookies.Keys(Secret(found.cookie_key))
+    except InvalidSettings as error:
+        raise NoBackup(f"{file.name} has a key that is none: {error}") from None
+    except (ValueError, msgspec.MsgspecError):
+        # Without what was there: it may be a key.
+        raise NoBackup(f"{file.name} has no keys in it") from None
+    return found
+
+
+def _judged(tar: tarfile.TarFile, taken: Collection[str]) -> dict[str, tarfile.TarInfo]:
+    """All that is in it by name; each name is one of `taken`, and a regular file that is there once."""
+    found: dict[str, tarfile.TarInfo] = {}
+    for member in tar:
+        if member.name not in taken:
+            raise NoBackup(f"{member.name!r} is no part of a backup")
+        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.sparse is not None:
+            raise NoBackup(f"{member.name} is not a regular file")
+        if member.name in found:
+            raise NoBackup(f"{member.name} is there twice")
+        found[member.name] = member
+    return found
+
+
+def _description(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Description:
+    if member.size > DESCRIPTION_BYTES:
+        raise NoBackup(f"{DESCRIPTION} is larger than any description")
+    description = msgspec.json.decode(_content(tar, member).read(), type=Description)
+    if description.format != FORMAT:
+        raise NoBackup(f"this backup has format {description.format}; this program reads {FORMAT}")
+    return description
+
+
+def _written(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> str:
+    """Its content as a new file that only its owner can read, whatever it was; returns its hash."""
+    known = hashlib.sha256()
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(handle, "wb") as stream, _content(tar, member) as content:
+        while chunk := content.read(CHUNK_BYTES):
+            known.update(chunk)
+            stream.write(chunk)
+    return known.hexdigest()
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    content = tar.extractfile(member)
+    if content is None:
+        raise NoBackup(f"{member.name} is not a regular file")
+    return content
 
 
 def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:

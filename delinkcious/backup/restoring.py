@@ -8,18 +8,19 @@ import shutil
 import socket
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import msgspec
 
 from delinkcious import local
 from delinkcious.backup import archive, snapshots, undelivered
-from delinkcious.backup.archive import Description, Keys, NoBackup
+from delinkcious.backup.archive import Description, NoBackup
 from delinkcious.secrets import LocalSecrets, write_private
 from delinkcious.stores.postgres import Postgres, PostgresUnavailable
 from mesh.local.runtime.state import State
-from services.kit.events.envelope import Event
+from services.kit.events.envelope import Event, InvalidEvent
 from services.kit.settings import Secret
 
 STORES = ("postgres", "nats", "redis")
@@ -39,30 +40,30 @@ async def restore(state: State, file: Path) -> tuple[Description, Path | None]:
     with (
         state.held(),
         tempfile.TemporaryDirectory(dir=state.folder, prefix="restore-") as folder,
-        archive.opened(file, Path(folder)) as description,
     ):
-        parts, made = Path(folder), Path(folder) / "postgres"
-        secrets = _secrets(state, parts)
-        missing = set(local.DATABASES) - set(description.databases)
-        if missing:
-            raise NoBackup(f"{file} has no {', '.join(sorted(missing))}")
-        async with _running(made) as postgres:
-            for name in local.DATABASES:
-                url = Secret(await postgres.ensure_database(name, secrets.databases[name]))
-                await snapshots.load(url, parts / archive.dump_of(name))
-                await _give_back(url, name, parts / archive.EVENTS)
-        before = _exchange(state, made)
-        write_private(state.folder / "secrets.json", msgspec.json.encode(secrets))
-    return description, before
+        # Apart from the parts: what comes out of the file is no cluster, whatever it is called.
+        parts, made = Path(folder) / "parts", Path(folder) / "made" / "postgres"
+        parts.mkdir(mode=0o700)
+        with archive.opened(file, parts, local.DATABASES) as description:
+            missing = set(local.DATABASES) - set(description.databases)
+            if missing:
+                raise NoBackup(f"{file} has no {', '.join(sorted(missing))}")
+            secrets, events = _secrets(state, parts), _events(parts)
+            async with _running(made) as postgres:
+                for name in local.DATABASES:
+                    url = Secret(await postgres.ensure_database(name, secrets.databases[name]))
+                    await snapshots.load(url, parts / archive.dump_of(name))
+                    await _give_back(url, name, events)
+            return description, _exchange(state, made, secrets)
 
 
 def _secrets(state: State, parts: Path) -> LocalSecrets:
     """The installation's, with the backup's keys where it has some."""
     file = state.folder / "secrets.json"
-    own = LocalSecrets.load_or_create(file, local.DATABASES, local.BROKER_USERS)
+    own = LocalSecrets.load(file, local.DATABASES, local.BROKER_USERS)
     if not (parts / archive.KEYS).exists():
         return own
-    keys = msgspec.json.decode((parts / archive.KEYS).read_bytes(), type=Keys)
+    keys = archive.keys(parts / archive.KEYS)
     return msgspec.structs.replace(
         own, key_encryption_key=keys.key_encryption_key, cookie_key=keys.cookie_key
     )
@@ -91,22 +92,40 @@ async def _running(folder: Path) -> AsyncIterator[Postgres]:
             await asyncio.wait_for(process.wait(), ENDED_WITHIN_S)
 
 
-async def _give_back(url: Secret, source: str, file: Path) -> None:
-    ours: list[Event] = [event for event in undelivered.read(file) if undelivered.owner(event) == source]
+def _events(parts: Path) -> list[Event]:
+    try:
+        return list(undelivered.read(parts / archive.EVENTS))
+    except InvalidEvent as error:
+        raise NoBackup(f"{archive.EVENTS} has what is no event: {error}") from error
+
+
+async def _give_back(url: Secret, source: str, events: list[Event]) -> None:
+    ours = [event for event in events if undelivered.owner(event) == source]
     if ours:
         async with snapshots.connected(url) as connection:
-            await undelivered.give_back(connection, ours)
+            try:
+                await undelivered.give_back(connection, ours)
+            # Of a sequence that is no number, or larger than the column's.
+            except (ValueError, asyncpg.PostgresError) as error:
+                raise NoBackup(f"{archive.EVENTS} has an event that {source} cannot hold: {error}") from error
 
 
-def _exchange(state: State, made: Path) -> Path | None:
+def _exchange(state: State, made: Path, secrets: LocalSecrets) -> Path | None:
     """The new PostgreSQL in the place of the old one; stream and timelines are made anew by themselves."""
     there = [state.processes / name for name in STORES if (state.processes / name).exists()]
-    before = None
-    if there:
-        before = state.folder / f"before-restore-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}"
-        before.mkdir(mode=0o700)
-        for folder in there:
-            folder.rename(before / folder.name)
-        shutil.copy2(state.folder / "secrets.json", before)
-    made.rename(state.processes / "postgres")
+    before, known = None, state.folder / "secrets.json"
+    with ExitStack() as undo:
+        if there:
+            before = state.folder / f"before-restore-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}"
+            before.mkdir(mode=0o700)
+            undo.callback(before.rmdir)
+            for folder in there:
+                undo.callback(folder.rename(before / folder.name).rename, folder)
+            if known.exists():
+                undo.callback((before / known.name).unlink, missing_ok=True)
+                shutil.copy2(known, before)
+        made.rename(state.processes / "postgres")
+        undo.callback((state.processes / "postgres").rename, made)
+        write_private(known, msgspec.json.encode(secrets))
+        undo.pop_all()
     return before

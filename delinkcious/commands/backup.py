@@ -73,8 +73,8 @@ def restore(file: Path, yes: bool, state: Path | None, environment: str | None) 
     except MeshBusy:
         end = _command("down", state, environment)
         raise Failed(f"a mesh already runs in {local.relative(where.folder)}; end it with `{end}`") from None
-    except FAILURES as error:
-        raise Failed(str(error)) from None
+    except (*FAILURES, OSError) as error:
+        raise Failed(str(error) or type(error).__name__) from None
     click.echo(f"Restored as of {found.taken_at:%Y-%m-%d %H:%M:%S} UTC ({time.monotonic() - began:.1f} s).")
     if before is not None:
         click.echo(f"What was there before is in {local.relative(before)}; delete it when all is well.")

@@ -34,13 +34,20 @@ OTHERS: Mapping[Path_, Sequence[Any]] = {
     ("canary", "readers"): ([], [{"ipBlock": {"cidr": "192.0.2.1/32"}}]),
     ("canary", "storageClass"): ("", "fast"),
 }
+# What no switch says; each stands alone.
+ALONE: Mapping[str, Json] = {
+    "a port that nobody calls": {
+        "services": {"links": {"extraPorts": {"http-repair": 8090}, "callers": {"http-repair": []}}}
+    },
+}
 
 
 def combinations(folder: Path) -> Iterator[tuple[str, Json]]:
-    """(its name, its values) of each: one setting changed, and rows in which every two settings meet."""
+    """(its name, its values) of each: one setting changed, what stands alone, rows where every two meet."""
     defaults = yaml.safe_load((folder / "values.yaml").read_text())
     factors = found_factors(defaults)
     yield "defaults", {}
+    yield from ALONE.items()
     for name, values in overlays(folder):
         if name:
             yield name, values

@@ -169,6 +169,7 @@ def held(installation: Installation, fault: Fault) -> Record:
 def test_an_aborting_route_is_told_at_once_and_cleared_also_when_its_holder_was_killed(
     installation: Installation, prometheus: Prometheus
 ) -> None:
+    others = installation.told("mesh", "get", "overrides", "-o", "json")  # what a rollout has left
     fault = FAULTS["abort"]
     before = firing(prometheus).pages
     told = installation.told("fault", "inject", fault.name, "--for", "600")
@@ -185,7 +186,7 @@ def test_an_aborting_route_is_told_at_once_and_cleared_also_when_its_holder_was_
     assert installation.told("fault", "clear", "abort") == "abort is cleared\n"
     assert installation.told("fault", "clear", "abort") == "abort is not injected.\n"
     assert "left behind" not in installation.told("fault", "list")
-    assert installation.told("mesh", "get", "overrides", "-o", "json").strip() == "[]"
+    assert installation.told("mesh", "get", "overrides", "-o", "json") == others
     eventually(lambda: recovered(installation), QUICK_WITHIN_S, "everything works again")
 
 

@@ -5,9 +5,18 @@
 {{- include "delinkcious.toOutside" (dict "root" .root "what" "dns") }}
 {{- end }}
 
-{{- /* What is not of this release: its ports, anywhere or at the peers that are named. */}}
+{{- /* What is not of this release: its ports, anywhere or at the peers that are named. `fetcher` is the `name` of a service
+that fetches what strangers name, and `ports` on which it does: no door may open private addresses on these. */}}
 {{- define "delinkcious.toOutside" -}}
 {{- $outside := index .root.Values.networkPolicies.outside .what -}}
+{{- $fetcher := .fetcher | default dict -}}
+{{- if not $outside.to }}
+{{- range $outside.ports }}
+{{- if has (toString .) $fetcher.ports }}
+{{- fail (printf "networkPolicies.outside.%s: services.%s fetches on port %v what strangers name, so `to` must say where this is" $.what $fetcher.name .) }}
+{{- end }}
+{{- end }}
+{{- end -}}
 - ports:
     {{- range $outside.ports }}
     - { port: {{ . }}, protocol: TCP }
@@ -18,14 +27,49 @@
   {{- with $outside.to }}
   to:
     {{- toYaml . | nindent 4 }}
+  {{- else }}
+  {{- /* Names are looked up at such addresses in some clusters. */}}
+  {{- if and $fetcher.ports (ne .what "dns") }}
+  {{- include "delinkcious.butTheCloud" . | nindent 2 }}
+  {{- end }}
   {{- end }}
 {{- end }}
 
 {{- define "delinkcious.toOwnPorts" -}}
-{{- with .Values.networkPolicies.ownPorts }}
+{{- $fetcher := .fetcher | default dict -}}
+{{- $ports := list -}}
+{{- range .root.Values.networkPolicies.ownPorts }}
+{{- if not (has (toString .port) $fetcher.ports) }}
+{{- $ports = append $ports . }}
+{{- end }}
+{{- end }}
+{{- with $ports }}
 - ports:
     {{- toYaml . | nindent 4 }}
+  {{- if $fetcher.ports }}
+  {{- include "delinkcious.butTheCloud" $ | nindent 2 }}
+  {{- end }}
 {{- end }}
+{{- end }}
+
+{{- /* Any pod, and any address but those at which a cloud tells a machine its secrets. Some networks take no pod for an
+address, so that pods are named too. */}}
+{{- define "delinkcious.butTheCloud" -}}
+to:
+  - namespaceSelector: {}
+  - ipBlock:
+      cidr: 0.0.0.0/0
+      except: [100.100.100.200/32, 168.63.129.16/32, 169.254.0.0/16]
+  - ipBlock:
+      cidr: ::/0
+      except: ["fd00:ec2::254/128", "fd20:ce::254/128", "fe80::/10"]
+{{- end }}
+
+{{- /* A service that fetches what strangers name, as `toOutside` wants to know it. */}}
+{{- define "delinkcious.fetcher" -}}
+{{- $ports := list -}}
+{{- range .service.publicPorts }}{{ $ports = append $ports (toString .) }}{{ end -}}
+{{- dict "name" .name "ports" $ports | toJson }}
 {{- end }}
 
 {{- /* Public addresses: none of a private network, of this machine or of a cloud's own. */}}

@@ -7,7 +7,7 @@
   ports:
     - { port: {{ include "delinkcious.storePort" .store }}, protocol: TCP }
 {{- else }}
-{{- include "delinkcious.toOutside" (dict "root" .root "what" .store) }}
+{{- include "delinkcious.toOutside" (dict "root" .root "what" .store "fetcher" .fetcher) }}
 {{- end }}
 {{- end }}
 

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from services.kit.live.plain import MAX_BYTES
 from services.kit.live.settings import Live
 
 # A ConfigMap takes up to a minute to reach a pod's files. Looking costs next to nothing, while the kernel's
@@ -23,21 +24,30 @@ class ConfigFile:
 
     def look(self) -> None:
         """Offer what the file has when that is new; nothing while there is no file."""
-        self._offer(self._content())
+        text = self._new()
+        if text is not None:
+            self._live.offer(text)
 
     async def followed(self) -> None:
         """Look again and again; by its path, since the kubelet exchanges the folder that `..data` names."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            self._offer(await asyncio.to_thread(self._content))
+            await self.looked()
 
-    def _offer(self, found: bytes | None) -> None:
-        if found is not None and found != self._known:
-            self._known = found
-            self._live.offer(found.decode(errors="replace"))
+    async def looked(self) -> None:
+        """As `look`, beside the event loop: YAML takes its time."""
+        text = await asyncio.to_thread(self._new)
+        if text is not None:
+            self._live.settle(text, await asyncio.to_thread(self._live.judged, text))
 
-    def _content(self) -> bytes | None:
+    def _new(self) -> str | None:
         try:
-            return self._path.read_bytes()
+            with self._path.open("rb") as file:
+                # One more than is taken: enough to see that it is too large.
+                found = file.read(MAX_BYTES + 1)
         except OSError:
             return None
+        if found == self._known:
+            return None
+        self._known = found
+        return found.decode(errors="surrogateescape")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.chart import mesh
+from tests.chart.matrix import ALONE
 from tests.chart.mutants.mutant import Mutant
-from tests.chart.rules import policies, selectors
+from tests.chart.rules import peers, policies, selectors
 
 WATCHED = {"prometheus": {"enabled": True}, "jaeger": {"enabled": True}}
 
@@ -22,6 +23,14 @@ MUTANTS = (
         "matchLabels: { app: {{ .caller }} }",
         "matchLabels: { service: {{ .caller }} }",
         selectors.every_peer_of_a_network_policy_is_somebody,
+    ),
+    Mutant(
+        "nobody who is everyone",
+        "templates/networkpolicy.yaml",
+        "{{- if $callers }}",
+        "{{- if true }}",
+        peers.no_rule_of_a_network_policy_is_without_peers_unless_everyone_is_meant,
+        ALONE["a port that nobody calls"],
     ),
     Mutant(
         "a door where no port is",
@@ -80,6 +89,21 @@ MUTANTS = (
         "          - 169.254.0.0/16\n",
         "",
         policies.what_is_let_out_to_the_public_reaches_nothing_private,
+    ),
+    Mutant(
+        "a store at an address of the cloud's own",
+        "templates/_network.tpl",
+        "except: [100.100.100.200/32, 168.63.129.16/32, 169.254.0.0/16]",
+        "except: [100.100.100.200/32, 168.63.129.16/32]",
+        peers.who_fetches_what_strangers_name_reaches_no_address_that_tells_secrets,
+    ),
+    Mutant(
+        "a door of every service where one fetches pages",
+        "templates/_network.tpl",
+        "{{- if not (has (toString .port) $fetcher.ports) }}",
+        "{{- if true }}",
+        peers.who_fetches_what_strangers_name_reaches_no_address_that_tells_secrets,
+        {"networkPolicies": {"ownPorts": [{"port": 443, "protocol": "TCP"}]}},
     ),
     Mutant(
         "a version that the mesh does not find",

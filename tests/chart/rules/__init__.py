@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.chart.rules import changes, containers, pod_security, policies, references, rights, selectors
+from tests.chart.rules import (
+    changes,
+    containers,
+    peers,
+    pod_security,
+    policies,
+    references,
+    rights,
+    selectors,
+)
 
-THEMES = (containers, pod_security, selectors, references, rights, changes, policies)
+THEMES = (containers, pod_security, selectors, references, rights, changes, policies, peers)
 RULES = tuple(rule for theme in THEMES for rule in theme.RULES)

@@ -192,7 +192,12 @@ async def test_a_save_and_both_followers_timelines_are_one_trace(story: Story, o
         return trace is not None and bool(named(trace.spans, "PIPELINE EVALSHA add_to_timeline"))
 
     await until(written, "the timelines are written")
-    await until(lambda: len(tree(story.trace() or Trace(TRACE, ()))) == 1, "the trace hangs together")
+
+    def whole() -> bool:
+        trace = story.trace() or Trace(TRACE, ())
+        return len(tree(trace)) == 1 and bool(named(trace.spans, "POST /api/v1/links"))
+
+    await until(whole, "the trace hangs together")
     trace = story.trace()
     assert trace is not None
     (root,) = tree(trace)

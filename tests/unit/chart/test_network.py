@@ -71,7 +71,7 @@ def test_what_a_service_sends_to_another_is_what_the_mesh_lets_in(policies: dict
     edges = set()
     for app in services():
         for rule in policies[app]["spec"]["egress"]:
-            for peer in rule.get("to", []):
+            for peer in (each for each in rule.get("to", []) if "podSelector" in each):
                 edges |= {(app, named(peer), port["port"]) for port in rule["ports"]}
     keys = {edge for edge in edges if edge[1:] == ("users", 8081)}
     assert {edge[0] for edge in keys} == set(services()) - {"users"}, "all verify tokens"
@@ -129,6 +129,39 @@ def test_sign_in_elsewhere_opens_the_way_to_identity_providers(policies: dict[st
     assert "10.0.0.0/8" in rule["to"][0]["ipBlock"]["except"]
 
 
+def way_out(policies: dict[str, Manifest], port: int) -> list[Manifest]:
+    """Where the link checker may go on a port, by each rule of the policy that is not for pages."""
+    rules = policies["link-checker"]["spec"]["egress"]
+    return [rule for rule in rules if port in {each["port"] for each in rule["ports"]}]
+
+
+def test_who_fetches_what_strangers_name_reaches_no_address_of_a_cloud(policies: dict[str, Manifest]) -> None:
+    for port in (15012, 4318, 5432, 4222):
+        (rule,) = way_out(policies, port)
+        pods, four, six = rule["to"]
+        assert pods == {"namespaceSelector": {}}
+        assert {"169.254.0.0/16", "168.63.129.16/32"} <= set(four["ipBlock"]["except"])
+        assert "fd00:ec2::254/128" in six["ipBlock"]["except"]
+
+
+def test_where_a_store_is_said_to_be_there_the_checker_goes_and_nowhere_else() -> None:
+    to = [{"ipBlock": {"cidr": "10.1.2.3/32"}}]
+    outside = {"postgres": {"ports": [5432], "to": to}, "traces": {"ports": [443], "to": to}}
+    opened = of_kind("NetworkPolicy", {"networkPolicies": {"outside": outside}})
+    assert [rule["to"] for port in (5432, 443) for rule in way_out(opened, port)] == [to, to]
+
+
+@pytest.mark.parametrize("what", ["dns", "nats", "traces"])
+def test_no_port_for_pages_is_opened_to_all_addresses(what: str) -> None:
+    with pytest.raises(helm_python.HelmError, match=f"{what}: services.link-checker fetches on port 443"):
+        chart.render({"networkPolicies": {"outside": {what: {"ports": [443]}}}})
+
+
+def test_a_port_for_pages_of_every_service_is_opened_to_the_others_only() -> None:
+    opened = of_kind("NetworkPolicy", {"networkPolicies": {"ownPorts": [{"port": 443, "protocol": "TCP"}]}})
+    assert 443 in ports_of(opened["links"]) and not way_out(opened, 443)
+
+
 def test_the_ports_of_an_older_release_are_still_understood() -> None:
     values = {"networkPolicies": {"ownPorts": [{"port": 6432, "protocol": "TCP"}]}}
     changed = of_kind("NetworkPolicy", values)
@@ -144,6 +177,14 @@ def test_metrics_are_read_by_the_prometheus_that_is_known_or_by_any_pod_of_the_c
     assert own["podSelector"]["matchLabels"] == {"app": "prometheus"}
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     assert scrapers({"networkPolicies": {"scrapers": [peer]}}) == [peer]
+
+
+def test_a_port_that_nobody_calls_is_open_to_nobody() -> None:
+    ingress = of_kind("NetworkPolicy", {"services": {"links": {"callers": {"http": []}}}})["links"]["spec"][
+        "ingress"
+    ]
+    assert [port["port"] for rule in ingress for port in rule["ports"]] == [9090, 15020, 15090]
+    assert all(rule["from"] for rule in ingress)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,13 @@ def test_a_service_that_has_more_pods_than_its_autoscaler_may_is_refused() -> No
         chart.render({**ON, **values})
 
 
+def test_an_autoscaler_that_would_look_at_nothing_is_refused() -> None:
+    """The API server would give it a metric of its own."""
+    values = {"enabled": True, "cpuPercent": 0, "requestsPerSecond": 0}
+    with pytest.raises(helm_python.HelmError, match="needs cpuPercent or requestsPerSecond"):
+        chart.render({"services": {"web": {"autoscaling": values}}})
+
+
 def test_the_metric_of_requests_is_the_one_that_the_adapter_is_told_to_serve() -> None:
     (rule,) = yaml.safe_load((chart.CHART / "files" / "prometheus-adapter.yaml").read_text())["rules"][
         "custom"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -11,7 +10,7 @@ from msgspec import Meta
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from services.kit.live.file import ConfigFile
+from services.kit.live import reading
 from services.kit.live.settings import Live
 from services.kit.settings import LIVE, Seconds, Secret, ServiceSettings, describe
 
@@ -73,7 +72,22 @@ def test_what_the_file_does_not_name_any_more_is_as_the_environment_says(live: L
         ("MAX_QUEUE: 3", "MAX_QUEUE stands there twice"),
         ("{", "this is no YAML in line 3"),
         ("BURST: 2026-99-99", "this is no YAML"),
-        ("BURST: " + "[" * 5_000, "this is no YAML"),
+        ("BURST: " + "[" * 5_000, "a list or a mapping as a value is not taken (line 2)"),
+        ("BURST:\n" + "- " * 5_000, "a list or a mapping as a value is not taken (line 3)"),
+        ("BURST: {a: 1}", "a list or a mapping as a value is not taken (line 2)"),
+        ("? [BURST]\n: 1", "a list or a mapping as a value is not taken (line 2)"),
+        ("OPEN: !!bool maybe", "the tag tag:yaml.org,2002:bool is not taken (line 2)"),
+        ("BURST: !!timestamp foo", "the tag tag:yaml.org,2002:timestamp is not taken (line 2)"),
+        ('BURST: !!int ""', "the tag tag:yaml.org,2002:int is not taken (line 2)"),
+        ("BURST: ! 9", "the tag ! is not taken (line 2)"),
+        ("BURST: !python/name:os.system 9", "the tag !python/name:os.system is not taken (line 2)"),
+        ("BURST: &nine 9", "the anchor &nine is not taken (line 2)"),
+        ("BURST: *nine", "the alias *nine is not taken (line 2)"),
+        ("<<: 1", "the merge key << is not taken (line 2)"),
+        ("BURST: =", "this is no YAML"),
+        ("EVERY_S: 1" + ":1" * 400 + ".5", "this is no YAML"),
+        ("BURST: 0x" + "F" * 60_000, "the value in line 2 is too long"),
+        ("# " + "x" * 65_536, "this is larger than 64 KiB"),
     ],
 )
 def test_one_fault_and_all_of_it_is_refused(
@@ -104,7 +118,40 @@ def test_every_fault_is_named_at_once(live: Live[Settings]) -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["- BURST: 9", "9", "just words"])
+def test_of_many_faults_a_line_has_ten(live: Live[Settings]) -> None:
+    live.offer("\n".join(f"X{number}{'x' * 500 * (number == 1)}: 1" for number in range(1_000)))
+    told = live.refused.split("; ")
+    assert [fault.split()[0] for fault in told[2:10]] == [f"X{number}" for number in range(2, 10)]
+    assert told[10:] == ["and 990 more"]
+    assert len(live.refused) < 1_000
+
+
+class Counted(str):
+    """A text that counts how often it is compared, or hashed."""
+
+    looks = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.looks += 1
+        return str.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        Counted.looks += 1
+        return str.__hash__(self)
+
+
+def test_finding_what_is_said_twice_costs_the_same_for_each_name(
+    live: Live[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [(Counted(f"X{number}"), 1) for number in range(4_000)]
+    monkeypatch.setattr(reading, "_pairs", lambda _: pairs)
+    Counted.looks = 0
+    live.offer("")
+    assert "and 3990 more" in live.refused
+    assert Counted.looks < 10 * len(pairs)
+
+
+@pytest.mark.parametrize("text", ["- BURST: 9", "9", "just words", "[BURST, 9]"])
 def test_what_is_no_mapping_is_refused(live: Live[Settings], text: str) -> None:
     assert not live.offer(text)
     assert "no list of settings" in live.refused
@@ -127,32 +174,20 @@ def test_what_is_shown_has_no_secret_in_it(registry: CollectorRegistry) -> None:
     assert {"LOG_LEVEL", "TRACE_RATIO", "MAX_CONCURRENCY", "BURST"} <= shown["settings"].keys()
 
 
-def test_the_file_is_followed_as_the_kubelet_exchanges_it(live: Live[Settings], tmp_path: Path) -> None:
-    (tmp_path / "runtime.yaml").symlink_to("..data/runtime.yaml")
-    file = ConfigFile(tmp_path / "runtime.yaml", live)
-    file.look()
-    assert live.hash == ""
-    for number, text in enumerate(["BURST: 1", "BURST: 2"]):
-        (tmp_path / f"..{number}").mkdir()
-        (tmp_path / f"..{number}" / "runtime.yaml").write_text(text)
-        (tmp_path / "..new").symlink_to(f"..{number}")
-        (tmp_path / "..new").replace(tmp_path / "..data")
-        file.look()
-        assert live.now.burst == number + 1
-    (tmp_path / "..data").unlink()
-    file.look()
-    assert live.now.burst == 2
-
-
-def test_the_same_text_is_judged_once(
-    live: Live[Settings], registry: CollectorRegistry, tmp_path: Path
+def test_a_follower_that_fails_is_a_refusal_and_the_others_go_back(
+    live: Live[Settings], registry: CollectorRegistry
 ) -> None:
-    path = tmp_path / "runtime.yaml"
-    path.write_bytes(b"\xff\xfe: 1")
-    file = ConfigFile(path, live)
-    file.look()
-    file.look()
-    assert registry.get_sample_value("config_reloads_total", {"outcome": "refused"}) == 1
+    seen: list[int] = []
+
+    def fail(before: Settings, after: Settings) -> None:
+        raise RuntimeError("no")
+
+    live.follow(lambda _, after: seen.append(after.burst))
+    live.follow(fail)
+    assert not live.offer("BURST: 9")
+    assert (live.now.burst, live.hash, seen) == (7, "", [9, 7])
+    assert live.refused == "this could not be judged (RuntimeError)"
+    assert registry.get_sample_value("config_last_reload_successful") == 0
 
 
 def test_a_setting_says_whether_it_is_live() -> None:

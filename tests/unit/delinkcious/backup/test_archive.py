@@ -1,4 +1,4 @@
-"""The file of a backup: whole or not there, and a damaged one is told."""
+"""The file of a backup: whole or not there; a damaged one is told, and a hostile one writes nothing."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import pytest
 from delinkcious.backup import archive
 from delinkcious.backup.archive import Description, NoBackup
 
+KNOWN = ("links", "users")
 TAKEN = Description(
     format=archive.FORMAT,
     taken_at=dt.datetime(2026, 11, 27, tzinfo=dt.UTC),
     postgres="18.6",
-    databases=("links", "users"),
+    databases=("links",),
     events=1,
     parts={},
 )
@@ -34,10 +35,13 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_what_was_written_comes_back(file: Path, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    with archive.opened(file, tmp_path / "out") as found:
+    out = tmp_path / "out"
+    out.mkdir()
+    with archive.opened(file, out, KNOWN) as found:
         assert (found.databases, found.events, found.taken_at) == (TAKEN.databases, 1, TAKEN.taken_at)
-        assert (tmp_path / "out" / "links.dump").read_bytes() == b"links" * 1_000
+        assert (out / "links.dump").read_bytes() == b"links" * 1_000
+        assert {part.name for part in out.iterdir()} == {"links.dump", "events.jsonl"}
+        assert {stat.S_IMODE(part.stat().st_mode) for part in out.iterdir()} == {0o600}
 
 
 def test_only_its_owner_can_read_it_and_nothing_half_written_stays(file: Path) -> None:
@@ -58,13 +62,13 @@ def test_a_damaged_one_is_refused(file: Path, tmp_path: Path, where: float) -> N
     place = content.index(b"linkslinks") + int(5_000 * where)
     content[place] ^= 1
     file.write_bytes(content)
-    with pytest.raises(NoBackup, match=r"damaged: links\.dump"), archive.opened(file, tmp_path):
+    with pytest.raises(NoBackup, match=r"damaged: links\.dump"), archive.opened(file, tmp_path, KNOWN):
         pass
 
 
 def test_one_that_was_cut_off_is_refused(file: Path, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:3_000])
-    with pytest.raises(NoBackup, match="no complete backup"), archive.opened(file, tmp_path):
+    with pytest.raises(NoBackup, match="no complete backup"), archive.opened(file, tmp_path, KNOWN):
         pass
 
 
@@ -73,12 +77,15 @@ def test_what_is_none_is_refused(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "other.tar", "w") as tar:
         tar.add(tmp_path / "other", "other")
     for name in ("other", "other.tar"):
-        with pytest.raises(NoBackup), archive.opened(tmp_path / name, tmp_path):
+        with pytest.raises(NoBackup), archive.opened(tmp_path / name, tmp_path, KNOWN):
             pass
 
 
 def test_one_of_a_later_format_says_so(file: Path, tmp_path: Path) -> None:
     later = msgspec.structs.replace(TAKEN, format=archive.FORMAT + 1)
     archive.write(file, later, {})
-    with pytest.raises(NoBackup, match="has format 2; this program reads 1"), archive.opened(file, tmp_path):
+    with (
+        pytest.raises(NoBackup, match="has format 2; this program reads 1"),
+        archive.opened(file, tmp_path, KNOWN),
+    ):
         pass
