@@ -81,7 +81,9 @@ class Control:
     async def _status(self, _: Request) -> Any:
         mesh = self._mesh
         jobs = [key for key, run in mesh.controller.jobs.items() if run.state == "Failed"]
-        needed = [pod for pod in mesh.controller.pods.values() if not pod.manifest.optional]
+        # Where a Kubernetes says what is to be, a pod that cannot run is its business, and no failed start.
+        everything = mesh.controller.pods.values() if mesh.declared.makes_pods else ()
+        needed = [pod for pod in everything if not pod.manifest.optional]
         crashing = [text for pod in needed for text in rolling.crashes(pod)]
         return {
             "up": mesh.up.is_set(),

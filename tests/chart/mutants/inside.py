@@ -178,7 +178,7 @@ MUTANTS = (
     Mutant(
         "a drain longer than the grace period",
         DEPLOYMENT,
-        "sub $.Values.terminationGracePeriodSeconds (add $.Values.drainSeconds 4)",
+        "sub $.Values.terminationGracePeriodSeconds $closing",
         "add $.Values.terminationGracePeriodSeconds 1",
         changes.a_pod_stops_before_its_grace_period_ends,
     ),

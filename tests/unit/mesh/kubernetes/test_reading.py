@@ -89,3 +89,12 @@ def test_a_pod_is_run_without_the_volume_of_its_account() -> None:
     found = reading.pod_manifest({"metadata": METADATA, "spec": spec}).spec
     assert found["volumes"] == [other]
     assert found["containers"][0]["volumeMounts"] == mounts[1:]
+
+
+def test_a_pod_of_a_stateful_set_is_run_and_another_that_asks_for_more_is_refused() -> None:
+    def refusal(**spec: object) -> str:
+        body = {"metadata": METADATA, "spec": {"containers": [{"name": "web", "image": "web"}], **spec}}
+        return reading.pod_manifest(body).refusal
+
+    assert refusal(hostname="db-0", subdomain="db", activeDeadlineSeconds=5, serviceAccount="web") == ""
+    assert "spec.hostNetwork" in refusal(hostNetwork=True)
