@@ -89,6 +89,7 @@ def test_what_does_not_run_is_said_in_one_sentence(
     assert "no mesh runs in" in done.stderr
 
 
+@pytest.mark.slow
 def test_of_two_starts_at_once_the_later_waits_for_the_other(repository: Path, tmp_path: Path) -> None:
     made = Installation(repository, tmp_path / "twice")
     try:
