@@ -8,22 +8,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.installation import Account, Installation, eventually
+from tests.e2e.installation import Account, Installation, ended
 from tests.e2e.stranger import Stranger, taken_for_public
-
-GONE_WITHIN_S = 60.0
 
 
 @pytest.fixture(scope="session")
 def installation(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """The application as `delinkcious up` leaves it: everything is ready."""
     made = Installation(repository, tmp_path_factory.mktemp("e2e"))
-    try:
+    with ended(made):
         made.up()
         yield made
-    finally:
-        made.run("down", "--state", str(made.state))
-        eventually(lambda: not made.processes(), GONE_WITHIN_S, "no process of the mesh is left")
 
 
 @pytest.fixture

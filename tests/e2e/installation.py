@@ -8,7 +8,8 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,7 @@ Json = dict[str, Any]
 
 NAMESPACE = "delinkcious"
 UP_WITHIN_S = 120.0
+GONE_WITHIN_S = 60.0
 POLL_S = 0.02
 ANSWERED_WITHIN_S = 30.0
 PASSWORD = "correct horse battery staple"
@@ -157,6 +159,16 @@ class Installation:
             if living and any(str(self.state) in word for word in words):
                 found.append(process)
         return found
+
+
+@contextmanager
+def ended(made: Installation) -> Iterator[None]:
+    """Brings it down when the block is left, whatever happened, and waits until nothing of it runs."""
+    try:
+        yield
+    finally:
+        made.run("down", "--state", str(made.state))
+        eventually(lambda: not made.processes(), GONE_WITHIN_S, "no process of the mesh is left")
 
 
 def pid_of(pod: Json, container: str) -> int:

@@ -22,6 +22,8 @@ from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.state import write_atomically
 
 MESH = "delinkcious-mesh"  # who the mesh is at the API server, and the manager of what it writes
+Prepare = Callable[[Room], None]
+Argv = Callable[[Room], Sequence[str]]
 Ready = Callable[[Room], Awaitable[bool]]
 
 API_PORT, CONTROLLERS_PORT, SCHEDULER_PORT = 6443, 10257, 10259
@@ -77,35 +79,23 @@ class Plane:
 
     @property
     def specs(self) -> Sequence[ProcessSpec]:
-        return (
-            ProcessSpec(
-                "etcd", prepare=self._place, command=self._etcd, ready=_etcd_answers, grace_s=GRACE_S
-            ),
-            ProcessSpec(
-                "kube-apiserver",
-                prepare=self._prepare,
-                command=self._server,
-                ready=self._answers,
-                grace_s=GRACE_S,
-                ready_within_s=READY_WITHIN_S,
-            ),
-            ProcessSpec(
-                "kube-controller-manager",
-                prepare=self._known,
-                command=self._controllers,
-                ready=_serves(CONTROLLERS_PORT),
-                grace_s=GRACE_S,
-                ready_within_s=READY_WITHIN_S,
-            ),
-            ProcessSpec(
-                "kube-scheduler",
-                prepare=self._known,
-                command=self._scheduler,
-                ready=_serves(SCHEDULER_PORT),
-                grace_s=GRACE_S,
-                ready_within_s=READY_WITHIN_S,
-            ),
+        parts: Sequence[tuple[str, Prepare, Argv, Ready]] = (
+            (ETCD, self._place, self._etcd, _etcd_answers),
+            (SERVER, self._prepare, self._server, self._answers),
+            ("kube-controller-manager", self._known, self._controllers, _serves(CONTROLLERS_PORT)),
+            ("kube-scheduler", self._known, self._scheduler, _serves(SCHEDULER_PORT)),
         )
+        return [
+            ProcessSpec(
+                name,
+                prepare=prepare,
+                command=command,
+                ready=ready,
+                grace_s=GRACE_S,
+                ready_within_s=READY_WITHIN_S,
+            )
+            for name, prepare, command, ready in parts
+        ]
 
     def account(self, user: str) -> Path:
         """The kubeconfig of one of USERS."""

@@ -144,7 +144,7 @@ class Desired:
         self.config = config
         try:
             delivered = await self.everywhere()
-        except DeliveryFailed:
+        except Exception:  # also a mistake of the mesh itself: what was before is to stand, and it is told
             self.config = before
             self.dirty.set()
             await self._restore()

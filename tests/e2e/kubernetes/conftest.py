@@ -13,10 +13,9 @@ import yaml
 from delinkcious.kubernetes import Commands, kubeconfig, missing
 from delinkcious.tools import finding
 from mesh.local.model import Json
-from tests.e2e.installation import NAMESPACE, Installation, eventually
+from tests.e2e.installation import NAMESPACE, Installation, ended
 
 UP_WITHIN_S = 600.0
-GONE_WITHIN_S = 60.0
 
 
 class Cluster(Installation):
@@ -77,9 +76,6 @@ def cluster(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     if lacking := missing():
         pytest.skip(f"{', '.join(lacking)} missing: delinkcious tools install --kubernetes")
     made = Cluster(repository, tmp_path_factory.mktemp("kubernetes"))
-    try:
+    with ended(made):
         made.up()
         yield made
-    finally:
-        made.run("down", "--state", str(made.state))
-        eventually(lambda: not made.processes(), GONE_WITHIN_S, "no process of the mesh is left")

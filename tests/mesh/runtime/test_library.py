@@ -21,6 +21,7 @@ from joserfc.jwk import ECKey
 from mesh.local import files
 from mesh.local.runtime import sweep
 from mesh.local.runtime.companion import ProcessSpec, Room
+from mesh.local.runtime.desired import Delivered
 from mesh.local.runtime.errors import DeliveryFailed, NotReady
 from mesh.local.runtime.jwks import KeySets
 from mesh.local.runtime.mesh import Mesh, Options
@@ -89,6 +90,42 @@ async def test_certificates_are_renewed_in_place_without_a_failed_request(
                 failed += answer.status_code != 200
                 seen.add(certificate.read_bytes())
         assert failed == 0
+
+
+async def test_a_mistake_of_the_mesh_itself_changes_nothing_and_ends_nothing(
+    tmp_path: Path, manifests: Manifests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def config_map(name: str) -> str:
+        return f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n"
+
+    def has(mesh: Mesh, name: str) -> bool:
+        return mesh.desired.config.get("ConfigMap", "default", name) is not None
+
+    text = manifests.pair()
+    async with running(tmp_path, text) as mesh:
+        everywhere, rounds = mesh.desired.everywhere, mesh.desired._round
+        again: list[bool] = []
+
+        async def poisoned() -> Delivered:
+            if has(mesh, "poison"):
+                raise RuntimeError("a mistake")
+            return await everywhere()
+
+        async def once() -> Delivered:
+            again.append(True)
+            if len(again) == 1:
+                raise RuntimeError("another mistake")
+            return await rounds()
+
+        monkeypatch.setattr(mesh.desired, "everywhere", poisoned)
+        (tmp_path / "mesh.yaml").write_text(text + config_map("poison"))
+        await until(lambda: "internal error: RuntimeError('a mistake')" in mesh.refused)
+        assert not has(mesh, "poison")
+        (tmp_path / "mesh.yaml").write_text(text + config_map("good"))
+        await until(lambda: has(mesh, "good") and not mesh.refused)
+        monkeypatch.setattr(mesh.desired, "_round", once)
+        mesh.desired.dirty.set()
+        await until(lambda: len(again) > 1)
 
 
 def _companion(**changes: object) -> ProcessSpec:
