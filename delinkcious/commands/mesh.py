@@ -10,16 +10,13 @@ from typing import Any
 import click
 
 from delinkcious.asking import output_option
-from delinkcious.commands import mesh_change, mesh_logs, mesh_options, mesh_show
-from delinkcious.commands.mesh_options import files_option, meant, namespace_option, state_option
-from mesh.local import resources
-from mesh.local.check import validate
+from delinkcious.commands import mesh_change, mesh_check, mesh_logs, mesh_show
+from delinkcious.commands.mesh_options import meant, namespace_option, state_option
 from mesh.local.model import InvalidConfig
-from mesh.local.runtime import freeing, podcheck, supervise
+from mesh.local.runtime import freeing, supervise
 from mesh.local.runtime import state as states
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import MeshError, NotFound
-from mesh.local.runtime.manifest import workloads
 from mesh.local.runtime.mesh import Mesh
 from mesh.local.runtime.sources import Files
 from mesh.local.runtime.state import State
@@ -114,23 +111,6 @@ def status(state: Path | None) -> None:
 
 
 @mesh.command()
-@files_option
-def check(filenames: tuple[str, ...]) -> None:
-    """Judge files without a mesh; exit code 1 when something is wrong."""
-    found = [
-        resource for name, text in mesh_options.read(filenames) for resource in resources.parse(text, name)
-    ]
-    config, findings = validate(found)
-    if not any(finding.level == "error" for finding in findings):
-        findings += podcheck.offline(workloads(config, {}))
-    for finding in findings:
-        click.echo(str(finding))
-    if any(finding.level == "error" for finding in findings):
-        sys.exit(1)
-    click.echo("1 object is right." if len(found) == 1 else f"{len(found)} objects are right.")
-
-
-@mesh.command()
 @click.argument("what", type=click.Choice(mesh_show.KINDS), metavar="KIND")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
@@ -201,4 +181,5 @@ for _verb in (
     mesh_change.rotate,
 ):
     mesh.add_command(_verb)
+mesh.add_command(mesh_check.check)
 mesh.add_command(mesh_logs.logs)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mesh.local.check.callers import caller_findings
+from mesh.local.check.deprecated import deprecated_findings
+from mesh.local.check.gateways import gateway_findings
+from mesh.local.check.hosts import host_findings
+from mesh.local.check.keys import claim_findings
 from mesh.local.check.mesh import Mesh
+from mesh.local.check.mutual_tls import mutual_tls_findings
 from mesh.local.check.pods import pod_findings
+from mesh.local.check.protocols import protocol_findings
 from mesh.local.check.routes import route_findings
 from mesh.local.check.telemetry import telemetry_findings
 from mesh.local.check.workloads import workload_findings
@@ -15,6 +21,23 @@ from mesh.local.resources import duplicates
 from mesh.local.schema import judge, runs
 
 __all__ = ["Judged", "check", "validate"]
+
+Analyzer = Callable[[Mesh], Iterable[Finding]]
+
+# One per subject, each pure: what it finds has an id of `messages`.
+ANALYZERS: tuple[Analyzer, ...] = (
+    route_findings,
+    host_findings,
+    gateway_findings,
+    workload_findings,
+    mutual_tls_findings,
+    protocol_findings,
+    claim_findings,
+    telemetry_findings,
+    deprecated_findings,
+)
+# Asked only where workloads are known: Istio YAML by itself says nothing about what runs.
+OF_WORKLOADS: tuple[Analyzer, ...] = (pod_findings, caller_findings)
 
 
 class Judged:
@@ -50,7 +73,5 @@ def validate(resources: Sequence[Resource], judged: Judged | None = None) -> tup
 def check(config: Config) -> list[Finding]:
     """What resources that are valid one by one say together: unknown references, idle rules, conflicts."""
     mesh = Mesh(config)
-    findings = [*route_findings(mesh), *workload_findings(mesh), *telemetry_findings(mesh)]
-    if mesh.has_workloads:
-        findings += [*pod_findings(mesh), *caller_findings(mesh)]
-    return findings
+    analyzers = (*ANALYZERS, *OF_WORKLOADS) if mesh.has_workloads else ANALYZERS
+    return [found for analyzer in analyzers for found in analyzer(mesh)]

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from mesh.local.model import CLUSTER_DOMAIN, ROOT_NAMESPACE, Config, Resource
+from mesh.local.model import CLUSTER_DOMAIN, ROOT_NAMESPACE, Config, Json, Resource
 from mesh.local.schema.virtual_service import covers
 
 WORKLOADS = ("Deployment", "Job")
+INJECT = "sidecar.istio.io/inject"
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,26 @@ class PodTemplate:
     def account(self) -> str:
         return self.workload.spec["template"]["spec"].get("serviceAccountName") or "default"
 
+    @property
+    def injected(self) -> bool:
+        """Whether its pods get a sidecar, or are gateways."""
+        metadata = self.workload.spec["template"].get("metadata") or {}
+        notes = {**(metadata.get("annotations") or {}), **(metadata.get("labels") or {})}
+        return str(notes.get(INJECT)).lower() != "false"
+
     def fits(self, labels: Mapping[str, str]) -> bool:
         return labels.items() <= self.labels.items()
+
+    def target(self, port: Json) -> int | None:
+        """The number of the container port that a Service's port leads to; None for an unknown name."""
+        written = port.get("targetPort") or port["port"]
+        if isinstance(written, int):
+            return written
+        for container in self.workload.spec["template"]["spec"]["containers"]:
+            for entry in container.get("ports") or []:
+                if entry.get("name") == written:
+                    return int(entry["containerPort"])
+        return None
 
 
 def full_host(host: str, namespace: str) -> str:
@@ -92,6 +111,18 @@ class Mesh:
         return [
             pod for pod in candidates if pod.workload.namespace == service.namespace and pod.fits(selector)
         ]
+
+    def services_of(self, pod: PodTemplate) -> list[Resource]:
+        """The Services that lead to a pod, by name."""
+        return self._services_by_pod.get(id(pod), [])
+
+    @cached_property
+    def _services_by_pod(self) -> dict[int, list[Resource]]:
+        found: dict[int, list[Resource]] = {}
+        for service in sorted(self.services.values(), key=lambda one: one.name):
+            for pod in self.pods_of(service):
+                found.setdefault(id(pod), []).append(service)
+        return found
 
     def _candidates(self, labels: Mapping[str, str]) -> list[PodTemplate]:
         """The pods with the rarest of the labels: few, however many there are in all."""

@@ -25,7 +25,7 @@ def findings(everything: Sequence[Workload], config: Config) -> Iterator[Finding
         try:
             _try_out(pod, config)
         except Refused as refused:
-            yield finding(workload.resource, ("spec", "template", *refused.path), str(refused))
+            yield finding(workload.resource, ("spec", "template", *refused.path), str(refused), id="DM0004")
 
 
 def offline(everything: Sequence[Workload]) -> Iterator[Finding]:
@@ -36,7 +36,7 @@ def offline(everything: Sequence[Workload]) -> Iterator[Finding]:
             for index, body, path in _containers(pod):
                 _try_out_alone(pod, index, body, path)
         except Refused as refused:
-            yield finding(workload.resource, ("spec", "template", *refused.path), str(refused))
+            yield finding(workload.resource, ("spec", "template", *refused.path), str(refused), id="DM0004")
 
 
 def _try_out(pod: PodManifest, config: Config) -> None:
