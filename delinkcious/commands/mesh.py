@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from delinkcious.asking import output_option
-from delinkcious.commands import mesh_change, mesh_check, mesh_logs, mesh_show
+from delinkcious.commands import mesh_change, mesh_check, mesh_explain, mesh_logs, mesh_show
 from delinkcious.commands.mesh_options import meant, namespace_option, state_option
 from mesh.local.model import InvalidConfig
 from mesh.local.runtime import freeing, supervise
@@ -143,35 +142,6 @@ def get(
     mesh_show.show(kind, mesh_show.picked(kind, rows, names, space), output, space)
 
 
-@mesh.command()
-@click.argument("pod", metavar="POD|deployment/NAME")
-@click.argument("method")
-@click.argument("url")
-@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of it.")
-@output_option
-@namespace_option
-@state_option
-def explain(
-    pod: str,
-    method: str,
-    url: str,
-    headers: tuple[str, ...],
-    output: str,
-    namespace: str | None,
-    state: Path | None,
-) -> None:
-    """Say what becomes of a request from POD: the route, the destination, the policy that decides."""
-    pairs = [header.partition(":") for header in headers]
-    question = {
-        "pod": pod,
-        "method": method.upper(),
-        "url": url,
-        "headers": [(name.strip(), value.strip()) for name, _, value in pairs],
-        "namespace": namespace,
-    }
-    mesh_show.explanation(Client(meant(state)).post("/explain", question), output)
-
-
 for _verb in (
     mesh_change.apply,
     mesh_change.delete,
@@ -182,4 +152,5 @@ for _verb in (
 ):
     mesh.add_command(_verb)
 mesh.add_command(mesh_check.check)
+mesh.add_command(mesh_explain.explain)
 mesh.add_command(mesh_logs.logs)

@@ -46,6 +46,7 @@ def _pod(pod: Pod, registry: Registry) -> Json:
         "readySince": pod.ready_since,
         "failure": pod.failure,
         "optional": manifest.optional,
+        "gateway": manifest.gateway,
         "configVersion": sidecar.delivery.in_force.version if sidecar is not None else None,
         "phase": "Terminating" if pod.stopping else pod.phase,
         "restarts": sum(container.restarts for container in pod.every_container()),

@@ -1,0 +1,83 @@
+"""Sends one request as a pod's process would: through its sidecar, or to a gateway from the world."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+MAX_BODY_BYTES = 64 * 1024
+SHOWN_BYTES = 200
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; `status` is None when nothing did, and `error` says why."""
+
+    status: int | None
+    ms: float
+    error: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+
+
+def through_sidecar(
+    egress: str, method: str, url: str, headers: Sequence[tuple[str, str]], within_s: float
+) -> Answer:
+    """A request by the sidecar's egress proxy, in absolute form; CONNECT opens a tunnel and closes it."""
+    target = url if "://" in url or method == "CONNECT" else f"http://{url}"
+    host, _, port = egress.rpartition(":")
+    return _ask(http.client.HTTPConnection(host, int(port), timeout=within_s), method, target, headers)
+
+
+def to_gateway(
+    address: str, method: str, url: str, headers: Sequence[tuple[str, str]], within_s: float
+) -> Answer:
+    """A request to a gateway's own port; by TLS with the URL's host as server name, no certificate checked."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    host, _, port = address.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=within_s)
+    named = any(name.lower() == "host" for name, _ in headers)
+    every = [*headers] if named else [("Host", parts.netloc), *headers]
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        try:
+            raw = socket.create_connection((host, int(port)), timeout=within_s)
+            connection.sock = context.wrap_socket(raw, server_hostname=parts.hostname)
+        except OSError as error:
+            return Answer(None, 0.0, f"TLS with the gateway failed: {error}")
+    return _ask(connection, method, path, every)
+
+
+def _ask(
+    connection: http.client.HTTPConnection, method: str, target: str, headers: Sequence[tuple[str, str]]
+) -> Answer:
+    began = time.monotonic()
+
+    def passed() -> float:
+        return 1000 * (time.monotonic() - began)
+
+    try:
+        own_host = any(name.lower() == "host" for name, _ in headers)
+        connection.putrequest(method, target, skip_host=own_host, skip_accept_encoding=True)
+        for name, value in headers:
+            connection.putheader(name, value)
+        if method in ("POST", "PUT", "PATCH"):
+            connection.putheader("Content-Length", "0")
+        connection.endheaders()
+        answer = connection.getresponse()
+        body = b"" if method == "CONNECT" else answer.read(MAX_BODY_BYTES)
+        text = body[:SHOWN_BYTES].decode(errors="replace")
+        return Answer(answer.status, passed(), "", tuple(answer.getheaders()), text)
+    except TimeoutError:
+        return Answer(None, passed(), "nothing came back in time")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return Answer(None, passed(), str(error) or type(error).__name__)
+    finally:
+        connection.close()
