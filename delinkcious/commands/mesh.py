@@ -131,13 +131,19 @@ def get(
     all_namespaces: bool,
     state: Path | None,
 ) -> None:
-    """Show what runs and what is in force: pods, services, routes, clusters, policies, overrides."""
+    """Show what runs and what is in force.
+
+    KIND is pods, services, listeners, routes, clusters, endpoints, policies, certs or overrides. What a proxy
+    has is named by its pod or Deployment; endpoints and certs are as the Envoys themselves tell them.
+    """
     kind, where = mesh_show.plural(what), meant(state)
     space = None if all_namespaces else namespace
-    query = {"namespace": space} if space else {}
+    query: dict[str, str] = {"namespace": space} if space else {}
     if kind == "overrides" and where.holder() is None:
         rows = [row for row in freeing.listed(where) if space in (None, row["namespace"])]
     else:
+        if kind in ("endpoints", "certs") and len(names) == 1:  # its proxies alone need to be asked then
+            query["name"] = names[0].rpartition("/")[2]
         rows = Client(where).get(f"/get/{kind}", **query)
     mesh_show.show(kind, mesh_show.picked(kind, rows, names, space), output, space)
 

@@ -12,7 +12,7 @@ from mesh.local.envoy.access_log import JSON_FORMAT, TEXT_FORMAT
 
 @dataclass(frozen=True)
 class Line:
-    """What one proxy says of one request. `status` is None where it never answered; absent texts are empty."""
+    """What a proxy says of one request; `status` is None where it never answered, absent texts are empty."""
 
     raw: str
     status: int | None = None

@@ -37,7 +37,7 @@ def through_sidecar(
 def to_gateway(
     address: str, method: str, url: str, headers: Sequence[tuple[str, str]], within_s: float
 ) -> Answer:
-    """A request to a gateway's own port; by TLS with the URL's host as server name, no certificate checked."""
+    """A request to a gateway's own port; by TLS with the URL's host as server name, nothing checked."""
     parts = urlsplit(url if "://" in url else f"http://{url}")
     host, _, port = address.rpartition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=within_s)

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
 
-from mesh.local.runtime import asked, explaining, held, on_demand, rolling, rotating, versions, views
+from mesh.local.runtime import asked, explaining, held, looking, on_demand, rolling, rotating, versions, views
 from mesh.local.runtime.answers import answering
 from mesh.local.runtime.applied import Key
 from mesh.local.runtime.errors import MeshError, NotFound, NotReady
@@ -105,12 +105,15 @@ class Control:
         shown: dict[str, Callable[[], list[Any]]] = {
             "pods": lambda: views.pods(running, mesh.desired.registry()),
             "services": lambda: views.services(mesh.desired.registry()),
+            "listeners": lambda: looking.listeners(running),
             "routes": lambda: views.routes(running),
             "clusters": lambda: views.clusters(running),
             "policies": lambda: views.policies(mesh.desired.config, running),
         }
+        if what in looking.ASKED:
+            return await looking.ASKED[what](running, namespace, request.query_params.getlist("name"))
         if what not in shown:
-            raise NotFound(f"no such kind {what!r}; one of {', '.join(shown)}")
+            raise NotFound(f"no such kind {what!r}; one of {', '.join([*shown, *looking.ASKED])}")
         return [item for item in shown[what]() if namespace in (None, item["namespace"])]
 
     def _demand_up(self) -> None:

@@ -106,12 +106,18 @@ def routes(running: Iterable[Pod]) -> list[Json]:
         for name, table in pod.sidecar.delivery.in_force.snapshot.routes.items():
             for host in table.get("virtual_hosts") or []:
                 found += [
-                    {"pod": pod.manifest.name, "namespace": pod.manifest.namespace, "routes": name}
+                    {**proxy(pod), "routes": name}
                     | {"virtualHost": host["name"], "domains": host["domains"]}
                     | _route(route)
                     for route in host.get("routes") or []
                 ]
     return found
+
+
+def proxy(pod: Pod) -> Json:
+    """Whose part of a configuration a row is."""
+    manifest = pod.manifest
+    return {"pod": manifest.name, "namespace": manifest.namespace, "workload": manifest.workload}
 
 
 def _route(route: Json) -> Json:
@@ -142,8 +148,7 @@ def clusters(running: Iterable[Pod]) -> list[Json]:
         for name, cluster in snapshot.clusters.items():
             found.append(
                 {
-                    "pod": pod.manifest.name,
-                    "namespace": pod.manifest.namespace,
+                    **proxy(pod),
                     "name": name,
                     "type": cluster.get("type", "STATIC"),
                     "endpoints": list(
