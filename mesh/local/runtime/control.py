@@ -13,7 +13,18 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
 
-from mesh.local.runtime import asked, explaining, held, looking, on_demand, rolling, rotating, versions, views
+from mesh.local.runtime import (
+    asked,
+    explaining,
+    held,
+    looking,
+    on_demand,
+    rehearsing,
+    rolling,
+    rotating,
+    versions,
+    views,
+)
 from mesh.local.runtime.answers import answering
 from mesh.local.runtime.applied import Key
 from mesh.local.runtime.errors import MeshError, NotFound, NotReady
@@ -53,6 +64,7 @@ class Control:
                 Route("/topology", answering(self._topology), methods=get),
                 Route("/origins", answering(self._origins), methods=get),
                 Route("/explain", answering(self._explain), methods=post),
+                Route("/diff", answering(self._diff), methods=post),
                 Route("/apply", answering(self._changing(self._apply)), methods=post),
                 Route("/delete", answering(self._changing(self._delete)), methods=post),
                 Route("/reset", answering(self._changing(self._reset)), methods=post),
@@ -142,6 +154,10 @@ class Control:
     async def _explain(self, request: Request) -> Any:
         question = await asked.read(request, explaining.Question)
         return explaining.answer(self._mesh, question)
+
+    async def _diff(self, request: Request) -> Any:
+        self._demand_up()
+        return await rehearsing.difference(self._mesh, await asked.resources_of(request))
 
     async def _apply(self, request: Request) -> Any:
         spoken, expected = versions.parted(await asked.resources_of(request))

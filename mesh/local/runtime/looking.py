@@ -1,4 +1,4 @@
-"""What `mesh get` shows of the proxies themselves: listeners as in force, endpoints and certificates as told."""
+"""What `mesh get` shows of the proxies themselves: listeners in force, endpoints, certificates."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _takes(chain: Json, match: Json) -> str:
         return f"{how}{ours}{f' for {names}' if names else ''}"
     if match.get("transport_protocol") == "tls":
         return f"TLS passed through{f' for {names}' if names else ''}"
-    return "plain text" if match.get("transport_protocol") == "raw_buffer" else "everything, as plain text"
+    return "plain text"
 
 
 async def endpoints(running: Iterable[Pod], namespace: str | None, names: Sequence[str]) -> list[Json]:
@@ -86,7 +86,7 @@ async def endpoints(running: Iterable[Pod], namespace: str | None, names: Sequen
     return [
         {**proxy(pod), **row}
         for pod, statuses in zip(pods, told, strict=True)
-        for status in statuses
+        for status in sorted(statuses, key=lambda one: str(one["name"]))
         for row in endpoint_rows(status, by_address)
     ]
 
