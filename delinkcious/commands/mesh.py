@@ -9,7 +9,15 @@ from typing import Any
 
 import click
 
-from delinkcious.commands import mesh_change, mesh_check, mesh_diff, mesh_explain, mesh_logs, mesh_show
+from delinkcious.commands import (
+    mesh_change,
+    mesh_check,
+    mesh_diff,
+    mesh_explain,
+    mesh_logs,
+    mesh_show,
+    mesh_top,
+)
 from delinkcious.commands.mesh_options import meant, namespace_option, state_option
 from mesh.local.model import InvalidConfig
 from mesh.local.runtime import freeing, supervise
@@ -161,3 +169,4 @@ mesh.add_command(mesh_check.check)
 mesh.add_command(mesh_explain.explain)
 mesh.add_command(mesh_diff.diff)
 mesh.add_command(mesh_logs.logs)
+mesh.add_command(mesh_top.top)

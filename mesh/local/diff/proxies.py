@@ -123,7 +123,8 @@ def _fields_in_words(difference: Difference, said: str) -> Iterator[str]:
     for change in shown[:MAX_FIELDS]:
         yield f"{_ONE[difference.kind]} {difference.name}: {_MARKS[change.verb]}{_nearer(str(change))}"
     if len(shown) > MAX_FIELDS:
-        yield f"{_ONE[difference.kind]} {difference.name}: and {len(shown) - MAX_FIELDS} more fields (-o json)"
+        more = len(shown) - MAX_FIELDS
+        yield f"{_ONE[difference.kind]} {difference.name}: and {more} more fields (-o json)"
 
 
 def _nearer(text: str) -> str:
