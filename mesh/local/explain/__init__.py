@@ -19,8 +19,9 @@ from mesh.local.envoy.virtual_service import Route
 from mesh.local.explain import matching, policies
 from mesh.local.explain.answer import Explanation
 from mesh.local.explain.forwarding import carried_out
-from mesh.local.explain.request import Request, normalised, parse
+from mesh.local.explain.request import Request, best_domain, normalised, parse
 from mesh.local.explain.telemetry import told
+from mesh.local.explain.tunnels import tunnelled
 from mesh.local.model import Config, Json, Proxy, Registry
 
 __all__ = ["Explanation", "explain"]
@@ -50,6 +51,8 @@ def explain(
 
 
 def _at_sidecar(view: View, request: Request) -> Explanation:
+    if request.method == "CONNECT":
+        return tunnelled(view, request)
     hosts = list(outbound.virtual_hosts(view))
     by_domain = {domain.lower(): host for host in hosts for domain in host.domains}
     authority = request.authority.lower()
@@ -98,15 +101,6 @@ def _near(authority: str, domains: Iterable[str]) -> str:
     """The name that was perhaps meant."""
     close = get_close_matches(authority, sorted(domains), n=1)
     return f'; did you mean "{close[0]}"?' if close else ""
-
-
-def best_domain(authority: str, domains: Iterable[str]) -> str | None:
-    """The domain that Envoy picks: exact, else the longest with a leading `*`, else `*`."""
-    candidates = set(domains)
-    if authority in candidates:
-        return authority
-    wild = (domain for domain in candidates if domain.startswith("*") and authority.endswith(domain[1:]))
-    return max(wild, key=len, default=None)
 
 
 def _routed(view: View, request: Request, host: str, routes: Sequence[Route]) -> Explanation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, urlsplit
 
@@ -72,6 +72,15 @@ def parse(method: str, url: str, headers: Mapping[str, str]) -> Request:
     lower = {name.lower(): value for name, value in headers.items()}
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Request(method.upper(), parts.scheme, lower.pop("host", "") or parts.netloc, path, lower)
+
+
+def best_domain(authority: str, domains: Iterable[str]) -> str | None:
+    """The domain that Envoy picks: exact, else the longest with a leading `*`, else `*`."""
+    candidates = set(domains)
+    if authority in candidates:
+        return authority
+    wild = (domain for domain in candidates if domain.startswith("*") and authority.endswith(domain[1:]))
+    return max(wild, key=len, default=None)
 
 
 def normalised(request: Request, mesh: MeshConfig) -> Request:

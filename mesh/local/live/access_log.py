@@ -12,7 +12,10 @@ from mesh.local.envoy.access_log import JSON_FORMAT, TEXT_FORMAT
 
 @dataclass(frozen=True)
 class Line:
-    """What a proxy says of one request; `status` is None where it never answered, absent texts are empty."""
+    """What a proxy says of one request; `status` is None where it never answered, absent texts are empty.
+
+    `local` is the proxy's own end of the connection to the upstream, by which the next one knows it.
+    """
 
     raw: str
     status: int | None = None
@@ -23,6 +26,7 @@ class Line:
     upstream: str = ""
     route: str = ""
     server_name: str = ""
+    local: str = ""
 
     @property
     def inbound(self) -> bool:
@@ -50,12 +54,13 @@ def read(raw: str) -> Line:
         raw=raw,
         status=int(status) if status.isdigit() and status != "0" else None,
         flags=text("response_flags"),
-        details=text("response_code_details"),
+        details=text("response_code_details") or text("connection_termination_details"),
         transport_failure=text("upstream_transport_failure_reason"),
         cluster=text("upstream_cluster"),
         upstream=text("upstream_host"),
         route=text("route_name"),
         server_name=text("requested_server_name"),
+        local=text("upstream_local_address"),
     )
 
 

@@ -25,6 +25,7 @@ def told(happened: Happened) -> dict[str, Any]:
         "answeredBy": happened.answered_by or None,
         "requestId": happened.request_id,
         "body": answer.body or None,
+        "tunnel": answer.tunnel or None,
         "client": _hop(happened.first) if happened.first else None,
         "servers": [_hop(hop) for hop in happened.then],
     }
@@ -55,7 +56,19 @@ def differences(said: Prediction, happened: Happened) -> list[str]:
     return [*_status(said, happened), *_way(said, happened)]
 
 
+def _tunnel(said: Prediction, happened: Happened) -> Iterator[str]:
+    """A policy on TCP closes the connection: no status tells of it."""
+    refused = _refusal(said, happened) is not None
+    if refused and happened.answer.tunnel == "open":
+        yield "a connection that is closed at once was predicted, it stays open"
+    elif not refused and happened.answer.tunnel == "closed" and (why := _because(happened)):
+        yield f"an open connection was predicted, it was closed at once{why}"
+
+
 def _status(said: Prediction, happened: Happened) -> Iterator[str]:
+    if happened.answer.tunnel:
+        yield from _tunnel(said, happened)
+        return
     seen = happened.answer.status
     expected = said["status"] or _refusal(said, happened)
     answered = f"status {seen}" if seen is not None else f"no answer ({happened.answer.error})"

@@ -59,9 +59,11 @@ def happen(
     there = _address(first.line.upstream) if first else ""
     behind = next((one for one in pods if one["ip"] == there), None)
     served = behind is not None and behind is not pod and behind["egress"] is not None
+    # A TCP connection has no id; its server knows it by the client's end of it.
+    mark = first.line.local if method == "CONNECT" and first else request_id
     if served and behind is not None:
-        logs.wait(behind, request_id)
-    then = tuple(hop for hop in logs.of(request_id) if first is None or hop.line.raw != first.line.raw)
+        logs.wait(behind, mark)
+    then = tuple(hop for hop in logs.of(mark) if first is None or hop.line.raw != first.line.raw)
     return Happened(request_id, answer, first, then, _who(answer, pod, first, behind, then))
 
 

@@ -8,27 +8,37 @@ import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
 MAX_BODY_BYTES = 64 * 1024
 SHOWN_BYTES = 200
 
 
+Tunnel = Literal["", "open", "closed"]
+# A policy or a missing server ends a tunnel at once; one that is still there then stays.
+CLOSED_WITHIN_S = 0.5
+
+
 @dataclass(frozen=True)
 class Answer:
-    """What came back; `status` is None when nothing did, and `error` says why."""
+    """What came back; `status` is None when nothing did, and `error` says why.
+
+    `tunnel` is that of a CONNECT.
+    """
 
     status: int | None
     ms: float
     error: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
+    tunnel: Tunnel = ""
 
 
 def through_sidecar(
     egress: str, method: str, url: str, headers: Sequence[tuple[str, str]], within_s: float
 ) -> Answer:
-    """A request by the sidecar's egress proxy, in absolute form; CONNECT opens a tunnel and closes it."""
+    """A request by the sidecar's egress proxy, in absolute form; CONNECT sends an empty line."""
     target = url if "://" in url or method == "CONNECT" else f"http://{url}"
     host, _, port = egress.rpartition(":")
     return _ask(http.client.HTTPConnection(host, int(port), timeout=within_s), method, target, headers)
@@ -71,8 +81,11 @@ def _ask(
         if method in ("POST", "PUT", "PATCH"):
             connection.putheader("Content-Length", "0")
         connection.endheaders()
+        wire = connection.sock  # the answer to a CONNECT takes it away
         answer = connection.getresponse()
-        body = b"" if method == "CONNECT" else answer.read(MAX_BODY_BYTES)
+        if method == "CONNECT" and answer.status == 200:
+            return Answer(answer.status, passed(), tunnel=_tunnel(wire))
+        body = answer.read(MAX_BODY_BYTES)
         text = body[:SHOWN_BYTES].decode(errors="replace")
         return Answer(answer.status, passed(), "", tuple(answer.getheaders()), text)
     except TimeoutError:
@@ -81,3 +94,15 @@ def _ask(
         return Answer(None, passed(), str(error) or type(error).__name__)
     finally:
         connection.close()
+
+
+def _tunnel(wire: socket.socket) -> Tunnel:
+    """Whether the other end lets the tunnel stand; policies on TCP judge with the first byte."""
+    wire.settimeout(CLOSED_WITHIN_S)
+    try:
+        wire.sendall(b"\r\n")
+        return "open" if wire.recv(1) else "closed"
+    except TimeoutError:
+        return "open"
+    except OSError:
+        return "closed"

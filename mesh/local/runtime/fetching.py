@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
-from mesh.local.model import Config, Registry
+from mesh.local.model import Config
 from mesh.local.runtime.jwks import Unfetched, fetched, located
-from mesh.local.runtime.registry import service
+from mesh.local.runtime.registry import registry
 
 
 def failures(config: Config, uris: Collection[str]) -> dict[str, str]:
     """Why an address gives no keys; those of the mesh's own services can be asked only while it runs."""
-    registry = Registry(tuple(service(resource) for resource in config.of("Service")), ())
-    outside = sorted(uri for uri in uris if located(uri, registry) is None)
+    known = registry(config, (), lambda _: "")
+    outside = sorted(uri for uri in uris if located(uri, known) is None)
     answers = asyncio.run(_all(outside))
     return {uri: why for uri, why in zip(outside, answers, strict=True) if why}
 
