@@ -98,11 +98,15 @@ def _ask(
 
 def _tunnel(wire: socket.socket) -> Tunnel:
     """Whether the other end lets the tunnel stand; policies on TCP judge with the first byte."""
-    wire.settimeout(CLOSED_WITHIN_S)
+    deadline = time.monotonic() + CLOSED_WITHIN_S
     try:
         wire.sendall(b"\r\n")
-        return "open" if wire.recv(1) else "closed"
+        while (left := deadline - time.monotonic()) > 0:
+            wire.settimeout(left)
+            if not wire.recv(MAX_BODY_BYTES):
+                return "closed"
     except TimeoutError:
         return "open"
     except OSError:
         return "closed"
+    return "open"
