@@ -108,7 +108,8 @@ def picture(found: Sequence[Standing]) -> RenderableType:
     """The table, at 80 columns too."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name, widest in (("SERVICE", 28), ("VERSION", 14)):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=7, max_width=widest)
+        # Names give way to numbers: what may wrap, rich narrows first, and a name has no place to wrap.
+        table.add_column(name, overflow="ellipsis", min_width=7, max_width=widest)
     for name in ("PODS", "REQ/S", "ERR%", "P50", "P99", "MTLS%", "WANT%", "GETS%"):
         table.add_column(name, no_wrap=True, justify="right", min_width=len(name))
     service = ""
@@ -131,7 +132,7 @@ def _cells(one: Standing) -> tuple[str, ...]:
         _ms(one.p50_ms),
         _ms(one.p99_ms),
         _percent(one.mutual_tls, 0),
-        "/".join(f"{percent:g}" for percent in one.declared) or "-",
+        "/".join(f"{percent:.3g}" for percent in one.declared) or "-",
         _percent(one.observed, 0),
     )
 

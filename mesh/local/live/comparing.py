@@ -25,7 +25,7 @@ def told(happened: Happened) -> dict[str, Any]:
         "answeredBy": happened.answered_by or None,
         "requestId": happened.request_id,
         "body": answer.body or None,
-        "tunnel": answer.tunnel or None,
+        "tunnel": (answer.tunnel and ("closed" if _shut(happened) else answer.tunnel)) or None,
         "client": _hop(happened.first) if happened.first else None,
         "servers": [_hop(hop) for hop in happened.then],
     }
@@ -59,10 +59,20 @@ def differences(said: Prediction, happened: Happened) -> list[str]:
 def _tunnel(said: Prediction, happened: Happened) -> Iterator[str]:
     """A policy on TCP closes the connection: no status tells of it."""
     refused = _refusal(said, happened) is not None
-    if refused and happened.answer.tunnel == "open":
+    if refused and not _shut(happened):
         yield "a connection that is closed at once was predicted, it stays open"
-    elif not refused and happened.answer.tunnel == "closed" and (why := _because(happened)):
-        yield f"an open connection was predicted, it was closed at once{why}"
+    elif not refused and _shut(happened):
+        yield f"an open connection was predicted, it was closed at once{_because(happened)}"
+
+
+def _shut(happened: Happened) -> bool:
+    """Whether a proxy on the way closed the connection; the first one need not tell its client."""
+    return any(hop.line.details and not _own_end(hop.line) for hop in happened.then)
+
+
+def _own_end(line: Line) -> bool:
+    """Whether the line tells nothing but that the connection was used, and ended by its client."""
+    return line.details.startswith(("via_upstream", "downstream_remote_disconnect"))
 
 
 def _status(said: Prediction, happened: Happened) -> Iterator[str]:
@@ -87,7 +97,7 @@ def _because(happened: Happened) -> str:
     """The reason that the last proxy gave for an answer of its own."""
     hops = [hop for hop in (happened.first, *happened.then) if hop is not None]
     words = [*flags_in_words(hops[-1].line.flags), _meaning(hops[-1].line)] if hops else []
-    own = bool(hops) and not hops[-1].line.details.startswith("via_upstream")
+    own = bool(hops) and not _own_end(hops[-1].line)
     return f" ({'; '.join(word for word in words if word)})" if own and any(words) else ""
 
 
