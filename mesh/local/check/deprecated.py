@@ -11,7 +11,7 @@ from mesh.local.resources import finding
 Path = tuple[str | int, ...]
 
 
-def deprecated_findings(mesh: Mesh) -> Iterator[Finding]:
+def deprecated_routes(mesh: Mesh) -> Iterator[Finding]:
     for resource in mesh.config.of("VirtualService"):
         for index, route in enumerate(resource.spec.get("http") or []):
             at: Path = ("spec", "http", index)
@@ -19,6 +19,9 @@ def deprecated_findings(mesh: Mesh) -> Iterator[Finding]:
                 yield _old(resource, (*at, "fault", "delay", "percent"), "percentage.value")
             if "allowOrigin" in (route.get("corsPolicy") or {}):
                 yield _old(resource, (*at, "corsPolicy", "allowOrigin"), "allowOrigins with exact")
+
+
+def deprecated_rules(mesh: Mesh) -> Iterator[Finding]:
     for resource in mesh.config.of("DestinationRule"):
         policies: list[tuple[Path, Json]] = [
             (("spec", "trafficPolicy"), resource.spec.get("trafficPolicy") or {})

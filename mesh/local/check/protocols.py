@@ -21,7 +21,6 @@ Path = tuple[str | int, ...]
 def protocol_findings(mesh: Mesh) -> Iterator[Finding]:
     if not mesh.has_workloads:
         return
-    yield from _http_rules_for_tcp(mesh)
     for policy in mesh.config.of("AuthorizationPolicy"):
         yield from _http_fields_for_tcp(mesh, policy)
     yield from _tokens_on_tcp(mesh)
@@ -36,7 +35,7 @@ def is_http(port: Json) -> bool:
     return name.startswith("grpc-web") or name.partition("-")[0] in HTTP_PROTOCOLS
 
 
-def _http_rules_for_tcp(mesh: Mesh) -> Iterator[Finding]:
+def http_route_findings(mesh: Mesh) -> Iterator[Finding]:
     """HTTP rules of sidecars for a Service that has no HTTP port."""
     for resource in mesh.config.of("VirtualService"):
         if not resource.spec.get("http") or MESH not in (resource.spec.get("gateways") or [MESH]):
