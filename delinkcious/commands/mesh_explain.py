@@ -13,7 +13,7 @@ from delinkcious.asking import output_option
 from delinkcious.commands import mesh_show
 from delinkcious.commands.mesh_options import meant, namespace_option, state_option
 from mesh.local.live import comparing
-from mesh.local.live.happening import happen
+from mesh.local.live.happening import Logs, happen
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.reference import chosen
 
@@ -61,7 +61,8 @@ def explain(
         return
     rows = client.get("/get/pods")
     sender = _meant(rows, pod, namespace)
-    happened = happen(where, rows, sender, method.upper(), url, pairs, within_s)
+    logs = Logs(where, rows, client.get("/get/listeners"))
+    happened = happen(logs, rows, sender, method.upper(), url, pairs, within_s)
     found = comparing.differences(predicted, happened)
     told = {"predicted": predicted, "happened": comparing.told(happened), "differences": found}
     if output == "json":

@@ -1,13 +1,14 @@
-"""One line of a proxy's access log, in Istio's text format or as JSON (pure)."""
+"""Lines of a proxy's access log, read by the format in which it writes them (pure)."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from mesh.local.envoy.access_log import JSON_FORMAT, TEXT_FORMAT
+from mesh.local.model import Json
 
 
 @dataclass(frozen=True)
@@ -33,50 +34,80 @@ class Line:
         return self.cluster.startswith("inbound|")
 
 
-# The words of Istio's text format, the time apart, in order: the same fields as those of its JSON.
-_WORD = re.compile(r'"([^"]*)"|(\S+)')
-_ORDER = [quoted or plain for quoted, plain in _WORD.findall(TEXT_FORMAT)]
-_NAMES = {str(command): name for name, command in JSON_FORMAT.items()}
+# Which command tells which field.
+_COMMANDS = {
+    "%RESPONSE_CODE%": "status",
+    "%RESPONSE_FLAGS%": "flags",
+    "%RESPONSE_CODE_DETAILS%": "details",
+    "%CONNECTION_TERMINATION_DETAILS%": "termination",
+    "%UPSTREAM_TRANSPORT_FAILURE_REASON%": "transport_failure",
+    "%UPSTREAM_CLUSTER_RAW%": "cluster",
+    "%UPSTREAM_CLUSTER%": "cluster",
+    "%UPSTREAM_HOST%": "upstream",
+    "%UPSTREAM_LOCAL_ADDRESS%": "local",
+    "%ROUTE_NAME%": "route",
+    "%REQUESTED_SERVER_NAME%": "server_name",
+}
+_COMMAND = re.compile(r"%[A-Z][A-Z_0-9]*(?:\([^)]*\))?(?::\d+)?%")
+# Istio's own, which hold where nobody says another.
+USUAL: tuple[Json, ...] = (
+    {"text_format_source": {"inline_string": TEXT_FORMAT}},
+    {"json_format": JSON_FORMAT},
+)
 
 
-def read(raw: str) -> Line:
-    """A line as far as it can be read: another format than Istio's gives the text alone."""
-    fields = _json(raw) if raw.startswith("{") else _text(raw)
-    if fields is None:
-        return Line(raw)
+class Reader:
+    """Reads lines in the formats that a proxy writes: Envoy's `log_format`s, as its listeners have them."""
 
-    def text(name: str) -> str:
-        value = fields.get(name)
-        return "" if value in (None, "-") else str(value)
+    def __init__(self, formats: Iterable[Json] = USUAL) -> None:
+        self._keys: list[dict[str, str]] = []
+        self._patterns: list[re.Pattern[str]] = []
+        for form in formats:
+            if (written := form.get("json_format")) is not None:
+                self._keys.append({str(command): key for key, command in written.items()})
+            elif text := (form.get("text_format_source") or {}).get("inline_string"):
+                self._patterns.append(_pattern(text.rstrip("\n")))
 
-    status = text("response_code")
-    return Line(
-        raw=raw,
-        status=int(status) if status.isdigit() and status != "0" else None,
-        flags=text("response_flags"),
-        details=text("response_code_details") or text("connection_termination_details"),
-        transport_failure=text("upstream_transport_failure_reason"),
-        cluster=text("upstream_cluster"),
-        upstream=text("upstream_host"),
-        route=text("route_name"),
-        server_name=text("requested_server_name"),
-        local=text("upstream_local_address"),
-    )
+    def read(self, raw: str) -> Line:
+        """A line as far as it can be read; in no format that is known, the text alone."""
+        found = self._json(raw) if raw.startswith("{") else self._text(raw)
+        fields = {name: value for name, value in found.items() if value not in ("", "-")}
+        status = fields.pop("status", "")
+        termination = fields.pop("termination", "")
+        if termination and "details" not in fields:
+            fields["details"] = termination
+        return Line(raw, int(status) if status.isdigit() and status != "0" else None, **fields)
+
+    def _json(self, raw: str) -> dict[str, str]:
+        try:
+            value = json.loads(raw)
+        except ValueError:
+            return {}
+        if not isinstance(value, dict):
+            return {}
+        found: dict[str, str] = {}
+        for keys in self._keys:
+            for command, name in _COMMANDS.items():
+                told = value.get(keys.get(command, ""))
+                if told is not None:
+                    found.setdefault(name, str(told))
+        return found
+
+    def _text(self, raw: str) -> dict[str, str]:
+        for pattern in self._patterns:
+            if match := pattern.fullmatch(raw):
+                return match.groupdict()
+        return {}
 
 
-def _json(raw: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(raw)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _text(raw: str) -> dict[str, Any] | None:
-    """Istio's default line; None when it is another one."""
-    words = [quoted or plain for quoted, plain in _WORD.findall(raw)]
-    # Method, path and protocol stand in one pair of quotes: three commands, one word, which has no name.
-    names = [_NAMES.get(command.strip("[]")) for command in _ORDER]
-    if len(words) != len(names):
-        return None
-    return {name: word for name, word in zip(names, words, strict=True) if name is not None}
+def _pattern(text: str) -> re.Pattern[str]:
+    """A text format as an expression: commands that tell a field are its groups, the first of each."""
+    made, end, seen = "", 0, set()
+    for command in _COMMAND.finditer(text):
+        name = _COMMANDS.get(command[0])
+        made += re.escape(text[end : command.start()])
+        # What stands between two commands cannot stand in the first: the fewest characters are taken.
+        made += f"(?P<{name}>.*?)" if name and name not in seen else ".*?"
+        seen.add(name)
+        end = command.end()
+    return re.compile(made + re.escape(text[end:]))

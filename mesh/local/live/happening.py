@@ -12,6 +12,7 @@ from typing import Any
 from mesh.local.live import access_log, sending
 from mesh.local.live.access_log import Line
 from mesh.local.live.sending import Answer
+from mesh.local.model import Json
 from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.manifest import PROXY_CONTAINER
 from mesh.local.runtime.state import State
@@ -45,15 +46,14 @@ class Happened:
 
 
 def happen(
-    state: State, pods: Sequence[Pod], pod: Pod, method: str, url: str, headers: Headers, within_s: float
+    logs: Logs, pods: Sequence[Pod], pod: Pod, method: str, url: str, headers: Headers, within_s: float
 ) -> Happened:
-    """Send it from `pod`, one of `pods` as `mesh get pods` gives them. Raises MeshError."""
+    """Send it from `pod`, one of `pods` as `mesh get` gives them; `logs` are theirs. Raises MeshError."""
     given = {name.lower(): value for name, value in headers}
     request_id = given.get(REQUEST_ID) or str(uuid.uuid4())
     every = [*headers, *({REQUEST_ID: request_id} if REQUEST_ID not in given else {}).items()]
     if is_gateway(pod) and "user-agent" not in given:
         every.append(("user-agent", f"delinkcious-mesh-explain/{request_id}"))  # it makes an id of its own
-    logs = _Logs(state, pods)
     answer = _send(pod, method, url, every, within_s)
     first = logs.wait(pod, request_id)
     there = _address(first.line.upstream) if first else ""
@@ -107,10 +107,15 @@ def _who(answer: Answer, pod: Pod, first: Hop | None, behind: Pod | None, then: 
     return f"the process of {name}"
 
 
-class _Logs:
-    """The access logs of all pods, from now on."""
+class Logs:
+    """The access logs of all pods, from now on; `listeners`, as `mesh get` gives them, tell their formats."""
 
-    def __init__(self, state: State, pods: Iterable[Pod]) -> None:
+    def __init__(self, state: State, pods: Iterable[Pod], listeners: Iterable[Pod]) -> None:
+        formats: dict[str, list[Json]] = {}
+        for one in listeners:
+            known = formats.setdefault(f"{one['namespace']}/{one['pod']}", [])
+            known += [log["format"] for log in one["accessLogs"] if log["format"] not in known]
+        self._readers = {pod: access_log.Reader(found) for pod, found in formats.items()}
         self._files = {
             f"{pod['namespace']}/{pod['name']}": state.pods
             / pod["namespace"]
@@ -145,7 +150,8 @@ class _Logs:
         except FileNotFoundError:
             return []
         found = (line.decode(errors="replace") for line in data.splitlines() if mark.encode() in line)
-        return [access_log.read(line) for line in found]
+        reader = self._readers.get(name) or access_log.Reader()
+        return [reader.read(line) for line in found]
 
 
 def _size(file: Path) -> int:

@@ -41,6 +41,7 @@ def listeners(running: Iterable[Pod]) -> list[Json]:
                     "direction": str(listener.get("traffic_direction", "")).lower() or "gateway",
                     "protocol": "HTTP" if http else "TCP",
                     "chains": [_chain(chain) for chain in chains],
+                    "accessLogs": _access_logs(listener),
                 }
             )
     return found
@@ -54,6 +55,20 @@ def _chain(chain: Json) -> Json:
         inner = (one.get("typed_config") or {}).get("http_filters") or []
         filters += [part["name"].rpartition(".")[2] for part in inner]
     return {"takes": _takes(chain, match), "match": match, "filters": filters}
+
+
+def _access_logs(listener: Json) -> list[Json]:
+    """The files that its connections and requests are written to, each with the format."""
+    holders = [listener]
+    for chain in listener.get("filter_chains") or []:
+        holders += [one.get("typed_config") or {} for one in chain.get("filters") or []]
+    configs = (log["typed_config"] for holder in holders for log in holder.get("access_log") or [])
+    found: list[Json] = []
+    for config in configs:
+        row = {"path": config.get("path"), "format": config.get("log_format") or {}}
+        if row["path"] and row not in found:
+            found.append(row)
+    return found
 
 
 def _takes(chain: Json, match: Json) -> str:

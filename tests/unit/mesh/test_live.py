@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mesh.local.live.access_log import Line, read
+from mesh.local.live.access_log import Line, Reader
 from mesh.local.live.comparing import differences, told
 from mesh.local.live.flags import FLAGS, details_in_words, flags_in_words, reset_reason
 from mesh.local.live.happening import Happened, Hop
@@ -21,6 +21,9 @@ TEXT = (
     '"delayed connect error: 111" 0 91 12 - "-" "it\'s me" "id-1" "reviews" "127.0.0.5:8080" '
     f"{CLUSTER} 127.0.0.2:3 127.0.0.2:15001 127.0.0.1:4 outbound_.80_.v1_.reviews mesh"
 )
+
+
+read = Reader().read
 
 
 def test_istios_text_line_is_read_field_by_field() -> None:
@@ -38,9 +41,21 @@ def test_the_same_fields_are_read_as_json() -> None:
     assert line.details == "rbac_access_denied_x"
 
 
-@pytest.mark.parametrize("raw", ["{broken", "[]", "another format", '{"a": 1}', TEXT + " more"])
+@pytest.mark.parametrize(
+    "raw", ["{broken", "[]", "another format", '{"a": 1}', TEXT.replace('id-1"', "id-1")]
+)
 def test_a_line_of_another_format_is_kept_as_it_is(raw: str) -> None:
     assert read(raw) == Line(raw)
+
+
+def test_lines_are_read_in_the_format_that_the_proxy_has() -> None:
+    own = {"json_format": {"code": "%RESPONSE_CODE%", "why": "%RESPONSE_FLAGS%", "to": "%UPSTREAM_HOST%"}}
+    line = Reader([own]).read('{"code": 503, "why": "UH", "to": null, "response_flags": "XX"}')
+    assert (line.status, line.flags, line.upstream) == (503, "UH", "")
+    text = {"text_format_source": {"inline_string": "%REQ(X-A)% [%RESPONSE_FLAGS%] to=%UPSTREAM_HOST%;\n"}}
+    line = Reader([text]).read("a [b] [UF] to=127.0.0.1:80;")
+    assert line.upstream == "127.0.0.1:80"
+    assert Reader([text]).read(TEXT) == Line(TEXT)
 
 
 def test_a_connection_without_an_answer_has_no_status() -> None:
