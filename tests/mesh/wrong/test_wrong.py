@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from click.testing import CliRunner, Result
 from delinkcious.commands.mesh import mesh as command
 from mesh.local.check.messages import id_of
 from mesh.local.model import Finding
-from tests.mesh.runtime.conftest import Running
+from tests.mesh.runtime.conftest import Running, until
 from tests.mesh.runtime.manifests import Manifests
 from tests.unit.mesh.cases import Case, expected, unmet
 
@@ -89,6 +90,105 @@ def test_explain_names_what_the_request_then_meets(mesh: Running, setup: Path) -
             assert words in done.output, words
     finally:
         mesh.delete(text)
+
+
+TCP = """---
+apiVersion: v1
+kind: Service
+metadata: { name: sql }
+spec: { selector: { app: client }, ports: [{ name: tcp-sql, port: 5432, targetPort: 8080 }] }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: sql }
+spec:
+  selector: { matchLabels: { app: client } }
+  action: DENY
+  rules: [{ from: [{ source: { namespaces: [NAMESPACE] } }], to: [{ operation: { ports: ["8080"] } }] }]
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: default }
+spec: { mtls: { mode: STRICT } }
+"""
+
+
+@pytest.mark.parametrize(("namespace", "verdict"), [("default", "closed"), ("other", "open")])
+def test_a_tcp_connection_is_explained_by_what_its_policy_does(
+    mesh: Running, namespace: str, verdict: str
+) -> None:
+    where = ("--state", str(mesh.state.folder))
+    text = TCP.replace("NAMESPACE", namespace)
+    mesh.apply(text)
+    try:
+        done = run("explain", "reviews", "CONNECT", "sql:5432", "--live", "-o", "json", *where)
+        told = json.loads(done.stdout)
+    finally:
+        mesh.delete(text)
+    assert (done.exit_code, told["differences"]) == (0, [])
+    assert told["happened"]["tunnel"] == verdict
+    [target] = told["predicted"]["targets"]
+    assert target["mode_by"]["resource"] == "PeerAuthentication default/default"
+    assert target["mode_by"]["field"] == "spec.mtls.mode"
+    [server] = told["happened"]["servers"]
+    assert server["pod"].startswith("default/client-")
+    if verdict == "closed":
+        assert server["meaning"] == "rule 0 of AuthorizationPolicy default/sql refuses it"
+
+
+def test_a_request_from_the_world_is_followed_through_the_gateway(mesh: Running) -> None:
+    made = yaml.safe_load_all(Manifests().gateway())
+    edge = [one for one in made if one["kind"] in ("Gateway", "VirtualService")]
+    text = "---\n".join(yaml.safe_dump(one) for one in edge)
+    where = ("--state", str(mesh.state.folder))
+    mesh.apply(text)
+    try:
+        told = json.loads(
+            run("explain", "gate", "GET", "http://any.example/", "--live", "-o", "json", *where).stdout
+        )
+    finally:
+        mesh.delete(text)
+    happened = told["happened"]
+    assert told["differences"] == [] and happened["status"] == 200
+    assert happened["client"]["pod"].startswith("default/gate-")
+    assert [server["pod"].startswith("default/reviews-") for server in happened["servers"]] == [True]
+    assert happened["answeredBy"].startswith("the process of default/reviews-")
+
+
+COUNTED = """---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: { name: counted, namespace: istio-system }
+spec: { metrics: [{ providers: [{ name: prometheus }] }] }
+"""
+
+
+def test_top_shows_what_each_service_gets(mesh: Running) -> None:
+    where = ("--state", str(mesh.state.folder))
+    done = threading.Event()
+
+    def ask() -> None:
+        with mesh.from_pod("client") as client:
+            while not done.is_set():
+                client.get("http://reviews/status/500")
+
+    def rows() -> dict[str, dict[str, Any]]:
+        told = json.loads(run("top", "--once", "--interval", "0.3", "-o", "json", *where).stdout)
+        return {one["service"]: one for one in told}
+
+    assert rows()["reviews"]["rate"] == 0
+    mesh.apply(COUNTED)
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        until(lambda: rows()["reviews"]["rate"])
+        reviews = rows()["reviews"]
+    finally:
+        done.set()
+        asking.join()
+        mesh.delete(COUNTED)
+    assert reviews["errors"] == 1.0 and reviews["mutualTls"] == 1.0
+    assert (reviews["ready"], reviews["total"], reviews["declared"]) == (1, 1, [])
 
 
 def test_diff_says_before_it_is_applied_who_would_do_what(mesh: Running) -> None:
