@@ -74,8 +74,8 @@ def test_the_hook_of_pre_commit_runs_as_it_is_written(folder: Path) -> None:
 
 def test_sarif_holds_what_the_text_says(folder: Path) -> None:
     (folder / "a.yaml").write_text(BAD)
-    [run_] = json.loads(run("-f", ".", "-o", "sarif").stdout)["runs"]
-    [result] = run_["results"]
+    told = json.loads(run("-f", ".", "-o", "sarif").stdout)
+    [result] = told["runs"][0]["results"]
     assert result["ruleId"] == "IST0106" and result["level"] == "error"
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a.yaml"
 
