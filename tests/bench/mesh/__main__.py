@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from mesh.local.runtime import sweep
 from tests.bench.mesh import effect, manifests, translation
 from tests.bench.mesh.effect import Effects
 from tests.bench.mesh.translation import Cost
@@ -88,7 +87,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def _edits(planes: dict[str, Measured]) -> Table:
     table = Table("edit -> effect at the last of 8 sidecars", *planes, box=None)
-    rows = {
+    rows: dict[str, Callable[[Effects], str]] = {
         "median": lambda found: f"{statistics.median(found.effective) * 1000:.0f} ms",
         "p99": lambda found: f"{percentile(found.effective, 0.99) * 1000:.0f} ms",
         "apply returns, median": lambda found: f"{statistics.median(found.returned) * 1000:.0f} ms",

@@ -21,7 +21,7 @@ _WITHIN_S = 30.0
 
 @dataclass
 class Effects:
-    """`effective` and `returned` are seconds of each edit: until the last sidecar has it, until `apply` says so.
+    """`effective` and `returned` are seconds of each edit: until every sidecar has it, until `apply` says so.
 
     `answers` counts the requests meanwhile by status; everything but 200 failed.
     """
@@ -95,7 +95,7 @@ async def _seen(egress: str, generation: bytes) -> float:
     connection = Connection(egress)
     try:
         async with asyncio.timeout(_WITHIN_S):
-            while (await connection.get(manifests.GENERATION))[1] != generation:
+            while (await connection.get(manifests.GENERATION))[1] != generation:  # noqa: ASYNC110 - it is far away
                 await asyncio.sleep(_LOOK_S)
         return time.perf_counter()
     finally:

@@ -59,7 +59,7 @@ def _service() -> Json:
 
 def _deployment(name: str, app: str, version: str, command: list[str]) -> Json:
     labels = {"app": app, "version": version}
-    container = {
+    container: Json = {
         "name": "app",
         "image": "none",
         "command": command,

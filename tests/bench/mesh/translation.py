@@ -32,7 +32,7 @@ _EDITS = 7
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Seconds of one edit at `services`: the median of some, at one sidecar and at eight; and from nothing."""
+    """Seconds of one edit at `services`: the median of some, at one sidecar and at eight; and all anew."""
 
     kind: str
     services: int
