@@ -13,7 +13,7 @@ from tests.bench.mesh import manifests
 
 EDITS = 100
 REQUESTS_PER_S = 200
-_CALLERS = 20  # connections, each at its share of the rate
+CALLERS = 20  # connections, each at its share of the rate
 _PAUSE_S = 0.1  # between two edits, so that requests meet every state
 _LOOK_S = 0.002  # between two looks at one sidecar: the resolution of what is measured
 _WITHIN_S = 30.0
@@ -73,7 +73,7 @@ async def measure(client: Client, egresses: Sequence[str], caller: str, edits: i
     found = Effects()
     await asyncio.to_thread(_apply, client, 0)
     async with asyncio.TaskGroup() as tasks:
-        load = [tasks.create_task(_load(caller, found.answers)) for _ in range(_CALLERS)]
+        callers = [tasks.create_task(load(caller, found.answers)) for _ in range(CALLERS)]
         for number in range(1, edits + 1):
             began = time.perf_counter()
             waits = [asyncio.create_task(_seen(egress, str(number).encode())) for egress in egresses]
@@ -81,7 +81,7 @@ async def measure(client: Client, egresses: Sequence[str], caller: str, edits: i
             found.returned.append(time.perf_counter() - began)
             found.effective.append(max(await asyncio.gather(*waits)) - began)
             await asyncio.sleep(_PAUSE_S)
-        for task in load:
+        for task in callers:
             task.cancel()
     return found
 
@@ -102,10 +102,10 @@ async def _seen(egress: str, generation: bytes) -> float:
         connection.close()
 
 
-async def _load(egress: str, answers: Counter[int]) -> None:
+async def load(egress: str, answers: Counter[int]) -> None:
     """A share of the requests, at a constant rate for as long as the answers come in time."""
     connection = Connection(egress)
-    period = _CALLERS / REQUESTS_PER_S
+    period = CALLERS / REQUESTS_PER_S
     due = time.perf_counter()
     try:
         while True:
