@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mesh.local.envoy import clusters, gateway, inbound, outbound
 from mesh.local.envoy.view import View
-from mesh.local.model import Config, Json, Proxy, Registry, Snapshot
+from mesh.local.model import Config, Json, Proxy, Registry, Service, Snapshot
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,22 @@ class Builder:
         self._proxy = proxy
         self._ground: Ground | None = None
         self._before = Snapshot({}, {}, {}, {})
+        self._reachable: Sequence[Service] = ()
 
     def build(self, ground: Ground, config: Config, alike: Alike | None = None) -> Snapshot:
         """As `build`; `ground` is `Ground.of` the same configuration, `alike` belongs to both."""
-        if ground is not self._ground and ground != self._ground:
-            self._before = build(self._proxy, config, ground.registry, ground.jwks)
+        view = View(self._proxy, config, ground.registry, ground.jwks)
+        reachable = view.scope.reachable  # with a Sidecar, VirtualServices have a say in it
+        same = reachable is self._reachable or reachable == self._reachable
+        if not same or (ground is not self._ground and ground != self._ground):
+            self._before = _build(view)
         else:
-            view = View(self._proxy, config, ground.registry, ground.jwks)
             if self._proxy.kind == "gateway":
                 routes = gateway.route_configurations(view)
                 self._before = replace(self._before, listeners=gateway.listeners(view), routes=routes)
             else:
                 self._before = replace(self._before, routes=(alike or Alike()).routes(view))
-        self._ground = ground
+        self._ground, self._reachable = ground, reachable
         return self._before
 
 
@@ -75,9 +78,12 @@ def build(proxy: Proxy, config: Config, registry: Registry, jwks: Mapping[str, s
     `jwks` holds the text of every `jwksUri` that could be fetched; tokens of an issuer whose keys are
     missing there all fail. Pure and total for validated configuration; equal inputs give equal snapshots.
     """
-    view = View(proxy, config, registry, jwks)
+    return _build(View(proxy, config, registry, jwks))
+
+
+def _build(view: View) -> Snapshot:
     outbound_clusters = clusters.outbound(view)
-    if proxy.kind == "gateway":
+    if view.proxy.kind == "gateway":
         return Snapshot(
             clusters=outbound_clusters,
             endpoints={},

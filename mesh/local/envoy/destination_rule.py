@@ -34,7 +34,7 @@ def rule_for(view: View, hostname: str) -> Rule:
 
 
 def _rule_for(view: View, hostname: str) -> Rule:
-    service = view.registry.service(hostname)
+    service = view.service(hostname)
     own = view.proxy.namespace
     namespaces = dict.fromkeys([own, *([service.namespace] if service else []), ROOT_NAMESPACE])
     index = _index(view.config)

@@ -7,34 +7,21 @@ CONNECT. One RouteConfiguration holds a virtual host per service port, as Istio'
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from mesh.local import files
-from mesh.local.envoy import durations, istio_labels, istio_metrics, names
+from mesh.local.envoy import durations, elsewhere, forwarding, istio_labels, istio_metrics, names
 from mesh.local.envoy.delegates import VirtualService
 from mesh.local.envoy.destination_rule import traffic_policy
-from mesh.local.envoy.fence import fence
-from mesh.local.envoy.http import connection_manager, filter_, plain_filters
+from mesh.local.envoy.http import connection_manager, plain_filters
 from mesh.local.envoy.matches import Listener
 from mesh.local.envoy.view import View, selects
+from mesh.local.envoy.virtual_host import HTTP_PORT, VirtualHost, domains, of_pod, of_pods
 from mesh.local.envoy.virtual_service import MESH, Owners, Route, default_route, routes, visible
 from mesh.local.model import Config, Json, Service, ServicePort
 
-_DNS_CACHE: Json = {"name": "egress", "dns_lookup_family": "V4_PREFERRED"}
-_FORWARD: Json = {"dns_cache_config": _DNS_CACHE, "save_upstream_address": True}
 _LOOPBACK = istio_metrics.ROUND
 _MAX_DIRECT_RESPONSE_BYTES = 1024 * 1024
-_HTTP_PORT = 80  # of a host that no service declares
-
-
-@dataclass(frozen=True)
-class VirtualHost:
-    """A virtual host with its routes; `service` is None for a host that only a VirtualService names."""
-
-    name: str
-    domains: Sequence[str]
-    routes: Sequence[Route]
-    service: Service | None = None
 
 
 def listeners(view: View) -> dict[str, Json]:
@@ -45,10 +32,8 @@ def listeners(view: View) -> dict[str, Json]:
         "route_config_name": names.EGRESS_ROUTES,
     }
     filters = plain_filters()
-    if not view.mesh.registry_only:
-        proto = "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig"
-        forward = filter_("envoy.filters.http.dynamic_forward_proxy", proto, **_FORWARD)
-        filters += [forward, fence(view.proxy)]
+    if not view.registry_only or any(one.resolution == "NONE" for one in view.scope.reachable):
+        filters += forwarding.filters(view.proxy)
     manager = connection_manager("outbound", f"outbound_{name};", view, filters, rds=rds)
     manager["typed_config"]["upgrade_configs"].append({"upgrade_type": "CONNECT"})
     # many clients say CONNECT in HTTP/1.0
@@ -78,17 +63,15 @@ def clusters(view: View) -> dict[str, Json]:
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
     }
-    if view.mesh.registry_only:
+    if view.registry_only:
         return {_LOOPBACK: loopback}
-    proto = "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig"
     passthrough = {
         "name": names.PASSTHROUGH,
         "connect_timeout": view.mesh.connect_timeout,
-        "lb_policy": "CLUSTER_PROVIDED",
-        "cluster_type": filter_("envoy.clusters.dynamic_forward_proxy", proto, dns_cache_config=_DNS_CACHE),
+        **forwarding.cluster_fields(),
         "metadata": _called(names.PASSTHROUGH),
     }
-    return {_LOOPBACK: loopback, names.PASSTHROUGH: passthrough}
+    return {_LOOPBACK: loopback, names.PASSTHROUGH: passthrough, **elsewhere.clusters(view)}
 
 
 def route_configurations(view: View) -> dict[str, Json]:
@@ -103,11 +86,13 @@ def route_configurations(view: View) -> dict[str, Json]:
 
 
 def audience(view: View, selectors: Iterable[Mapping[str, str]]) -> tuple[object, ...]:
-    """What the routes have of this very proxy: its namespace, and which `client_selectors` pick it.
+    """What the routes have of this very proxy: its namespace, its Sidecar, which `client_selectors` pick it.
 
     Proxies of one audience have equal routes.
     """
-    return view.proxy.namespace, *(selects(labels, view.proxy.labels) for labels in selectors)
+    sidecar = view.scope.sidecar
+    picked = (selects(labels, view.proxy.labels) for labels in selectors)
+    return view.proxy.namespace, sidecar.key if sidecar else None, *picked
 
 
 def client_selectors(config: Config) -> list[Mapping[str, str]]:
@@ -128,7 +113,7 @@ def _selectors(config: Config) -> Iterator[Mapping[str, str]]:
 
 def virtual_hosts(view: View) -> Iterator[VirtualHost]:
     """One per service port and per host that only a VirtualService names; a domain belongs to its first."""
-    services = sorted(view.registry.services, key=lambda s: s.hostname)
+    services = view.scope.services
     candidates = visible(view)
     owners = Owners(candidates)
     taken = {f"{service.hostname}:{port.number}" for service in services for port in service.ports}
@@ -136,8 +121,14 @@ def virtual_hosts(view: View) -> Iterator[VirtualHost]:
         owner = owners.of(service.hostname)
         for port in service.ports:
             made = _service_routes(view, service, port, owner)
-            domains = _free(_domains(service, port.number, view.proxy.namespace), taken, service.hostname)
-            yield VirtualHost(f"{service.hostname}:{port.number}", domains, made, service)
+            free = _free(domains(service, port.number, view.proxy.namespace), taken, service.hostname)
+            yield VirtualHost(f"{service.hostname}:{port.number}", free, made, service)
+            if service.headless:
+                for host in of_pods(view, service, port, made):
+                    yield replace(host, domains=_free(host.domains, taken))
+    if not view.registry_only:
+        for host in elsewhere.virtual_hosts(view):
+            yield replace(host, domains=_free(host.domains, taken))
     yield from _foreign_hosts(view, candidates, taken)
 
 
@@ -153,31 +144,19 @@ def _service_routes(
 def _foreign_hosts(
     view: View, candidates: Sequence[VirtualService], taken: set[str]
 ) -> Iterator[VirtualHost]:
-    listener = Listener(view.proxy, _HTTP_PORT, MESH)
+    listener = Listener(view.proxy, HTTP_PORT, MESH)
     for candidate in candidates:
         for host in candidate.hosts:
-            if view.registry.service(host) is None and (made := routes(view, listener, candidate)):
-                domains = _free([host, f"{host}:{_HTTP_PORT}"], taken)
-                if domains:
-                    yield VirtualHost(f"{host}:{_HTTP_PORT}", domains, made)
+            if view.service(host) is None and (made := routes(view, listener, candidate)):
+                if free := _free([host, f"{host}:{HTTP_PORT}"], taken):
+                    yield VirtualHost(f"{host}:{HTTP_PORT}", free, made)
 
 
-def _free(domains: Sequence[str], taken: set[str], own: str = "") -> list[str]:
+def _free(names: Sequence[str], taken: set[str], own: str = "") -> list[str]:
     """Those that no earlier virtual host has; `own` is a host that was reserved for this one."""
-    free = [domain for domain in domains if domain not in taken or domain.partition(":")[0] == own]
+    free = [domain for domain in names if domain not in taken or domain.partition(":")[0] == own]
     taken.update(free)
     return free
-
-
-def _domains(service: Service, port: int, client_namespace: str) -> list[str]:
-    full, qualified = service.hostname, f"{service.name}.{service.namespace}"
-    hosts = [full, f"{full}.", qualified, f"{qualified}.svc"]
-    if service.namespace == client_namespace:
-        hosts.append(service.name)
-    if service.cluster_ip and service.cluster_ip != "None":
-        hosts.append(service.cluster_ip)
-    plain = hosts if port == _HTTP_PORT else []
-    return [*plain, *(f"{host}:{port}" for host in hosts)]
 
 
 def _envoy(view: View, host: VirtualHost) -> Json:
@@ -193,9 +172,13 @@ def _tunnel(view: View, host: VirtualHost) -> Json:
     """What a CONNECT leads to: the pods of a TCP port; HTTP comes back in, to be routed as such."""
     number = int(host.name.rpartition(":")[2])
     port = host.service.port(number) if host.service else None
+    if host.tunnel:
+        return _connect(host.tunnel)
     if host.service is None or port is None or port.protocol != "tcp":
         return _connect(_LOOPBACK)
     made = _connect(names.outbound_cluster(host.service.hostname, number))
+    if host.pod:
+        made["route"].update(of_pod(host.pod))
     pool = traffic_policy(view, host.service.hostname, number).get("connectionPool") or {}
     tcp = pool.get("tcp") or {}
     if tcp.get("idleTimeout"):
@@ -218,7 +201,7 @@ def _called(name: str) -> Json:
 
 
 def _catch_all(view: View) -> Json:
-    if view.mesh.registry_only:
+    if view.registry_only:
         refuse: Json = {
             "name": "block_all",
             "direct_response": {"status": 502},

@@ -33,6 +33,8 @@ def visible(view: View, gateways: frozenset[str] = MESH) -> list[VirtualService]
         if gateways.isdisjoint(candidate.gateways):
             continue
         resource = candidate.resource
+        if not view.scope.takes(resource, candidate.hosts):
+            continue
         targets = resource.spec.get("exportTo") or view.mesh.export_virtual_services
         if "*" in targets:
             groups["public"].append(candidate)

@@ -119,14 +119,14 @@ def _led(envoy: Json) -> str:
 def _clusters(view: View) -> Iterator[Part]:
     for name, cluster in outbound_clusters(view).items():
         _, _, subset, hostname = name.split("|")
-        service = view.registry.service(hostname)
+        service = view.service(hostname)
         endpoints = sum(
             len(group.get("lb_endpoints") or [])
             for group in (cluster.get("load_assignment") or {}).get("endpoints") or []
         )
         secured = "transport_socket_matches" in cluster or "transport_socket" in cluster
         about = f"{endpoints} pod{'' if endpoints == 1 else 's'}, {'mutual TLS' if secured else 'plain text'}"
-        written = view.config.get("Service", service.namespace, service.name) if service else None
+        written = view.config.get(*service.resource) if service else None
         at = () if written is None else (place(written),)
         yield Part(name, about, (*at, *_rules(view, hostname, subset)))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mesh.local.envoy import inbound
 from mesh.local.envoy.destination_rule import blocks, rule_for
-from mesh.local.envoy.endpoints import load_assignment
+from mesh.local.envoy.endpoints import serving, takes_mtls
 from mesh.local.envoy.peer_authentication import Mode, mode_of, namespace_mode
 from mesh.local.envoy.view import View, selects
 from mesh.local.explain import policies
@@ -39,7 +39,7 @@ def targets(view: View, action: Json, request: Request) -> Iterator[Target]:
 def _target(
     view: View, cluster: str, host: str, number: int, subset: str, percent: float, request: Request
 ) -> Target:
-    service = view.registry.service(host)
+    service = view.service(host)
     port = service.port(number) if service else None
     rule = rule_for(view, host)
     missing = subset and subset not in rule.subsets
@@ -49,15 +49,10 @@ def _target(
         return Target(cluster, host, number, subset, percent, (), False, None, None, verdict)
     labels = (rule.subsets.get(subset) or {}).get("labels") or {}
     where = policies.place(rule.resources[0], "spec") if rule.resources else None
-    pods = [
-        endpoint
-        for endpoint in view.registry.endpoints_of(service)
-        if endpoint.ready and endpoint.target(port) is not None and selects(labels, endpoint.labels)
-    ]
+    pods = [endpoint for endpoint, _ in serving(view, service, port, labels)]
     if not pods:
         verdict = Verdict(False, 503, "no pod is ready (UH)")
         return Target(cluster, host, number, subset, percent, (), False, None, where, verdict)
-    pods.sort(key=lambda endpoint: endpoint.pod)
     if (closed := _closed(view, pods[0], port)) is not None:
         names = tuple(endpoint.pod for endpoint in pods)
         return Target(cluster, host, number, subset, percent, names, False, None, where, closed)
@@ -85,15 +80,11 @@ def _secured(view: View, service: Service, port: ServicePort, endpoint: Endpoint
     """Whether the client's sidecar uses the mesh's mutual TLS towards a pod."""
     if tls:
         return bool(tls.get("mode") == "ISTIO_MUTUAL")
-    if not view.mesh.auto_mtls or namespace_mode(view.config, service.namespace) == "DISABLE":
+    if service.external or not view.mesh.auto_mtls:
         return False
-    made = load_assignment(view, "", service, port, endpoint.labels)
-    return any(
-        "envoy.transport_socket_match" in entry["metadata"]["filter_metadata"]
-        for group in made["endpoints"]
-        for entry in group["lb_endpoints"]
-        if entry["endpoint"]["address"]["socket_address"]["address"] == endpoint.address
-    )
+    if namespace_mode(view.config, service.namespace) == "DISABLE":
+        return False
+    return takes_mtls(view, endpoint, endpoint.target(port) or 0)
 
 
 def _mode(view: View, endpoint: Endpoint, number: int) -> Mode | None:
