@@ -5,7 +5,7 @@ from __future__ import annotations
 from mesh.local.envoy import authorization_policy, istio_labels, istio_metrics, names, tls
 from mesh.local.envoy.access_log import access_logs
 from mesh.local.envoy.destination_rule import inbound_pool
-from mesh.local.envoy.http import connection_manager, filter_, plain_filters
+from mesh.local.envoy.http import TLS_INSPECTOR, connection_manager, filter_, plain_filters
 from mesh.local.envoy.peer_authentication import Mode, mode_of
 from mesh.local.envoy.request_authentication import jwt_filters
 from mesh.local.envoy.traffic_policy import connection_fields
@@ -60,12 +60,7 @@ def _listener(view: View, number: int) -> Json:
         "metadata": {"filter_metadata": istio_labels.LISTENER_METADATA},
         "enable_reuse_port": False,
         "filter_chains": _chains(view, number, mode, http=http, filters=filters),
-        "listener_filters": [
-            filter_(
-                "envoy.filters.listener.tls_inspector",
-                "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
-            )
-        ],
+        "listener_filters": [TLS_INSPECTOR],
         "listener_filters_timeout": "0s",
         "continue_on_listener_filters_timeout": True,
     }

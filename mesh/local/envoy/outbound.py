@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mesh.local import files
-from mesh.local.envoy import durations, istio_labels, istio_metrics, names
+from mesh.local.envoy import istio_labels, istio_metrics, names, tls_route
 from mesh.local.envoy.delegates import VirtualService
-from mesh.local.envoy.destination_rule import traffic_policy
 from mesh.local.envoy.fence import fence
 from mesh.local.envoy.http import connection_manager, filter_, plain_filters
 from mesh.local.envoy.matches import Listener
+from mesh.local.envoy.tcp_route import routes as tcp_routes
+from mesh.local.envoy.tcp_route import tunnel
 from mesh.local.envoy.view import View, selects
 from mesh.local.envoy.virtual_service import MESH, Owners, Route, default_route, routes, visible
 from mesh.local.model import Config, Json, Service, ServicePort
@@ -62,7 +63,7 @@ def listeners(view: View) -> dict[str, Json]:
         "enable_reuse_port": False,
         "filter_chains": [{"filters": [manager]}],
     }
-    return {name: listener}
+    return {name: listener, **tls_route.listeners(view)}
 
 
 def clusters(view: View) -> dict[str, Json]:
@@ -78,8 +79,9 @@ def clusters(view: View) -> dict[str, Json]:
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
     }
+    inside = {_LOOPBACK: loopback, **tls_route.clusters(view)}
     if view.mesh.registry_only:
-        return {_LOOPBACK: loopback}
+        return inside
     proto = "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig"
     passthrough = {
         "name": names.PASSTHROUGH,
@@ -88,7 +90,7 @@ def clusters(view: View) -> dict[str, Json]:
         "cluster_type": filter_("envoy.clusters.dynamic_forward_proxy", proto, dns_cache_config=_DNS_CACHE),
         "metadata": _called(names.PASSTHROUGH),
     }
-    return {_LOOPBACK: loopback, names.PASSTHROUGH: passthrough}
+    return {**inside, names.PASSTHROUGH: passthrough}
 
 
 def route_configurations(view: View) -> dict[str, Json]:
@@ -131,11 +133,15 @@ def virtual_hosts(view: View) -> Iterator[VirtualHost]:
     services = sorted(view.registry.services, key=lambda s: s.hostname)
     candidates = visible(view)
     owners = Owners(candidates)
+    l4 = [one for one in candidates if one.resource.spec.get("tcp") or one.resource.spec.get("tls")]
     taken = {f"{service.hostname}:{port.number}" for service in services for port in service.ports}
     for service in services:
         owner = owners.of(service.hostname)
         for port in service.ports:
-            made = _service_routes(view, service, port, owner)
+            if port.protocol == "tcp":
+                made: Sequence[Route] = tcp_routes(view, service, port, l4)
+            else:
+                made = _service_routes(view, service, port, owner)
             domains = _free(_domains(service, port.number, view.proxy.namespace), taken, service.hostname)
             yield VirtualHost(f"{service.hostname}:{port.number}", domains, made, service)
     yield from _foreign_hosts(view, candidates, taken)
@@ -144,9 +150,7 @@ def virtual_hosts(view: View) -> Iterator[VirtualHost]:
 def _service_routes(
     view: View, service: Service, port: ServicePort, owner: VirtualService | None
 ) -> Sequence[Route]:
-    made: Sequence[Route] = ()
-    if owner is not None and port.protocol != "tcp":
-        made = routes(view, Listener(view.proxy, port.number, MESH), owner)
+    made = [] if owner is None else routes(view, Listener(view.proxy, port.number, MESH), owner)
     return made or [default_route(view, service.hostname, port.number)]
 
 
@@ -184,32 +188,15 @@ def _envoy(view: View, host: VirtualHost) -> Json:
     return {
         "name": host.name,
         "domains": list(host.domains),
-        "routes": [_tunnel(view, host), *(route.envoy for route in host.routes)],
+        "routes": _with_tunnel([route.envoy for route in host.routes]),
         "include_request_attempt_count": True,
     }
 
 
-def _tunnel(view: View, host: VirtualHost) -> Json:
-    """What a CONNECT leads to: the pods of a TCP port; HTTP comes back in, to be routed as such."""
-    number = int(host.name.rpartition(":")[2])
-    port = host.service.port(number) if host.service else None
-    if host.service is None or port is None or port.protocol != "tcp":
-        return _connect(_LOOPBACK)
-    made = _connect(names.outbound_cluster(host.service.hostname, number))
-    pool = traffic_policy(view, host.service.hostname, number).get("connectionPool") or {}
-    tcp = pool.get("tcp") or {}
-    if tcp.get("idleTimeout"):
-        made["route"]["idle_timeout"] = durations.envoy(tcp["idleTimeout"])
-    if tcp.get("maxConnectionDuration"):
-        limit = durations.envoy(tcp["maxConnectionDuration"])
-        made["route"]["max_stream_duration"] = {"max_stream_duration": limit}
-    return made
-
-
-def _connect(cluster: str, name: str = "connect") -> Json:
-    upgrade = {"upgrade_type": "CONNECT", "connect_config": {}}
-    action = {"cluster": cluster, "timeout": "0s", "upgrade_configs": [upgrade]}
-    return {"name": name, "match": {"connect_matcher": {}}, "route": action}
+def _with_tunnel(made: list[Json]) -> list[Json]:
+    """HTTP in a tunnel comes back in, to be routed as such."""
+    led = made and "connect_matcher" in made[0]["match"]
+    return made if led else [tunnel({"cluster": _LOOPBACK}), *made]
 
 
 def _called(name: str) -> Json:
@@ -229,7 +216,7 @@ def _catch_all(view: View) -> Json:
         return {"name": "block_all", "domains": ["*"], "routes": made}
     action = {"cluster": names.PASSTHROUGH, "timeout": "0s"}
     made = [
-        _connect(names.PASSTHROUGH, "allow_any"),
+        tunnel({"cluster": names.PASSTHROUGH}, "allow_any"),
         {"name": "allow_any", "match": {"prefix": "/"}, "route": action},
     ]
     return {"name": "allow_any", "domains": ["*"], "routes": made, "include_request_attempt_count": True}

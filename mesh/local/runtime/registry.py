@@ -54,6 +54,7 @@ def service(resource: Resource) -> Service:
             number=int(port["port"]),
             target_port=port.get("targetPort") or int(port["port"]),
             protocol=protocol(port),
+            tls=tls(port),
         )
         for port in resource.spec.get("ports") or []
         if (port.get("protocol") or "TCP") == "TCP"
@@ -66,6 +67,12 @@ def service(resource: Resource) -> Service:
         resource.spec.get("selector") or {},
         None if cluster_ip in (None, "", "None") else cluster_ip,
     )
+
+
+def tls(port: Json) -> bool:
+    """Whether clients speak TLS to the port, which the mesh only passes on."""
+    said = str(port.get("appProtocol") or (port.get("name") or "").partition("-")[0]).lower()
+    return said in ("https", "tls")
 
 
 def protocol(port: Json) -> Protocol:
