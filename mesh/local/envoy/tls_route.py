@@ -5,7 +5,7 @@ A CONNECT says no more than the Service, so it leads into a listener inside the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mesh.local.envoy import istio_labels, l4, names, tls
@@ -28,7 +28,12 @@ class Chain:
 
     @property
     def match(self) -> Json:
-        return {} if "*" in self.server_names else {"filter_chain_match": {"server_names": [*self.server_names]}}
+        return named(self.server_names)
+
+
+def named(server_names: Sequence[str]) -> Json:
+    """The condition of a chain on the name that a client asks for."""
+    return {} if "*" in server_names else {"filter_chain_match": {"server_names": [*server_names]}}
 
 
 def chosen(view: View, service: Service, port: int, over: Sequence[VirtualService]) -> list[Chain]:
@@ -53,9 +58,11 @@ def _distance(match: Json, service: Service) -> int | None:
     return length if length >= 0 else None
 
 
-def without_twins(found: Iterator[tuple[Sequence[str], l4.Rule]]) -> list[Chain]:
-    """Chains of which no two have a name in common, as Envoy demands."""
-    taken: set[str] = set()
+def without_twins(
+    found: Iterable[tuple[Sequence[str], l4.Rule]], taken: Iterable[str] = ()
+) -> list[Chain]:
+    """Chains of which no two have a name in common, as Envoy demands; others have those that are `taken`."""
+    taken = set(taken)
     made = []
     for hosts, rule in found:
         wanted = dict.fromkeys(host.lower() for host in hosts)
