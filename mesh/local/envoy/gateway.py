@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mesh.local import files
-from mesh.local.envoy import authorization_policy, gateway_l4, istio_labels, tls
+from mesh.local.envoy import authorization_policy, ext_authz, gateway_l4, istio_labels, tls
 from mesh.local.envoy.delegates import VirtualService
 from mesh.local.envoy.http import TLS_INSPECTOR, connection_manager, plain_filters
 from mesh.local.envoy.matches import Listener, reads_claims
@@ -148,6 +148,7 @@ def _manager(view: View, route_name: str, group: Sequence[Server]) -> Json:
     bound = frozenset(server.gateway_name for server in group)
     claims = any(reads_claims(rule.http) for service in visible(view, bound) for rule in service.rules)
     filters = [
+        *ext_authz.http_filters(view),
         *jwt_filters(view, clear_route_cache=claims),
         *authorization_policy.http_filters(view),
         *plain_filters(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from mesh.local.envoy import authorization_policy, l4, tls
+from mesh.local.envoy import authorization_policy, ext_authz, l4, tls
 from mesh.local.envoy.delegates import VirtualService
 from mesh.local.envoy.matches import Listener
 from mesh.local.envoy.servers import Server, effective_hosts
@@ -78,4 +78,8 @@ def _meant(match: Json, server: Server) -> bool:
 
 def _filters(view: View, server: Server, rule: l4.Rule) -> list[Json]:
     listener = Listener(view.proxy, server.port, frozenset({server.gateway_name}))
-    return [*authorization_policy.network_filters(view), l4.tcp_proxy(view, listener, rule)]
+    return [
+        *ext_authz.network_filters(view),
+        *authorization_policy.network_filters(view),
+        l4.tcp_proxy(view, listener, rule),
+    ]
