@@ -28,6 +28,7 @@ def bootstrap(proxy: Proxy, runtime_values: Mapping[str, str] | None = None) -> 
             "cds_config": files.config_source(proxy.folder, files.CLUSTERS),
             "lds_config": files.config_source(proxy.folder, files.LISTENERS),
         },
+        "bootstrap_extensions": [INTERNAL_LISTENERS],
         "layered_runtime": {"layers": [{"name": "static", "static_layer": runtime}]},
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "overload_manager": {"resource_monitors": [_CONNECTION_LIMIT]},
@@ -66,6 +67,12 @@ RUNTIME_FLAGS: Json = {
 STATS_BUCKETS = "sidecar.istio.io/statsHistogramBuckets"
 _ISTIO_PREFIX = "istiocustom"  # of Istio's own metrics in Istio's proxy
 
+INTERNAL_LISTENERS: Json = {
+    "name": "envoy.bootstrap.internal_listener",
+    "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
+    },
+}
 _CONNECTION_LIMIT: Json = {
     "name": "envoy.resource_monitors.global_downstream_max_connections",
     "typed_config": {

@@ -98,12 +98,16 @@ class Config:
 
 @dataclass(frozen=True)
 class ServicePort:
-    """`protocol` follows Istio's rule: `appProtocol`, else the port name's prefix, else tcp."""
+    """`protocol` follows Istio's rule: `appProtocol`, else the port name's prefix, else tcp.
+
+    `tls` is a TCP port (https, tls) of which the first bytes name a server.
+    """
 
     name: str
     number: int
     target_port: int | str
     protocol: Protocol
+    tls: bool = False
 
 
 @dataclass(frozen=True)

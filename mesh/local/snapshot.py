@@ -12,7 +12,10 @@ from mesh.local.model import Config, Json, Proxy, Registry, Service, Snapshot
 
 @dataclass(frozen=True)
 class Ground:
-    """What everything but routes is made of: all resources except VirtualServices, what runs, the keys."""
+    """What everything but routes is made of: all resources except most VirtualServices, what runs, the keys.
+
+    Rules for TLS make listeners and clusters.
+    """
 
     bodies: tuple[Json, ...]
     registry: Registry
@@ -21,7 +24,13 @@ class Ground:
     @classmethod
     def of(cls, config: Config, registry: Registry, jwks: Mapping[str, str]) -> Ground:
         return cls(
-            tuple(resource.body for resource in config if resource.kind != "VirtualService"), registry, jwks
+            tuple(
+                resource.body
+                for resource in config
+                if resource.kind != "VirtualService" or resource.spec.get("tls")
+            ),
+            registry,
+            jwks,
         )
 
 

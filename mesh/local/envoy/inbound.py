@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mesh.local.envoy import authorization_policy, istio_labels, istio_metrics, names, tls
+from mesh.local.envoy import authorization_policy, ext_authz, istio_labels, istio_metrics, names, tls
 from mesh.local.envoy.access_log import access_logs
 from mesh.local.envoy.destination_rule import inbound_pool
-from mesh.local.envoy.http import connection_manager, filter_, plain_filters
+from mesh.local.envoy.http import TLS_INSPECTOR, connection_manager, filter_, plain_filters
 from mesh.local.envoy.peer_authentication import Mode, mode_of
 from mesh.local.envoy.request_authentication import jwt_filters
 from mesh.local.envoy.traffic_policy import connection_fields
@@ -60,12 +60,7 @@ def _listener(view: View, number: int) -> Json:
         "metadata": {"filter_metadata": istio_labels.LISTENER_METADATA},
         "enable_reuse_port": False,
         "filter_chains": _chains(view, number, mode, http=http, filters=filters),
-        "listener_filters": [
-            filter_(
-                "envoy.filters.listener.tls_inspector",
-                "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
-            )
-        ],
+        "listener_filters": [TLS_INSPECTOR],
         "listener_filters_timeout": "0s",
         "continue_on_listener_filters_timeout": True,
     }
@@ -105,7 +100,12 @@ def _http_filters(view: View, number: int) -> list[Json]:
     host = {"name": f"inbound|http|{number}", "domains": ["*"], "routes": _routes(view, number)}
     routes = {"name": cluster, "virtual_hosts": [host], "validate_clusters": False}
     prefix = f"inbound_{view.proxy.ip}_{number};"
-    filters = [*jwt_filters(view), *authorization_policy.http_filters(view), *plain_filters()]
+    filters = [
+        *ext_authz.http_filters(view),
+        *jwt_filters(view),
+        *authorization_policy.http_filters(view),
+        *plain_filters(),
+    ]
     served = served_by(view, number)
     service = served[0] if served else None
     return [connection_manager("inbound", prefix, view, filters, service, route_config=routes)]
@@ -138,7 +138,7 @@ def _tcp_filters(view: View, number: int) -> list[Json]:
         cluster=cluster,
         access_log=[*access_logs(view, "SERVER"), *metrics],
     )
-    return [*authorization_policy.network_filters(view), proxy]
+    return [*ext_authz.network_filters(view), *authorization_policy.network_filters(view), proxy]
 
 
 def _cluster(view: View, number: int) -> Json:

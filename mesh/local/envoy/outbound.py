@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mesh.local import files
-from mesh.local.envoy import durations, elsewhere, forwarding, istio_labels, istio_metrics, names
+from mesh.local.envoy import elsewhere, forwarding, istio_labels, istio_metrics, names, tls_route
 from mesh.local.envoy.delegates import VirtualService
-from mesh.local.envoy.destination_rule import traffic_policy
 from mesh.local.envoy.http import connection_manager, plain_filters
 from mesh.local.envoy.matches import Listener
+from mesh.local.envoy.tcp_route import routes as tcp_routes
+from mesh.local.envoy.tcp_route import tunnel
 from mesh.local.envoy.view import View, selects
-from mesh.local.envoy.virtual_host import HTTP_PORT, VirtualHost, domains, of_pod, of_pods
+from mesh.local.envoy.virtual_host import HTTP_PORT, VirtualHost, domains, of_pods
 from mesh.local.envoy.virtual_service import MESH, Owners, Route, default_route, routes, visible
 from mesh.local.model import Config, Json, Service, ServicePort
 
@@ -47,7 +48,7 @@ def listeners(view: View) -> dict[str, Json]:
         "enable_reuse_port": False,
         "filter_chains": [{"filters": [manager]}],
     }
-    return {name: listener}
+    return {name: listener, **tls_route.listeners(view)}
 
 
 def clusters(view: View) -> dict[str, Json]:
@@ -63,15 +64,16 @@ def clusters(view: View) -> dict[str, Json]:
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
     }
+    inside = {_LOOPBACK: loopback, **tls_route.clusters(view)}
     if view.registry_only:
-        return {_LOOPBACK: loopback}
+        return inside
     passthrough = {
         "name": names.PASSTHROUGH,
         "connect_timeout": view.mesh.connect_timeout,
         **forwarding.cluster_fields(),
         "metadata": _called(names.PASSTHROUGH),
     }
-    return {_LOOPBACK: loopback, names.PASSTHROUGH: passthrough, **elsewhere.clusters(view)}
+    return {**inside, names.PASSTHROUGH: passthrough, **elsewhere.clusters(view)}
 
 
 def route_configurations(view: View) -> dict[str, Json]:
@@ -116,11 +118,15 @@ def virtual_hosts(view: View) -> Iterator[VirtualHost]:
     services = view.scope.services
     candidates = visible(view)
     owners = Owners(candidates)
+    l4 = [one for one in candidates if one.resource.spec.get("tcp") or one.resource.spec.get("tls")]
     taken = {f"{service.hostname}:{port.number}" for service in services for port in service.ports}
     for service in services:
         owner = owners.of(service.hostname)
         for port in service.ports:
-            made = _service_routes(view, service, port, owner)
+            if port.protocol == "tcp":
+                made: Sequence[Route] = tcp_routes(view, service, port, l4)
+            else:
+                made = _service_routes(view, service, port, owner)
             free = _free(domains(service, port.number, view.proxy.namespace), taken, service.hostname)
             yield VirtualHost(f"{service.hostname}:{port.number}", free, made, service)
             if service.headless:
@@ -135,9 +141,7 @@ def virtual_hosts(view: View) -> Iterator[VirtualHost]:
 def _service_routes(
     view: View, service: Service, port: ServicePort, owner: VirtualService | None
 ) -> Sequence[Route]:
-    made: Sequence[Route] = ()
-    if owner is not None and port.protocol != "tcp":
-        made = routes(view, Listener(view.proxy, port.number, MESH), owner)
+    made = [] if owner is None else routes(view, Listener(view.proxy, port.number, MESH), owner)
     return made or [default_route(view, service.hostname, port.number)]
 
 
@@ -163,36 +167,15 @@ def _envoy(view: View, host: VirtualHost) -> Json:
     return {
         "name": host.name,
         "domains": list(host.domains),
-        "routes": [_tunnel(view, host), *(route.envoy for route in host.routes)],
+        "routes": _with_tunnel([route.envoy for route in host.routes]),
         "include_request_attempt_count": True,
     }
 
 
-def _tunnel(view: View, host: VirtualHost) -> Json:
-    """What a CONNECT leads to: the pods of a TCP port; HTTP comes back in, to be routed as such."""
-    number = int(host.name.rpartition(":")[2])
-    port = host.service.port(number) if host.service else None
-    if host.tunnel:
-        return _connect(host.tunnel)
-    if host.service is None or port is None or port.protocol != "tcp":
-        return _connect(_LOOPBACK)
-    made = _connect(names.outbound_cluster(host.service.hostname, number))
-    if host.pod:
-        made["route"].update(of_pod(host.pod))
-    pool = traffic_policy(view, host.service.hostname, number).get("connectionPool") or {}
-    tcp = pool.get("tcp") or {}
-    if tcp.get("idleTimeout"):
-        made["route"]["idle_timeout"] = durations.envoy(tcp["idleTimeout"])
-    if tcp.get("maxConnectionDuration"):
-        limit = durations.envoy(tcp["maxConnectionDuration"])
-        made["route"]["max_stream_duration"] = {"max_stream_duration": limit}
-    return made
-
-
-def _connect(cluster: str, name: str = "connect") -> Json:
-    upgrade = {"upgrade_type": "CONNECT", "connect_config": {}}
-    action = {"cluster": cluster, "timeout": "0s", "upgrade_configs": [upgrade]}
-    return {"name": name, "match": {"connect_matcher": {}}, "route": action}
+def _with_tunnel(made: list[Json]) -> list[Json]:
+    """HTTP in a tunnel comes back in, to be routed as such."""
+    led = made and "connect_matcher" in made[0]["match"]
+    return made if led else [tunnel({"cluster": _LOOPBACK}), *made]
 
 
 def _called(name: str) -> Json:
@@ -212,7 +195,7 @@ def _catch_all(view: View) -> Json:
         return {"name": "block_all", "domains": ["*"], "routes": made}
     action = {"cluster": names.PASSTHROUGH, "timeout": "0s"}
     made = [
-        _connect(names.PASSTHROUGH, "allow_any"),
+        tunnel({"cluster": names.PASSTHROUGH}, "allow_any"),
         {"name": "allow_any", "match": {"prefix": "/"}, "route": action},
     ]
     return {"name": "allow_any", "domains": ["*"], "routes": made, "include_request_attempt_count": True}

@@ -16,18 +16,12 @@ _KUBERNETES = f".svc.{CLUSTER_DOMAIN}"
 
 @dataclass(frozen=True)
 class VirtualHost:
-    """A virtual host with its routes; `service` is None for a host that only a VirtualService names.
-
-    `pod` is the one pod of a headless service that is meant; `tunnel` the cluster that a CONNECT leads to where
-    that is not the service's.
-    """
+    """A virtual host with its routes; `service` is None for a host that only a VirtualService names."""
 
     name: str
     domains: Sequence[str]
     routes: Sequence[Route]
     service: Service | None = None
-    pod: str = ""
-    tunnel: str = ""
 
 
 def domains(service: Service, port: int, client_namespace: str) -> list[str]:
@@ -63,7 +57,7 @@ def of_pods(view: View, service: Service, port: ServicePort, routes: Sequence[Ro
         known = [f"{endpoint.pod}.{name}" for name in names(service.hostname, view.proxy.namespace)]
         kept = [replace(route, envoy=_kept_to(route.envoy, endpoint.pod, cluster)) for route in routes]
         named = with_port(known, port.number)
-        yield VirtualHost(f"{host}:{port.number}", named, kept, service, pod=endpoint.pod)
+        yield VirtualHost(f"{host}:{port.number}", named, kept, service)
 
 
 def of_pod(pod: str) -> Json:

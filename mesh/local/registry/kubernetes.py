@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mesh.local.model import Endpoint, Json, Resource, Service, ServicePort
-from mesh.local.registry.protocols import of_port
+from mesh.local.registry.protocols import is_tls, of_port
 
 EXPORT_TO = "networking.istio.io/exportTo"
 HEADLESS = "None"
@@ -36,6 +36,7 @@ def _port(port: Json) -> ServicePort:
         number=int(port["port"]),
         target_port=port.get("targetPort") or int(port["port"]),
         protocol=of_port(port.get("name") or "", port.get("appProtocol")),
+        tls=is_tls(str(port.get("appProtocol") or port.get("name") or "")),
     )
 
 

@@ -28,3 +28,8 @@ def of_port(name: str, app_protocol: str | None) -> Protocol:
     if word.lower().startswith("grpc-web"):
         return "http2"
     return of_entry(word.partition("-")[0])
+
+
+def is_tls(word: str) -> bool:
+    """Whether clients speak TLS to the port, which the mesh only passes on."""
+    return word.partition("-")[0].lower() in ("https", "tls")

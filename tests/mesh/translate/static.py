@@ -6,6 +6,7 @@ from typing import Any
 
 from cryptography import x509
 
+from mesh.local.bootstrap import INTERNAL_LISTENERS
 from mesh.local.model import Json, Snapshot
 from tests.mesh.translate.authority import Authority
 
@@ -27,6 +28,7 @@ def rendition(snapshot: Snapshot) -> Json:
 
     return {
         "node": {"id": "validation", "cluster": "validation"},
+        "bootstrap_extensions": [INTERNAL_LISTENERS],
         "static_resources": {
             "listeners": listeners,
             "clusters": clusters,
