@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,6 +69,11 @@ class Resource:
     def key(self) -> tuple[str, str, str]:
         return (self.kind, self.namespace, self.name)
 
+    @cached_property
+    def remembered(self) -> dict[object, Any]:
+        """What was made of this very resource alone, by those who made it."""
+        return {}
+
     def __str__(self) -> str:
         return f"{self.kind}/{self.namespace}/{self.name}"
 
@@ -85,6 +90,14 @@ class Config:
     def get(self, kind: str, namespace: str, name: str) -> Resource | None:
         return self._by_key.get((kind, namespace, name))
 
+    def kinds(self) -> set[str]:
+        return set(self._by_kind)
+
+    @cached_property
+    def remembered(self) -> dict[object, Any]:
+        """What was found out about this very configuration, by those who asked."""
+        return {}
+
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._by_key.values())
 
@@ -94,6 +107,18 @@ class Config:
         for resource in sorted(self._by_key.values(), key=lambda r: (r.name, r.namespace)):
             kinds.setdefault(resource.kind, []).append(resource)
         return kinds
+
+
+@lru_cache(maxsize=32)
+def differing(config: Config, before: Config, kind: str) -> tuple[Resource, ...]:
+    """The resources of a kind that are other than `before`: as they are, as they were, or both."""
+    now, then = config.of(kind), before.of(kind)
+    new = [one for one in now if not _same(one, before.get(*one.key))]
+    return (*new, *(one for one in then if not _same(one, config.get(*one.key))))
+
+
+def _same(one: Resource, other: Resource | None) -> bool:
+    return one is other or (other is not None and one.body == other.body)
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,17 @@ def outbound(view: View) -> dict[str, Json]:
     Endpoints do not come by files of their own (EDS): Envoy takes an inotify instance for every such file,
     of which a Linux user has 128 unless somebody raised it, and each sidecar would need one per service.
     """
+    return {name: one for service in view.scope.reachable for name, one in of_service(view, service).items()}
+
+
+def of_service(view: View, service: Service) -> dict[str, Json]:
+    """The clusters of one service by name: made of it, of the rule for its host, and of the view's policies."""
     clusters: dict[str, Json] = {}
-    for service in view.scope.reachable:
-        rule = rule_for(view, service.hostname)
-        for port, subset in _parts(service, rule):
-            name = names.outbound_cluster(service.hostname, port.number, subset)
-            if (cluster := _cluster(view, service, port, rule, subset)) is not None:
-                clusters[name] = cluster
+    rule = rule_for(view, service.hostname)
+    for port, subset in _parts(service, rule):
+        name = names.outbound_cluster(service.hostname, port.number, subset)
+        if (cluster := _cluster(view, service, port, rule, subset)) is not None:
+            clusters[name] = cluster
     return clusters
 
 

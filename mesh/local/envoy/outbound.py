@@ -19,9 +19,10 @@ from mesh.local.envoy.tcp_route import tunnel
 from mesh.local.envoy.view import View, selects
 from mesh.local.envoy.virtual_host import HTTP_PORT, VirtualHost, domains, of_pods
 from mesh.local.envoy.virtual_service import MESH, Owners, Route, default_route, routes, visible
-from mesh.local.model import Config, Json, Service, ServicePort
+from mesh.local.model import Config, Json, Resource, Service, ServicePort
 
 _LOOPBACK = istio_metrics.ROUND
+_SELECTORS = "client selectors"  # what a resource remembers
 _MAX_DIRECT_RESPONSE_BYTES = 1024 * 1024
 
 
@@ -77,7 +78,11 @@ def clusters(view: View) -> dict[str, Json]:
 
 
 def route_configurations(view: View) -> dict[str, Json]:
-    hosts = [_envoy(view, host) for host in virtual_hosts(view)]
+    return table(view, [envoy_host(host) for host in virtual_hosts(view)])
+
+
+def table(view: View, hosts: Sequence[Json]) -> dict[str, Json]:
+    """The one RouteConfiguration, of these virtual hosts and of what is said to every other host."""
     config = {
         "name": names.EGRESS_ROUTES,
         "virtual_hosts": [*hosts, _catch_all(view)],
@@ -99,43 +104,84 @@ def audience(view: View, selectors: Iterable[Mapping[str, str]]) -> tuple[object
 
 def client_selectors(config: Config) -> list[Mapping[str, str]]:
     """The labels by which VirtualServices and DestinationRules choose some clients; each once."""
-    found = {tuple(sorted(labels.items())): labels for labels in _selectors(config) if labels}
+    rules = [*config.of("VirtualService"), *config.of("DestinationRule")]
+    found = {tuple(sorted(labels.items())): labels for rule in rules for labels in _selectors_of(rule)}
     return list(found.values())
 
 
-def _selectors(config: Config) -> Iterator[Mapping[str, str]]:
-    for resource in config.of("VirtualService"):
-        for kind in ("http", "tcp", "tls"):
-            for route in resource.spec.get(kind) or []:
-                for match in route.get("match") or []:
-                    yield match.get("sourceLabels") or {}
-    for resource in config.of("DestinationRule"):
-        yield (resource.spec.get("workloadSelector") or {}).get("matchLabels") or {}
+def _selectors_of(rule: Resource) -> list[Mapping[str, str]]:
+    if _SELECTORS not in rule.remembered:
+        rule.remembered[_SELECTORS] = [labels for labels in _selectors(rule) if labels]
+    found: list[Mapping[str, str]] = rule.remembered[_SELECTORS]
+    return found
+
+
+def _selectors(rule: Resource) -> Iterator[Mapping[str, str]]:
+    if rule.kind == "DestinationRule":
+        yield (rule.spec.get("workloadSelector") or {}).get("matchLabels") or {}
+    for kind in ("http", "tcp", "tls"):
+        for route in rule.spec.get(kind) or []:
+            for match in route.get("match") or []:
+                yield match.get("sourceLabels") or {}
 
 
 def virtual_hosts(view: View) -> Iterator[VirtualHost]:
     """One per service port and per host that only a VirtualService names; a domain belongs to its first."""
     services = view.scope.services
-    candidates = visible(view)
-    owners = Owners(candidates)
-    l4 = [one for one in candidates if one.resource.spec.get("tcp") or one.resource.spec.get("tls")]
-    taken = {f"{service.hostname}:{port.number}" for service in services for port in service.ports}
+    rules = Obeyed(view)
+    taken = reserved(services)
     for service in services:
-        owner = owners.of(service.hostname)
-        for port in service.ports:
-            if port.protocol == "tcp":
-                made: Sequence[Route] = tcp_routes(view, service, port, l4)
-            else:
-                made = _service_routes(view, service, port, owner)
-            free = _free(domains(service, port.number, view.proxy.namespace), taken, service.hostname)
-            yield VirtualHost(f"{service.hostname}:{port.number}", free, made, service)
-            if service.headless:
-                for host in of_pods(view, service, port, made):
-                    yield replace(host, domains=_free(host.domains, taken))
+        yield from freed(of_service(view, service, rules), taken)
+    yield from freed(of_no_service(view, rules), taken)
+
+
+def reserved(services: Sequence[Service]) -> set[str]:
+    """The domains that are kept for their services, whoever comes first."""
+    return {f"{service.hostname}:{port.number}" for service in services for port in service.ports}
+
+
+class Obeyed:
+    """The VirtualServices that a proxy obeys inside the mesh, in order; `l4`: those with tcp or tls rules."""
+
+    def __init__(self, view: View) -> None:
+        self.every = visible(view)
+        self.owners = Owners(self.every)
+        self.l4 = [one for one in self.every if one.resource.spec.get("tcp") or one.resource.spec.get("tls")]
+
+
+def of_service(view: View, service: Service, rules: Obeyed) -> Iterator[VirtualHost]:
+    """The virtual hosts of a service, with all the domains that they would like to have."""
+    owner = rules.owners.of(service.hostname)
+    for port in service.ports:
+        if port.protocol == "tcp":
+            made: Sequence[Route] = tcp_routes(view, service, port, rules.l4)
+        else:
+            made = _service_routes(view, service, port, owner)
+        wanted = domains(service, port.number, view.proxy.namespace)
+        yield VirtualHost(f"{service.hostname}:{port.number}", wanted, made, service)
+        if service.headless:
+            yield from of_pods(view, service, port, made)
+
+
+def of_no_service(view: View, rules: Obeyed) -> Iterator[VirtualHost]:
+    """Hosts that lead away, and those that only a VirtualService names."""
     if not view.registry_only:
-        for host in elsewhere.virtual_hosts(view):
-            yield replace(host, domains=_free(host.domains, taken))
-    yield from _foreign_hosts(view, candidates, taken)
+        yield from elsewhere.virtual_hosts(view)
+    listener = Listener(view.proxy, HTTP_PORT, MESH)
+    for one in rules.every:
+        for host in one.hosts:
+            if view.service(host) is None and (made := routes(view, listener, one)):
+                yield VirtualHost(f"{host}:{HTTP_PORT}", [host, f"{host}:{HTTP_PORT}"], made)
+
+
+def freed(hosts: Iterable[VirtualHost], taken: set[str]) -> Iterator[VirtualHost]:
+    """The virtual hosts with those of their domains that no earlier one has, while there are any."""
+    for host in hosts:
+        own = host.service.hostname if host.service else ""
+        free = [name for name in host.domains if name not in taken or name.partition(":")[0] == own]
+        taken.update(free)
+        if free:
+            yield replace(host, domains=free)
 
 
 def _service_routes(
@@ -145,25 +191,7 @@ def _service_routes(
     return made or [default_route(view, service.hostname, port.number)]
 
 
-def _foreign_hosts(
-    view: View, candidates: Sequence[VirtualService], taken: set[str]
-) -> Iterator[VirtualHost]:
-    listener = Listener(view.proxy, HTTP_PORT, MESH)
-    for candidate in candidates:
-        for host in candidate.hosts:
-            if view.service(host) is None and (made := routes(view, listener, candidate)):
-                if free := _free([host, f"{host}:{HTTP_PORT}"], taken):
-                    yield VirtualHost(f"{host}:{HTTP_PORT}", free, made)
-
-
-def _free(names: Sequence[str], taken: set[str], own: str = "") -> list[str]:
-    """Those that no earlier virtual host has; `own` is a host that was reserved for this one."""
-    free = [domain for domain in names if domain not in taken or domain.partition(":")[0] == own]
-    taken.update(free)
-    return free
-
-
-def _envoy(view: View, host: VirtualHost) -> Json:
+def envoy_host(host: VirtualHost) -> Json:
     return {
         "name": host.name,
         "domains": list(host.domains),

@@ -18,7 +18,7 @@ from mesh.local.runtime.jwks import KeySets
 from mesh.local.runtime.kept_keys import KeptKeys
 from mesh.local.runtime.pod import Pod
 from mesh.local.runtime.registry import PublicIp, registry
-from mesh.local.snapshot import Alike, Ground
+from mesh.local.snapshot import Ground, Routes
 
 # A hung Envoy is replaced after three missed answers, 12 s at most.
 ANSWERED_WITHIN_S = 20.0
@@ -78,6 +78,7 @@ class Desired:
         self._pods = pods
         self._public_ip = public_ip
         self._ground = Ground((), Registry((), ()), {})
+        self._routes = Routes()
         # What each pod's proxy has acknowledged; forgotten with the pod.
         self._given: WeakKeyDictionary[Pod, tuple[Config, Ground]] = WeakKeyDictionary()
 
@@ -104,7 +105,7 @@ class Desired:
     async def _round(self) -> Delivered:
         """Deliver what is wanted now to every proxy once, but for those that have just this already."""
         config, ground = self.config, self._ground_now()
-        alike, written = Alike(), files.Alike()
+        written = files.Alike()
         jobs: list[tuple[Pod, asyncio.Task[Effect]]] = []
         for pod in list(self._pods()):
             had = self._given.get(pod)
@@ -112,7 +113,7 @@ class Desired:
                 continue
             if pod.sidecar is not None and not (pod.sidecar.leaving or pod.failure):
                 secrets = credentials.secrets(pod.sidecar.proxy, config)
-                snapshot = pod.sidecar.builder.build(ground, config, alike)
+                snapshot = pod.sidecar.builder.build(ground, config, self._routes)
                 jobs.append((pod, asyncio.create_task(pod.sidecar.deliver(snapshot, secrets, written))))
                 await asyncio.sleep(0)  # this Envoy reads its files while the next ones are made
         results = await asyncio.gather(*(task for _, task in jobs), return_exceptions=True)
@@ -125,8 +126,10 @@ class Desired:
         return delivered
 
     def _ground_now(self) -> Ground:
-        """The ground of what is wanted; the same object for as long as it is equal."""
-        ground = Ground.of(self.config, self.registry(), dict(self.keys.texts))
+        """The ground of what is wanted; it and its registry are the same objects for as long as they are equal."""
+        registry = self.registry()
+        known = self._ground.registry
+        ground = Ground.of(self.config, known if registry == known else registry, dict(self.keys.texts))
         if ground != self._ground:
             self._ground = ground
         return self._ground

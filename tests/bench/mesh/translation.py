@@ -22,7 +22,7 @@ from mesh.local.model import (
     Service,
     ServicePort,
 )
-from mesh.local.snapshot import Alike, Builder, Ground
+from mesh.local.snapshot import Builder, Ground, Routes
 
 SIZES = (10, 100, 1_000)
 SIDECARS = 8
@@ -53,20 +53,20 @@ def _cost(kind: str, size: int) -> Cost:
     took: dict[int, list[float]] = {1: [], SIDECARS: []}
     first = 0.0
     for sidecars, seconds in took.items():
-        builders = [Builder(_proxy(number)) for number in range(sidecars)]
-        first = _build(builders, Config(declared), registry) / sidecars
+        builders, routes = [Builder(_proxy(number)) for number in range(sidecars)], Routes()
+        first = _build(builders, routes, Config(declared), registry) / sidecars
         for number in range(_EDITS):
             changed = [*declared]
             changed[edited] = _edit(declared[edited], number)
-            seconds.append(_build(builders, Config(changed), registry))
+            seconds.append(_build(builders, routes, Config(changed), registry))
     return Cost(kind, size, statistics.median(took[1]), statistics.median(took[SIDECARS]), first)
 
 
-def _build(builders: Sequence[Builder], config: Config, registry: Registry) -> float:
+def _build(builders: Sequence[Builder], routes: Routes, config: Config, registry: Registry) -> float:
     began = time.perf_counter()
-    ground, alike = Ground.of(config, registry, {}), Alike()
+    ground = Ground.of(config, registry, {})
     for builder in builders:
-        builder.build(ground, config, alike)
+        builder.build(ground, config, routes)
     return time.perf_counter() - began
 
 
