@@ -45,7 +45,7 @@ class Routes:
             self._before, self._tables = self._tables, {}
         audience = outbound.audience(view, self._selectors)
         if audience not in self._tables:
-            self._tables[audience] = self._before.pop(audience, None) or RouteTable()
+            self._tables[audience] = self._before.get(audience) or RouteTable()
         return self._tables[audience].routes(view)
 
 

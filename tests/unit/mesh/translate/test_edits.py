@@ -30,7 +30,7 @@ destinations = st.builds(
     st.sampled_from(HOSTS[:4]),
     subset_of_two,
 )
-matches = st.sampled_from(
+matches: st.SearchStrategy[Json] = st.sampled_from(
     [{}, {"uri": {"prefix": "/a"}}, {"sourceLabels": {"app": "client"}}, {"headers": {"x": {"exact": "y"}}}]
 )
 
