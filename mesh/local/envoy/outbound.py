@@ -147,9 +147,9 @@ def _foreign_hosts(
     listener = Listener(view.proxy, HTTP_PORT, MESH)
     for candidate in candidates:
         for host in candidate.hosts:
-            if view.service(host) is None and (made := routes(view, listener, candidate)):
-                if free := _free([host, f"{host}:{HTTP_PORT}"], taken):
-                    yield VirtualHost(f"{host}:{HTTP_PORT}", free, made)
+            made = routes(view, listener, candidate) if view.service(host) is None else []
+            if made and (free := _free([host, f"{host}:{HTTP_PORT}"], taken)):
+                yield VirtualHost(f"{host}:{HTTP_PORT}", free, made)
 
 
 def _free(names: Sequence[str], taken: set[str], own: str = "") -> list[str]:

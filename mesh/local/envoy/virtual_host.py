@@ -18,8 +18,8 @@ _KUBERNETES = f".svc.{CLUSTER_DOMAIN}"
 class VirtualHost:
     """A virtual host with its routes; `service` is None for a host that only a VirtualService names.
 
-    `pod` is the one pod of a headless service that is meant; `tunnel` the cluster that a CONNECT leads to where
-    that is not the service's.
+    `pod` is the one pod of a headless service that is meant; `tunnel` the cluster that a CONNECT leads to
+    where that is not the service's.
     """
 
     name: str
@@ -55,7 +55,9 @@ def names(host: str, client_namespace: str) -> list[str]:
     return found
 
 
-def of_pods(view: View, service: Service, port: ServicePort, routes: Sequence[Route]) -> Iterator[VirtualHost]:
+def of_pods(
+    view: View, service: Service, port: ServicePort, routes: Sequence[Route]
+) -> Iterator[VirtualHost]:
     """`POD.SERVICE...` for each pod of a headless service: the service's routes, kept to that pod."""
     cluster = f"|{port.number}||{service.hostname}"
     for endpoint, _ in serving(view, service, port, {}):

@@ -17,7 +17,7 @@ __all__ = ["declared", "registry"]
 
 
 def declared(config: Config) -> list[Service]:
-    """Every service that resources declare: Kubernetes' own first, so that no entry takes a Service's name."""
+    """Every service that resources declare: Kubernetes' first, so that no entry takes a Service's name."""
     services = [service(resource) for resource in config.of("Service")]
     for resource in config.of("ServiceEntry"):
         services += entry_services(resource)

@@ -57,7 +57,7 @@ def _endpoints(resource: Resource, resolution: Resolution, host: str) -> list[En
     spec = resource.spec
     written = spec.get("endpoints") or []
     if resolution.startswith("DNS") and not written and not spec.get("workloadSelector"):
-        return [Endpoint(host, resource.namespace, host, {}, "", {}, False, True, resource.name)]
+        return [_endpoint(resource, resource.name, {"address": host}, {})]
     return [_endpoint(resource, f"{resource.name}-{index}", one, {}) for index, one in enumerate(written)]
 
 
@@ -83,4 +83,5 @@ def _endpoint(resource: Resource, name: str, written: Json, more: Mapping[str, s
         at=ports,
         weight=int(written.get("weight") or 1),
         locality=written.get("locality") or "",
+        written=True,
     )

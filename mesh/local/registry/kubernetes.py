@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mesh.local.model import Endpoint, Json, Resource, Service, ServicePort
 from mesh.local.registry.protocols import of_port
+from mesh.local.schema.selectors import EXPORT_TO_ANNOTATION
 
-EXPORT_TO = "networking.istio.io/exportTo"
 HEADLESS = "None"
 
 
@@ -14,7 +14,7 @@ def service(resource: Resource) -> Service:
     spec = resource.spec
     written = spec.get("clusterIP") or ""
     external = str(spec.get("externalName") or "") if spec.get("type") == "ExternalName" else ""
-    exported = resource.annotations.get(EXPORT_TO) or ""
+    exported = resource.annotations.get(EXPORT_TO_ANNOTATION) or ""
     return Service(
         resource.name,
         resource.namespace,
@@ -41,4 +41,5 @@ def _port(port: Json) -> ServicePort:
 
 def _named(resource: Resource, host: str) -> Endpoint:
     """Where the DNS of an ExternalName leads."""
-    return Endpoint(host, resource.namespace, host.rstrip(".").lower(), {}, "", {}, False, True, resource.name)
+    address = host.rstrip(".").lower()
+    return Endpoint(address, resource.namespace, address, {}, "", {}, False, True, resource.name)
