@@ -87,8 +87,8 @@ def _untranslated_ports(mesh: Mesh) -> Iterator[Finding]:
             target = port.get("targetPort", port["port"])
             if isinstance(target, int) and target != port["port"]:
                 message = (
-                    f"is {target}, but on Kubernetes the clients of a headless Service come to the pod's port "
-                    f"{port['port']}; on the laptop they are led to the targetPort"
+                    f"is {target}, but on Kubernetes the clients of a headless Service come to the pod's "
+                    f"port {port['port']}; on the laptop they are led to the targetPort"
                 )
                 path = ("spec", "ports", index, "targetPort")
                 yield finding(resource, path, message, warning=True)

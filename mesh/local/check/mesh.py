@@ -67,6 +67,12 @@ class Mesh:
         """The service that a rule means by a host, also one of a wildcard."""
         return self.hosts.get(host) or self.hosts.get(host.removesuffix("."))
 
+    @staticmethod
+    def missing(host: str) -> str:
+        """What would have to declare a host that nobody has."""
+        of_kubernetes = host.endswith(f".svc.{CLUSTER_DOMAIN}")
+        return f"no Service {host}" if of_kubernetes else f"no Service {host} and no ServiceEntry for it"
+
     @cached_property
     def pods(self) -> list[PodTemplate]:
         templates = []

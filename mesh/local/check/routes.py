@@ -83,7 +83,8 @@ def _unknown_destinations(mesh: Mesh, resource: Resource, route: Json, at: Path)
             continue
         service = mesh.knows(host)
         if service is None:
-            message = f'unknown host "{destination["host"]}": no Service {host}; requests are answered 503'
+            missing = mesh.missing(host)
+            message = f'unknown host "{destination["host"]}": {missing}; requests are answered 503'
             yield finding(resource, (*at, *path, "host"), message, warning=True)
             continue
         number = (destination.get("port") or {}).get("number")

@@ -68,7 +68,7 @@ def _idle_subsets(mesh: Mesh) -> Iterator[Finding]:
         service = mesh.services.get(host)
         if service is None:
             if "*" not in host and mesh.knows(host) is None:
-                message = f'unknown host "{rule.spec["host"]}": no Service {host}'
+                message = f'unknown host "{rule.spec["host"]}": {mesh.missing(host)}'
                 yield finding(rule, ("spec", "host"), message, warning=True)
             continue
         pods = mesh.pods_of(service)

@@ -61,9 +61,7 @@ REGISTRY = Registry(
 
 def known(config: Config) -> Registry:
     """The registry, with what a configuration declares besides."""
-    return registries.registry(
-        [*REGISTRY.services, *registries.declared(config)], REGISTRY.endpoints, config
-    )
+    return registries.registry([*REGISTRY.services, *registries.declared(config)], REGISTRY.endpoints, config)
 
 
 def _proxy(name: str, number: int, *, ports: tuple[ContainerPort, ...] = (), **labels: str) -> Proxy:
