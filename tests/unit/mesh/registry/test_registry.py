@@ -76,8 +76,8 @@ def test_every_host_of_an_entry_is_a_service() -> None:
 
 def test_an_endpoints_own_port_counts_before_the_entrys_target_port() -> None:
     spec = """{ hosts: [a.example.com], resolution: STATIC,
-      ports:
-        [{ number: 80, name: http, protocol: HTTP, targetPort: 81 }, { number: 90, name: tcp, protocol: TCP }],
+      ports: [{ number: 80, name: http, protocol: HTTP, targetPort: 81 },
+              { number: 90, name: tcp, protocol: TCP }],
       endpoints: [{ address: 10.0.0.1, ports: { http: 82 } }, { address: 10.0.0.2 }] }"""
     service = _registry(_written("ServiceEntry", "api", spec)).services[0]
     targets = [[one.target(port) for port in service.ports] for one in service.endpoints]
