@@ -65,9 +65,14 @@ class Resource:
     def annotations(self) -> Mapping[str, str]:
         return self.body["metadata"].get("annotations") or {}
 
-    @property
+    @cached_property
     def key(self) -> tuple[str, str, str]:
         return (self.kind, self.namespace, self.name)
+
+    @cached_property
+    def remembered(self) -> dict[str, Any]:
+        """What others have made of it alone: an edit leaves most resources the very same objects."""
+        return {}
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.namespace}/{self.name}"
@@ -98,12 +103,16 @@ class Config:
 
 @dataclass(frozen=True)
 class ServicePort:
-    """`protocol` follows Istio's rule: `appProtocol`, else the port name's prefix, else tcp."""
+    """`protocol` follows Istio's rule: `appProtocol`, else the port name's prefix, else tcp.
+
+    `tls` is a TCP port (https, tls) of which the first bytes name a server.
+    """
 
     name: str
     number: int
     target_port: int | str
     protocol: Protocol
+    tls: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mesh.local.envoy.destination_rule import inbound_pool
 from mesh.local.envoy.view import View, selects
 from mesh.local.model import Json, Protocol, Service, ServicePort
-from mesh.local.registry.protocols import of_entry
+from mesh.local.registry.protocols import protocol
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def _of_sidecar(view: View, listener: Json) -> InboundPort:
     pool = listener.get("connectionPool") or _common_pool(view)
     if pool is None:
         pool = inbound_pool(view, served[0], served[1].number) if served else {}
-    protocol = of_entry(listener["port"].get("protocol") or "")
-    return InboundPort(number, int(target or number), protocol, served, pool)
+    speaks = protocol(listener["port"].get("protocol") or "")
+    return InboundPort(number, int(target or number), speaks, served, pool)
 
 
 def _common_pool(view: View) -> Json | None:

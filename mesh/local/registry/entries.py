@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from mesh.local.model import Endpoint, Json, Resolution, Resource, Service, ServicePort
-from mesh.local.registry.protocols import of_entry
+from mesh.local.registry.protocols import is_tls, protocol
 
 TLS_MODE = "security.istio.io/tlsMode"
 EXTERNAL = "MESH_EXTERNAL"
@@ -41,7 +41,8 @@ def _service(resource: Resource, host: str) -> Service:
 def _port(port: Json) -> ServicePort:
     number = int(port["number"])
     target = int(port.get("targetPort") or number)
-    return ServicePort(str(port.get("name") or ""), number, target, of_entry(port.get("protocol") or ""))
+    word = port.get("protocol") or ""
+    return ServicePort(str(port.get("name") or ""), number, target, protocol(word), is_tls(word))
 
 
 def _address(written: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from mesh.local import registry as registries
 from mesh.local.model import Config, Registry
-from mesh.local.registry.protocols import of_entry, of_port
+from mesh.local.registry import protocols
 from mesh.local.resources import parse
 
 
@@ -54,14 +54,14 @@ spec: {spec}
 def test_a_ports_protocol_is_its_app_protocol_else_in_its_name(
     name: str, app_protocol: str | None, protocol: str
 ) -> None:
-    assert of_port(name, app_protocol) == protocol
+    assert protocols.protocol(protocols.spoken(name, app_protocol)) == protocol
 
 
 @pytest.mark.parametrize(
     ("word", "protocol"), [("GRPC-Web", "http2"), ("HTTP_PROXY", "http"), ("TLS", "tcp")]
 )
 def test_an_entrys_protocol_is_a_word(word: str, protocol: str) -> None:
-    assert of_entry(word) == protocol
+    assert protocols.protocol(word) == protocol
 
 
 def test_every_host_of_an_entry_is_a_service() -> None:
