@@ -65,7 +65,7 @@ class Resource:
     def annotations(self) -> Mapping[str, str]:
         return self.body["metadata"].get("annotations") or {}
 
-    @property
+    @cached_property
     def key(self) -> tuple[str, str, str]:
         return (self.kind, self.namespace, self.name)
 
@@ -141,7 +141,8 @@ class Endpoint:
 
     `ports` maps a container port's name to its number, `at` the name of a service's port to the number that
     it has here; `workload` made it. `address` is a name where its service is resolved by DNS. `locality` is
-    `region/zone/subzone`. `sidecar`: it speaks the mesh's mutual TLS.
+    `region/zone/subzone`. `sidecar`: it speaks the mesh's mutual TLS. `written`: by people; it is no
+    pod of ours.
     """
 
     pod: str
@@ -156,6 +157,7 @@ class Endpoint:
     at: Mapping[str, int] = field(default_factory=dict)
     weight: int = 1
     locality: str = ""
+    written: bool = False
 
     def target(self, port: ServicePort) -> int | None:
         """The number that `port` leads to here; None when its name is unknown."""
@@ -172,9 +174,9 @@ class Endpoint:
 class Service:
     """What can be called by a host: a Kubernetes Service, or one host of a ServiceEntry.
 
-    `host` is its name where that is not Kubernetes' own (maybe a wildcard). Its endpoints are those written at
-    it and those that `selector` picks; `resolution` says how a proxy finds them: they are listed (STATIC), or
-    it asks DNS, or it goes where the request says (NONE). `addresses` are virtual IPs, as `cluster_ip` is.
+    `host` is its name where that is not Kubernetes' own (maybe a wildcard). Its endpoints are those written
+    at it and those that `selector` picks; `resolution` says how a proxy finds them: they are listed (STATIC),
+    or it asks DNS, or it goes where the request says (NONE). `addresses` are virtual IPs, as `cluster_ip` is.
     `external`: outside the mesh, without its identities. `exported_to` is () where only the mesh's default
     speaks. `aliases` are other names for it. `public_ip` is the lasting address of a Service in front of a
     gateway: every gateway pod behind it listens there too, so that clients outside need not know which pods

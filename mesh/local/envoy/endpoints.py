@@ -32,13 +32,13 @@ def serving(
     """The endpoints that get requests for a port, each with its own number for it."""
     for endpoint in sorted(view.registry.endpoints_of(service), key=lambda e: e.pod):
         target = endpoint.target(port)
-        if (endpoint.ready or service.even_unready) and target is not None:
-            if selects(labels, endpoint.labels):
-                yield endpoint, target
+        ready = endpoint.ready or service.even_unready
+        if ready and target is not None and selects(labels, endpoint.labels):
+            yield endpoint, target
 
 
 def principals(view: View, service: Service) -> list[str]:
-    """The SPIFFE ids that the service's endpoints may show, ready or not, so that a restart changes nothing."""
+    """The SPIFFE ids that the endpoints may show, ready or not, so that a restart changes nothing."""
     endpoints = view.registry.endpoints_of(service)
     known = {f"spiffe://{endpoint.principal}" for endpoint in endpoints if endpoint.service_account}
     return sorted(known | set(service.subject_alt_names))

@@ -18,7 +18,7 @@ def filters(proxy: Proxy) -> list[Json]:
 
 
 def cluster_fields(*, own_names: bool = False) -> Json:
-    """The discovery of a cluster; `own_names`: a rule may say that TLS checks other names than the request's."""
+    """The discovery of a cluster; `own_names`: TLS may check others than the request's."""
     config: Json = {"dns_cache_config": _DNS_CACHE}
     if own_names:
         config["allow_insecure_cluster_options"] = True

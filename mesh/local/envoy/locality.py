@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mesh.local.model import Endpoint, Json
+from mesh.local.schema.locality import TOPOLOGY
 
 LABEL = "istio-locality"  # dots for slashes, which no label's value may have
-TOPOLOGY = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone")
 _PARTS = ("region", "zone", "sub_zone")
 _FAILOVERS = 5  # priorities that `failover` tells apart
 

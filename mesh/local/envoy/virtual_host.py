@@ -49,7 +49,9 @@ def names(host: str, client_namespace: str) -> list[str]:
     return found
 
 
-def of_pods(view: View, service: Service, port: ServicePort, routes: Sequence[Route]) -> Iterator[VirtualHost]:
+def of_pods(
+    view: View, service: Service, port: ServicePort, routes: Sequence[Route]
+) -> Iterator[VirtualHost]:
     """`POD.SERVICE...` for each pod of a headless service: the service's routes, kept to that pod."""
     cluster = f"|{port.number}||{service.hostname}"
     for endpoint, _ in serving(view, service, port, {}):

@@ -11,17 +11,20 @@ from collections.abc import Iterable, Sequence
 from mesh.local.model import Config, Endpoint, Registry, Service
 from mesh.local.registry.aliases import resolved
 from mesh.local.registry.entries import entry_services, workload_endpoint
-from mesh.local.registry.kubernetes import service
+from mesh.local.registry.kubernetes import services as kubernetes_services
 
 __all__ = ["declared", "registry"]
 
 
 def declared(config: Config) -> list[Service]:
-    """Every service that resources declare: Kubernetes' own first, so that no entry takes a Service's name."""
-    services = [service(resource) for resource in config.of("Service")]
-    for resource in config.of("ServiceEntry"):
-        services += entry_services(resource)
-    return services
+    """Every service that resources declare: Kubernetes' first, so that no entry takes a Service's name."""
+    made: list[Service] = []
+    for kind, translate in (("Service", kubernetes_services), ("ServiceEntry", entry_services)):
+        for resource in config.of(kind):
+            if "services" not in resource.remembered:
+                resource.remembered["services"] = translate(resource)
+            made += resource.remembered["services"]
+    return made
 
 
 def registry(services: Sequence[Service], pods: Iterable[Endpoint], config: Config) -> Registry:

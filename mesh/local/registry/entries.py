@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from mesh.local.model import Endpoint, Json, Resolution, Resource, Service, ServicePort
-from mesh.local.registry.protocols import is_tls, of_entry
+from mesh.local.registry.protocols import is_tls, protocol
 
 TLS_MODE = "security.istio.io/tlsMode"
 EXTERNAL = "MESH_EXTERNAL"
@@ -41,8 +41,8 @@ def _service(resource: Resource, host: str) -> Service:
 def _port(port: Json) -> ServicePort:
     number = int(port["number"])
     target = int(port.get("targetPort") or number)
-    protocol = str(port.get("protocol") or "")
-    return ServicePort(str(port.get("name") or ""), number, target, of_entry(protocol), is_tls(protocol))
+    word = port.get("protocol") or ""
+    return ServicePort(str(port.get("name") or ""), number, target, protocol(word), is_tls(word))
 
 
 def _address(written: str) -> str:
@@ -58,7 +58,7 @@ def _endpoints(resource: Resource, resolution: Resolution, host: str) -> list[En
     spec = resource.spec
     written = spec.get("endpoints") or []
     if resolution.startswith("DNS") and not written and not spec.get("workloadSelector"):
-        return [Endpoint(host, resource.namespace, host, {}, "", {}, False, True, resource.name)]
+        return [_endpoint(resource, resource.name, {"address": host}, {})]
     return [_endpoint(resource, f"{resource.name}-{index}", one, {}) for index, one in enumerate(written)]
 
 
@@ -84,4 +84,5 @@ def _endpoint(resource: Resource, name: str, written: Json, more: Mapping[str, s
         at=ports,
         weight=int(written.get("weight") or 1),
         locality=written.get("locality") or "",
+        written=True,
     )

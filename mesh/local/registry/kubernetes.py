@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from mesh.local.model import Endpoint, Json, Resource, Service, ServicePort
-from mesh.local.registry.protocols import is_tls, of_port
+from mesh.local.registry.protocols import is_tls, protocol, spoken
+from mesh.local.schema.selectors import EXPORT_TO_ANNOTATION
 
-EXPORT_TO = "networking.istio.io/exportTo"
 HEADLESS = "None"
 
 
-def service(resource: Resource) -> Service:
-    """An ExternalName is a service with the one endpoint that it names, until `aliases` knows better."""
+def services(resource: Resource) -> list[Service]:
+    """The one of a resource; an ExternalName has the one endpoint that it names, until `aliases` knows better."""
     spec = resource.spec
     written = spec.get("clusterIP") or ""
     external = str(spec.get("externalName") or "") if spec.get("type") == "ExternalName" else ""
-    exported = resource.annotations.get(EXPORT_TO) or ""
-    return Service(
+    exported = resource.annotations.get(EXPORT_TO_ANNOTATION) or ""
+    made = Service(
         resource.name,
         resource.namespace,
         tuple(_port(port) for port in spec.get("ports") or [] if (port.get("protocol") or "TCP") == "TCP"),
@@ -28,18 +28,21 @@ def service(resource: Resource) -> Service:
         external=bool(external),
         endpoints=(_named(resource, external),) if external else (),
     )
+    return [made]
 
 
 def _port(port: Json) -> ServicePort:
+    word = spoken(port.get("name") or "", port.get("appProtocol"))
     return ServicePort(
         name=port.get("name") or "",
         number=int(port["port"]),
         target_port=port.get("targetPort") or int(port["port"]),
-        protocol=of_port(port.get("name") or "", port.get("appProtocol")),
-        tls=is_tls(str(port.get("appProtocol") or port.get("name") or "")),
+        protocol=protocol(word),
+        tls=is_tls(word),
     )
 
 
 def _named(resource: Resource, host: str) -> Endpoint:
     """Where the DNS of an ExternalName leads."""
-    return Endpoint(host, resource.namespace, host.rstrip(".").lower(), {}, "", {}, False, True, resource.name)
+    address = host.rstrip(".").lower()
+    return Endpoint(address, resource.namespace, address, {}, "", {}, False, True, resource.name)

@@ -12,24 +12,23 @@ _PROTOCOLS: dict[str, Protocol] = {
     "grpc": "http2",
     "grpc-web": "http2",
 }
-_OF_KUBERNETES: dict[str, Protocol] = {"kubernetes.io/h2c": "http2", "kubernetes.io/ws": "http"}
+_TLS = ("https", "tls")
+_OF_KUBERNETES = {"kubernetes.io/h2c": "http2", "kubernetes.io/ws": "http", "kubernetes.io/wss": "https"}
 
 
-def of_entry(word: str) -> Protocol:
-    """The protocol of a port of a ServiceEntry or a Sidecar."""
+def protocol(word: str) -> Protocol:
+    """How a proxy treats a port that is said to speak this."""
     return _PROTOCOLS.get(word.lower(), "tcp")
 
 
-def of_port(name: str, app_protocol: str | None) -> Protocol:
-    """Istio's rule for a Service: `appProtocol`, else the port's name, each up to its first dash."""
+def is_tls(word: str) -> bool:
+    """Whether the first bytes of a connection name a server."""
+    return word.lower() in _TLS
+
+
+def spoken(name: str, app_protocol: str | None) -> str:
+    """What a Service's port speaks: its `appProtocol`, else its name, each up to the first dash."""
     word = name if app_protocol is None else app_protocol
     if app_protocol in _OF_KUBERNETES:
         return _OF_KUBERNETES[app_protocol]
-    if word.lower().startswith("grpc-web"):
-        return "http2"
-    return of_entry(word.partition("-")[0])
-
-
-def is_tls(word: str) -> bool:
-    """Whether clients speak TLS to the port, which the mesh only passes on."""
-    return word.partition("-")[0].lower() in ("https", "tls")
+    return "grpc-web" if word.lower().startswith("grpc-web") else word.partition("-")[0]

@@ -14,6 +14,7 @@ from typing import Literal
 
 import aiohttp
 
+from mesh.local.envoy.proxy_config import concurrency
 from mesh.local.model import Config, Endpoint, Proxy
 from mesh.local.runtime import environment, volumes
 from mesh.local.runtime.admin import AdminUnreachable
@@ -263,8 +264,17 @@ class Pod:
         )
         log = self.log(PROXY_CONTAINER)
         env = environment.of_proxy(manifest)
+        threads = concurrency(around.config(), manifest.namespace, manifest.labels)
         return Sidecar(
-            proxy, around.authority, around.session, around.state, log, env, self._changed, self._report
+            proxy,
+            around.authority,
+            around.session,
+            around.state,
+            log,
+            env,
+            self._changed,
+            self._report,
+            threads,
         )
 
     def _report(self, text: str) -> None:
