@@ -43,7 +43,7 @@ def authentication(view: View, claims: Json | None) -> Verdict | None:
     if claims is None or not rules:
         return None
     policies = tuple(place(resource, "spec") for resource in request_authentication.policies(view))
-    meant = [rule for rule in rules if rule.get("issuer") == claims.get("iss")]
+    meant = [rule for rule in rules if rule.get("issuer") in (None, claims.get("iss"))]
     if not meant:
         return Verdict(False, 401, f"issuer {claims.get('iss')!r} is not configured", policies)
     audience = claims.get("aud")
