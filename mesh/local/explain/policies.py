@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mesh.local.envoy import authorization_policy, request_authentication
+from mesh.local.envoy import authorization_policy, ext_authz, request_authentication
 from mesh.local.envoy.view import View
 from mesh.local.explain import matching
 from mesh.local.explain.answer import Place, Verdict
@@ -68,7 +68,19 @@ def accepted(view: View, claims: Json | None) -> Json | None:
 
 
 def authorization(view: View, request: Request, *, http: bool) -> Verdict:
-    """DENY rules, then ALLOW rules, as the proxy evaluates them."""
+    """CUSTOM rules, DENY rules, then ALLOW rules, as the proxy evaluates them."""
+    custom = authorization_policy.policies(view, "CUSTOM")
+    asked = _matched(view, "CUSTOM", custom, request, http=http) if custom else ()
+    if asked and (wrong := ext_authz.wrong(view, custom)):
+        return Verdict(False, 403, f"a CUSTOM rule matches and nobody can be asked: {wrong}", asked)
+    verdict = _decided(view, request, http=http)
+    if not asked or not verdict.allowed or not (http or ext_authz.network_filters(view)):
+        return verdict
+    reason = f"{verdict.reason}, if {ext_authz.asks(custom)} allows it too"
+    return Verdict(True, 200, reason, (*asked, *verdict.by))
+
+
+def _decided(view: View, request: Request, *, http: bool) -> Verdict:
     for action in ("DENY", "ALLOW"):
         enforced = [
             resource
