@@ -49,7 +49,8 @@ def _servers(view: View) -> Iterator[Part]:
         written = server.gateway.spec["servers"]
         at = place(server.gateway, "spec", "servers", written.index(server.spec))
         hosts = ", ".join(server.spec.get("hosts") or [])
-        mode = f", TLS {server.spec['tls'].get('mode', 'SIMPLE')}" if server.https else ""
+        secure = server.transport == "tls"
+        mode = f", TLS {server.spec['tls'].get('mode', 'PASSTHROUGH')}" if secure else ""
         about = f"{server.spec['port']['protocol']} for {hosts}{mode}"
         yield Part(f"{view.proxy.ip}:{server.bind_port}", about, (at,))
 
@@ -83,7 +84,8 @@ def _sidecar_routes(view: View) -> Iterator[Part]:
 def _gateway_routes(view: View) -> Iterator[Part]:
     groups: dict[str, list[servers.Server]] = {}
     for server in servers.servers(view):
-        groups.setdefault(server.route_name, []).append(server)
+        if server.carries_http:
+            groups.setdefault(server.route_name, []).append(server)
     for group in groups.values():
         for host in gateway.virtual_hosts(view, group):
             if host.redirects:
@@ -102,6 +104,8 @@ def _route(host: str, route: Route) -> Part:
 
 
 def _matched(match: Json) -> str:
+    if "connect_matcher" in match:
+        return "CONNECT"
     path = match.get("path") or (match.get("safe_regex") or {}).get("regex") or f"{match.get('prefix', '/')}*"
     conditions = [header["name"] for header in match.get("headers") or []]
     conditions += [f"?{parameter['name']}" for parameter in match.get("query_parameters") or []]
