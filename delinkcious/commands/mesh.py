@@ -19,10 +19,10 @@ from mesh.local.runtime import freeing, podcheck, supervise
 from mesh.local.runtime import state as states
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import MeshError, NotFound
-from mesh.local.runtime.manifest import workloads
 from mesh.local.runtime.mesh import Mesh
 from mesh.local.runtime.sources import Files
 from mesh.local.runtime.state import State
+from mesh.local.runtime.workload import workloads
 
 
 class Verbs(click.Group):

@@ -130,7 +130,10 @@ class Service:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One pod as others see it. `ports` maps a container port's name to its number, `workload` made it."""
+    """One pod as others see it. `ports` maps a container port's name to its number, `workload` made it.
+
+    `hostname` and `subdomain` are its name below a headless Service, where it says them.
+    """
 
     pod: str
     namespace: str
@@ -141,6 +144,8 @@ class Endpoint:
     sidecar: bool
     ready: bool
     workload: str = ""
+    hostname: str = ""
+    subdomain: str = ""
 
     def target(self, port: ServicePort) -> int | None:
         """The number of the container port that `port` leads to; None when its name is unknown here."""

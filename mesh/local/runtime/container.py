@@ -21,6 +21,7 @@ BACKTRACE_LINES = 60
 BACKTRACE = re.compile(r"\[(envoy_bug|backtrace)\]")  # Envoy's, of addresses that say nothing to anybody
 TRIM_PERIOD_S = 10.0
 LOCATE_PERIOD_S = 1.0
+HOOK_WITHIN_S = 3600.0  # a postStart hook has no limit of its own
 LOOK_AFTER_S = 2.0  # of a process that is not ready: by then it listens, perhaps elsewhere
 
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
@@ -44,6 +45,7 @@ class Definition:
     attempt: Attempt
     grace_s: float = 30.0
     pre_stop: Action | None = None
+    post_start: Action | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     locate: Locate | None = None
     start: Start = Process.start
@@ -73,6 +75,7 @@ class Container:
         self._astray = ""
         self._stopping = asyncio.Event()
         self.finished = asyncio.Event()
+        self.started = asyncio.Event()  # its postStart and its startup probe have succeeded
 
     @property
     def pid(self) -> int | None:
@@ -184,9 +187,15 @@ class Container:
             self._set_ready(False)
 
     async def _probe(self) -> None:
-        probes = self.definition.probes
+        definition, probes = self.definition, self.definition.probes
+        if (hook := definition.post_start) is not None:
+            failure = await definition.attempt(hook, HOOK_WITHIN_S)
+            if failure is not None:
+                await self._end(f"has not done its postStart: {failure}")
+                return
         if probes.startup is not None and not await self._started(probes.startup):
             return
+        self.started.set()
         await asyncio.gather(self._watch_readiness(probes.readiness), self._watch_liveness(probes.liveness))
 
     async def _started(self, probe: Probe) -> bool:
@@ -195,7 +204,7 @@ class Container:
         while (failure := await self._try(probe)) is not None:
             self._explain(f"startup: {failure}")
             if time.monotonic() > deadline:
-                await self._end(f"has not started within {probe.budget_s:g} s: {failure}")
+                await self._end(f"has not started within {probe.budget_s:g} s: {failure}", probe.grace_s)
                 return False
             await asyncio.sleep(min(probe.period_s, EAGER_PERIOD_S))
         return True
@@ -226,17 +235,18 @@ class Container:
             await asyncio.sleep(probe.period_s)
             failure = await self._try(probe)
             failures = 0 if failure is None else failures + 1
-        await self._end(f"is not alive: {failure}")
+        await self._end(f"is not alive: {failure}", probe.grace_s)
 
     async def _try(self, probe: Probe) -> str | None:
         return await self.definition.attempt(probe.action, probe.timeout_s)
 
-    async def _end(self, why: str) -> None:
+    async def _end(self, why: str, grace_s: float | None = None) -> None:
         if self._process is not None and not self._stopping.is_set():
             self._report(f"{self.definition.name} {why}; starting it again")
             self._ended = self._process
             self._set_ready(False)
-            await self._process.stop(self.definition.grace_s, self.definition.stop_signal)
+            grace_s = self.definition.grace_s if grace_s is None else grace_s
+            await self._process.stop(grace_s, self.definition.stop_signal)
 
     async def _trim(self) -> None:
         while True:

@@ -27,11 +27,12 @@ from mesh.local.runtime.desired import Desired
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.errors import MeshError, NotWritten, Unanswered
 from mesh.local.runtime.kept_keys import KeptKeys
+from mesh.local.runtime.making import EGRESS_PORT, Surroundings
 from mesh.local.runtime.manifest import PodManifest
 from mesh.local.runtime.nursery import Nursery
 from mesh.local.runtime.on_demand import OnDemand
 from mesh.local.runtime.overrides import Overrides
-from mesh.local.runtime.pod import EGRESS_PORT, Pod, Surroundings
+from mesh.local.runtime.pod import Pod
 from mesh.local.runtime.process import Guardian
 from mesh.local.runtime.running_pods import RunningPods
 from mesh.local.runtime.sources import Declared
@@ -183,6 +184,7 @@ class Mesh:
             self._around = Surroundings(
                 state=self.state.folder,
                 pods=self.state.pods,
+                claims=self.state.claims,
                 folder=self._folder,
                 inherited=settings.inherited(),
                 session=session,

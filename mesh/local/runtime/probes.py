@@ -1,4 +1,4 @@
-"""Probes of a container: startup, readiness and liveness, by HTTP, TCP or a command."""
+"""Probes of a container: startup, readiness and liveness, by HTTP, gRPC, TCP or a command."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from mesh.local.model import Json
+from mesh.local.runtime import grpc_health
 from mesh.local.runtime.manifest import FieldPath, Refused
 from mesh.local.runtime.process import Command, Process
 
@@ -19,12 +20,17 @@ EAGER_PERIOD_S = 0.1  # until the first success: a laptop's start should not wai
 
 @dataclass(frozen=True)
 class Action:
-    """What a probe or a preStop hook does; exactly one of `url`, `tcp` and `exec` is set."""
+    """What a probe or a hook does; exactly one of these is set, `headers` beside `url`.
+
+    `grpc` has host, port and the service whose health is asked for.
+    """
 
     url: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     tcp: tuple[str, int] | None = None
     exec: tuple[str, ...] = ()
+    grpc: tuple[str, int, str] | None = None
+    sleep_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Probe:
     timeout_s: float = 1
     success_threshold: int = 1
     failure_threshold: int = 3
+    grace_s: float | None = None  # of the process that it ends, where it is not the Pod's
 
     @property
     def budget_s(self) -> float:
@@ -66,8 +73,11 @@ def action(body: Json, host: str, ports: Mapping[str, int], path: FieldPath) -> 
         return Action(tcp=(tcp.get("host") or host, port))
     if (command := (body.get("exec") or {}).get("command")) is not None:
         return Action(exec=tuple(str(part) for part in command))
-    what = ", ".join(body.keys() & {"grpc", "sleep"}) or "a handler without httpGet, tcpSocket and exec"
-    raise Refused(path, f"{what} is not supported by the local mesh")
+    if (grpc := body.get("grpc")) is not None:
+        return Action(grpc=(host, int(grpc["port"]), grpc.get("service") or ""))
+    if (sleep := body.get("sleep")) is not None:
+        return Action(sleep_s=float(sleep["seconds"]))
+    raise Refused(path, "a handler without an action is not supported by the local mesh")
 
 
 def probes(container: Json, host: str, path: FieldPath) -> Probes:
@@ -87,6 +97,7 @@ def probes(container: Json, host: str, path: FieldPath) -> Probes:
             timeout_s=float(body.get("timeoutSeconds") or 1),
             success_threshold=int(body.get("successThreshold") or 1),
             failure_threshold=int(body.get("failureThreshold") or 3),
+            grace_s=body.get("terminationGracePeriodSeconds"),
         )
 
     startup = read("startupProbe")
@@ -116,6 +127,11 @@ async def attempt(
                 return await _get(session, wanted)
             if wanted.tcp is not None:
                 return await _connect(*wanted.tcp)
+            if wanted.grpc is not None:
+                return await grpc_health.serving(*wanted.grpc)
+            if wanted.sleep_s is not None:
+                await asyncio.sleep(wanted.sleep_s)
+                return None
             return await _execute(wanted, command)
     except TimeoutError:
         return f"no answer within {timeout_s:g} s"
