@@ -11,7 +11,13 @@ import click
 
 from delinkcious.asking import output_option
 from delinkcious.commands import mesh_change, mesh_logs, mesh_options, mesh_show
-from delinkcious.commands.mesh_options import files_option, meant, namespace_option, state_option
+from delinkcious.commands.mesh_options import (
+    files_option,
+    meant,
+    namespace_option,
+    selector_option,
+    state_option,
+)
 from mesh.local import resources
 from mesh.local.check import validate
 from mesh.local.model import InvalidConfig
@@ -23,6 +29,7 @@ from mesh.local.runtime.mesh import Mesh
 from mesh.local.runtime.sources import Files
 from mesh.local.runtime.state import State
 from mesh.local.runtime.workload import workloads
+from mesh.local.schema.selectors import fits
 
 
 class Verbs(click.Group):
@@ -141,6 +148,7 @@ def check(filenames: tuple[str, ...]) -> None:
     show_default=True,
     help="How to print it.",
 )
+@selector_option
 @namespace_option
 @click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace, as without -n.")
 @state_option
@@ -148,6 +156,7 @@ def get(
     what: str,
     names: tuple[str, ...],
     output: str,
+    selector: dict[str, Any] | None,
     namespace: str | None,
     all_namespaces: bool,
     state: Path | None,
@@ -160,6 +169,8 @@ def get(
         rows = [row for row in freeing.listed(where) if space in (None, row["namespace"])]
     else:
         rows = Client(where).get(f"/get/{kind}", **query)
+    if selector is not None:
+        rows = [row for row in rows if fits(selector, row.get("labels") or {})]
     mesh_show.show(kind, mesh_show.picked(kind, rows, names, space), output, space)
 
 
@@ -198,6 +209,7 @@ for _verb in (
     mesh_change.reset,
     mesh_change.scale,
     mesh_change.restart,
+    mesh_change.create,
     mesh_change.rotate,
 ):
     mesh.add_command(_verb)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from mesh.local.model import Json
@@ -43,6 +44,32 @@ def fits(selector: Json, labels: Mapping[str, str]) -> bool:
     if not (selector.get("matchLabels") or {}).items() <= labels.items():
         return False
     return all(_holds(expression, labels) for expression in selector.get("matchExpressions") or [])
+
+
+_SET = re.compile(r"(\S+)\s+(in|notin)\s*\(([^()]*)\)")
+_EQUAL = re.compile(r"([^\s=!]+)\s*(==?|!=)\s*([^\s=!]*)")
+_PARTS = re.compile(r",(?![^()]*\))")
+
+
+def parse(text: str) -> Json:
+    """A selector as kubectl takes it on the command line. Raises ValueError."""
+    return {"matchExpressions": [_expression(part.strip()) for part in _PARTS.split(text)]}
+
+
+def _expression(text: str) -> Json:
+    if found := _SET.fullmatch(text):
+        operator = {"in": "In", "notin": "NotIn"}[found[2]]
+        key, values = found[1], [value.strip() for value in found[3].split(",")]
+    elif found := _EQUAL.fullmatch(text):
+        operator = "NotIn" if found[2] == "!=" else "In"
+        key, values = found[1], [found[3]]
+    else:
+        operator = "DoesNotExist" if text.startswith("!") else "Exists"
+        key, values = text.removeprefix("!"), []
+    for reason in (label_key(key), *map(label_value, values)):
+        if reason is not None:
+            raise ValueError(f'"{text}" is no selector: {reason}')
+    return {"key": key, "operator": operator, "values": values}
 
 
 def _holds(expression: Json, labels: Mapping[str, str]) -> bool:
