@@ -161,7 +161,7 @@ def get(
     all_namespaces: bool,
     state: Path | None,
 ) -> None:
-    """Show what runs and what is in force: pods, services, routes, clusters, policies, overrides."""
+    """Show what runs and what is in force: pods, services, workloads, jobs, cronjobs, hpa, routes ..."""
     kind, where = mesh_show.plural(what), meant(state)
     space = None if all_namespaces else namespace
     query = {"namespace": space} if space else {}

@@ -37,7 +37,7 @@ own_namespace_option = click.option(
 )
 
 
-class Selector(click.ParamType):
+class Selector(click.ParamType[Any]):
     """Labels as kubectl takes them: `app=x,tier!=y,track in (a,b),release,!old`."""
 
     name = "selector"

@@ -10,6 +10,7 @@ from mesh.local.envoy.peer_authentication import Mode, mode_of
 from mesh.local.envoy.request_authentication import jwt_filters
 from mesh.local.envoy.traffic_policy import connection_fields
 from mesh.local.envoy.view import View, selects
+from mesh.local.listening import listens
 from mesh.local.model import Json, Protocol, Service, ServicePort
 
 # What Istio's clients offer inside the mesh; other TLS is none of the sidecar's business.
@@ -143,7 +144,9 @@ def _tcp_filters(view: View, number: int) -> list[Json]:
 
 def _cluster(view: View, number: int) -> Json:
     name = names.inbound_cluster(number)
-    address = {"socket_address": {"address": view.proxy.app_ip, "port_value": number}}
+    known = listens(view.proxy.annotations, view.proxy.app_ip)
+    host, port = known.get(number, (view.proxy.app_ip, number))
+    address = {"socket_address": {"address": host, "port_value": port}}
     served = served_by(view, number)
     pool = inbound_pool(view, *_service_port(served)) if served else {}
     return {

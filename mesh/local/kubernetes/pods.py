@@ -77,6 +77,9 @@ class BoundPods:
         """Raises MeshError: whoever made the pod makes another."""
         raise MeshError(f"a Kubernetes keeps pod {key}: kubectl delete pod replaces it")
 
+    def count(self, counts: Mapping[WorkloadKey, int]) -> None:
+        """Nothing: a Kubernetes scales what it keeps."""
+
     def create_job(self, namespace: str, cron: str, name: str) -> None:
         """Raises MeshError: a Kubernetes makes Jobs."""
         raise MeshError("a Kubernetes makes Jobs: kubectl create job --from=cronjob/NAME")

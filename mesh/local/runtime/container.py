@@ -22,6 +22,7 @@ BACKTRACE = re.compile(r"\[(envoy_bug|backtrace)\]")  # Envoy's, of addresses th
 TRIM_PERIOD_S = 10.0
 LOCATE_PERIOD_S = 1.0
 HOOK_WITHIN_S = 3600.0  # a postStart hook has no limit of its own
+LOST_AFTER_S = 30.0
 LOOK_AFTER_S = 2.0  # of a process that is not ready: by then it listens, perhaps elsewhere
 
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
@@ -35,7 +36,8 @@ Report = Callable[[str], None]
 class Definition:
     """What a container is: `attempt` carries out the actions of its probes and hooks.
 
-    With `locate` its program may come later: it is started once that is found. `start` begins a process.
+    It is to listen at one of `expected`. With `locate` its program may come later: it is started once that is
+    found. `start` begins a process.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Definition:
     grace_s: float = 30.0
     pre_stop: Action | None = None
     post_start: Action | None = None
+    expected: tuple[tuple[str, int], ...] = ()
     stop_signal: signal.Signals = signal.SIGTERM
     locate: Locate | None = None
     start: Start = Process.start
@@ -71,8 +74,9 @@ class Container:
         self._report = report
         self._process: Process | None = None
         self._ended: Process | None = None  # was not alive, and is to end
-        self._look_at: float | None = None  # when, if it is not ready, to see where it listens
+        self._look_at = 0.0  # when, if it is not ready, to see where it listens
         self._astray = ""
+        self._astray_since = 0.0
         self._stopping = asyncio.Event()
         self.finished = asyncio.Event()
         self.started = asyncio.Event()  # its postStart and its startup probe have succeeded
@@ -265,15 +269,28 @@ class Container:
 
     def _explain(self, reason: str) -> None:
         if not self.ready and self.state == "Running":
-            if self._look_at is not None and time.monotonic() > self._look_at and self.pid is not None:
-                self._look_at = None
-                self._astray = astray(self.definition.command, self.pid)
+            if time.monotonic() > self._look_at and self.pid is not None:
+                self._look_at = time.monotonic() + LOOK_AFTER_S
+                self._note(astray(self.definition.expected, self.pid))
             self.reason = reason + self._astray
+
+    def _note(self, where: str) -> None:
+        """Take down where it listens instead; people are told once."""
+        if where and not self._astray:
+            self._astray_since = time.monotonic()
+            self._report(self.definition.name + where.removeprefix(";"))
+        self._astray = where
+
+    @property
+    def lost(self) -> bool:
+        """It has long listened where nobody asks: it will not come by itself."""
+        return bool(self._astray) and time.monotonic() - self._astray_since > LOST_AFTER_S
 
     def _set_ready(self, ready: bool) -> None:
         if ready != self.ready:
             self.ready = ready
             self.reason = "" if ready else self.reason
+            self._astray = "" if ready else self._astray
             self._changed()
 
     def _become(self, state: Literal["Waiting", "Running", "Terminated"], reason: str) -> None:

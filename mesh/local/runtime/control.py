@@ -13,7 +13,17 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
 
-from mesh.local.runtime import asked, explaining, held, on_demand, rolling, rotating, versions, views
+from mesh.local.runtime import (
+    asked,
+    explaining,
+    held,
+    on_demand,
+    rolling,
+    rotating,
+    versions,
+    views,
+    workload_views,
+)
 from mesh.local.runtime.answers import answering
 from mesh.local.runtime.applied import Key
 from mesh.local.runtime.errors import MeshError, NotFound, NotReady
@@ -111,6 +121,10 @@ class Control:
             "routes": lambda: views.routes(running),
             "clusters": lambda: views.clusters(running),
             "policies": lambda: views.policies(mesh.desired.config, running),
+            "workloads": lambda: workload_views.workloads(mesh),
+            "jobs": lambda: workload_views.jobs(mesh),
+            "cronjobs": lambda: workload_views.cronjobs(mesh),
+            "hpa": lambda: workload_views.autoscalers(mesh),
         }
         if what not in shown:
             raise NotFound(f"no such kind {what!r}; one of {', '.join(shown)}")

@@ -16,7 +16,7 @@ from mesh.local.runtime.container import Container, Definition, Locate, Report
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.manifest import PROXY_CONTAINER, FieldPath, PodManifest
 from mesh.local.runtime.nursery import Nursery
-from mesh.local.runtime.probes import Action, action, attempt, probes
+from mesh.local.runtime.probes import Action, action, attempt, host_of, ports_of, probes
 from mesh.local.runtime.process import Command
 from mesh.local.runtime.sidecar import Sidecar
 
@@ -75,21 +75,23 @@ class Making:
             return await attempt(around.session, wanted, timeout_s, command)
 
         ports = {port.name: port.number for port in manifest.ports}
+        host = host_of(manifest, place)
         lifecycle = body.get("lifecycle") or {}
 
         def hook(name: str) -> Action | None:
             written: Json | None = lifecycle.get(name)
-            return action(written, place.host, ports, (*path, "lifecycle", name)) if written else None
+            return action(written, host, ports, (*path, "lifecycle", name)) if written else None
 
         definition = Definition(
             body["name"],
             command,
-            probes(body, place.host, path),
+            probes(body, host, path),
             policy,  # type: ignore[arg-type]
             carry_out,
             grace_s=manifest.grace_s,
             pre_stop=hook("preStop"),
             post_start=hook("postStart"),
+            expected=tuple(host.of(number) for number in ports_of(body)),
             locate=around.locate if manifest.optional else None,
             start=partial(around.nursery.start, preload=manifest.preload),
         )

@@ -17,6 +17,7 @@ from mesh.local import resources
 from mesh.local.model import InvalidConfig, Resource
 from mesh.local.runtime import addresses, applied, discovery, held, settings, sweep
 from mesh.local.runtime.addresses import Block
+from mesh.local.runtime.autoscaler import PERIOD_S, Autoscaler
 from mesh.local.runtime.ca import LEAF_LIFETIME, Authority
 from mesh.local.runtime.companion import Companion, ProcessSpec, Room
 from mesh.local.runtime.configuration import Configuration
@@ -50,10 +51,13 @@ T = TypeVar("T")
 class Options:
     """`leaf_lifetime` is how long certificates of Pods hold; they are renewed at half of it.
 
+    `scaling_period_s` is how often autoscalers look.
+
     `locate` finds the programs of Pods annotated `delinkcious.io/optional`, which may come later.
     """
 
     leaf_lifetime: timedelta = LEAF_LIFETIME
+    scaling_period_s: float = PERIOD_S
     locate: Locate = settings.on_path
 
 
@@ -147,6 +151,13 @@ class Mesh:
         async with self._surrounded(), asyncio.TaskGroup() as tasks:
             self.desired.config = first.config
             self.transactions.words = first.words
+            self.autoscaler = Autoscaler(
+                self.controller,
+                lambda: self.desired.config.of("HorizontalPodAutoscaler"),
+                lambda: self.overrides.entries,
+                self.report,
+                self._options.scaling_period_s,
+            )
             control = Control(self, self.state.socket)
             background = [
                 tasks.create_task(self.desired.keep(self._delivered, self.report)),
@@ -155,6 +166,7 @@ class Mesh:
                 tasks.create_task(self.declared.run()),
                 tasks.create_task(self._start_last()),
                 tasks.create_task(self._end_without_folder()),
+                tasks.create_task(self.autoscaler.run()),
             ]
             self.desired.keys.want(first.config)
             self.controller.want(first.config, self.overrides.entries)

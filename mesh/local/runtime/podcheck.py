@@ -12,7 +12,7 @@ from mesh.local.runtime import environment, volumes
 from mesh.local.runtime.addresses import Pair
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.manifest import FieldPath, PodManifest, Refused
-from mesh.local.runtime.probes import action, probes
+from mesh.local.runtime.probes import action, host_of, probes
 from mesh.local.runtime.workload import Workload
 
 RESERVED = {15000: "the admin interface", 15001: "the outbound side"}
@@ -87,10 +87,11 @@ def _containers(pod: PodManifest) -> Iterator[tuple[int, Json, FieldPath]]:
 def _try_out_alone(pod: PodManifest, index: int, body: Json, path: FieldPath) -> None:
     """Judge what a container says without what it refers to."""
     pod.argv(index, str(path[1]))
-    probes(body, _PLACE.host, path)
+    host = host_of(pod, _PLACE)
+    probes(body, host, path)
     ports = {port.name: port.number for port in pod.ports}
     for name, hook in (body.get("lifecycle") or {}).items():
-        action(hook, _PLACE.host, ports, (*path, "lifecycle", name))
+        action(hook, host, ports, (*path, "lifecycle", name))
     _reserved_ports(pod, body.get("ports") or [], path)
 
 

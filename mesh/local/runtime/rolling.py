@@ -72,7 +72,7 @@ def crashes(pod: Pod) -> Iterator[str]:
     if pod.stopping:
         return
     for container in pod.every_container():
-        if _is_crashing(container):
+        if _is_crashing(container) or container.lost:
             lines = "".join(f"\n    {line}" for line in container.last_words)
             yield f"pod {pod.manifest.key}: {container.definition.name}: {container.reason}{lines}"
     if pod.phase == "Failed" and not any(container.restarts for container in pod.every_container()):
