@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from delinkcious.asking import output_option
-from delinkcious.commands import mesh_change, mesh_logs, mesh_options, mesh_show
+from delinkcious.commands import mesh_change, mesh_logs, mesh_options, mesh_run, mesh_show
 from delinkcious.commands.mesh_options import (
     files_option,
     meant,
@@ -211,6 +211,8 @@ for _verb in (
     mesh_change.restart,
     mesh_change.create,
     mesh_change.rotate,
+    mesh_run.run,
+    mesh_run.init,
 ):
     mesh.add_command(_verb)
 mesh.add_command(mesh_logs.logs)
