@@ -70,8 +70,9 @@ def run(
 ) -> None:
     """Run a command as a service with a sidecar until Ctrl-C.
 
-    As in `delinkcious mesh run --name api --port 8000 -- python app.py`. It joins the mesh that runs in this folder, else it starts one. Say where it is to listen by $(HOST) and
-    $(PORT) in its arguments, unless it reads HOST and PORT itself.
+    As in `delinkcious mesh run --name api --port 8000 -- python app.py`. It joins the mesh that runs in this
+    folder, else it starts one. Say where it is to listen by $(HOST) and $(PORT) in its arguments, unless it
+    reads HOST and PORT itself.
     """
     if not command:
         raise click.UsageError("say what to run: -- PROGRAM ARGUMENT...")

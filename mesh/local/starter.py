@@ -94,4 +94,6 @@ def _service(program: Program) -> str:
 
 def _flow(value: object) -> str:
     """A list or an object in one line."""
-    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=2**31, allow_unicode=True).strip()
+    return yaml.safe_dump(
+        value, default_flow_style=True, sort_keys=False, width=2**31, allow_unicode=True
+    ).strip()

@@ -5,7 +5,7 @@ from typing import Any
 
 from serving import Headers, ask, serve
 
-VERSION = os.environ.get("VERSION", "v1")  # noqa: TID251
+VERSION = os.environ.get("VERSION", "v1")
 COLOURS = {"v2": "black", "v3": "red"}
 
 

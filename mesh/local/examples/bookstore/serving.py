@@ -35,14 +35,14 @@ def serve(answer: Answer) -> None:
                 super().log_message(format, *args)
 
     # The two variables are how a program learns where its sidecar expects it.
-    host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "9080"))  # noqa: TID251
+    host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "9080"))
     ThreadingHTTPServer((host, port), Handler).serve_forever()
 
 
 def ask(url: str, headers: Headers) -> Any:
     """What another service answers; its status where it is no success. `HTTP_PROXY` names the sidecar."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=dict(headers)), timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(urllib.request.Request(url, headers=dict(headers)), timeout=5) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         return {"error": error.code}
