@@ -10,6 +10,7 @@ from mesh.local.envoy.peer_authentication import Mode, mode_of
 from mesh.local.envoy.request_authentication import jwt_filters
 from mesh.local.envoy.traffic_policy import connection_fields
 from mesh.local.envoy.view import View
+from mesh.local.listening import listens
 from mesh.local.model import Json
 
 # What Istio's clients offer inside the mesh; other TLS is none of the sidecar's business.
@@ -121,7 +122,9 @@ def _tcp_filters(view: View, port: InboundPort) -> list[Json]:
 
 def _cluster(view: View, port: InboundPort) -> Json:
     name = names.inbound_cluster(port.number)
-    address = {"socket_address": {"address": view.proxy.app_ip, "port_value": port.target}}
+    known = listens(view.proxy.annotations, view.proxy.app_ip)
+    host, target = known.get(port.number, (view.proxy.app_ip, port.target))
+    address = {"socket_address": {"address": host, "port_value": target}}
     return {
         "name": name,
         "type": "STATIC",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from mesh.local import templates
 from mesh.local.envoy import authorization_policy, gateway, outbound, request_authentication, servers
 from mesh.local.envoy.clusters import outbound as outbound_clusters
 from mesh.local.envoy.destination_rule import rule_for
@@ -57,8 +58,9 @@ def _servers(view: View) -> Iterator[Part]:
 
 def _listeners(view: View) -> Iterator[Part]:
     proxy = view.proxy
-    workload = view.config.get("Deployment", proxy.namespace, proxy.workload)
-    own = () if workload is None else (place(workload, "spec", "template", "spec"),)
+    known = (view.config.get(kind, proxy.namespace, proxy.workload) for kind in templates.PATHS)
+    workload = next((one for one in known if one is not None), None)
+    own = () if workload is None else (place(workload, *templates.path(workload), "spec"),)
     for port in inbound_ports(view):
         mode = mode_of(view.config, proxy.namespace, proxy.labels, port.number)
         name = f" of {_served(port)}" if port.served else ""
