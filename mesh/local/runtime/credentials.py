@@ -20,7 +20,7 @@ def secrets(proxy: Proxy, config: Config) -> dict[str, bytes]:
     if proxy.kind != "gateway":
         return {}
     found: dict[str, bytes] = {}
-    for name in sorted(_names(config)):
+    for name in sorted(names(config)):
         data = data_of(config, "Secret", proxy.namespace, name) or data_of(
             config, "Secret", ROOT_NAMESPACE, name
         )
@@ -47,10 +47,11 @@ def _pem(data: bytes | None) -> str:
     return text if "-----BEGIN " in text else ""
 
 
-def _names(config: Config) -> set[str]:
-    names = set()
+def names(config: Config) -> set[str]:
+    """The credentials that Gateways name."""
+    found: set[str] = set()
     for gateway in config.of("Gateway"):
         for server in gateway.spec.get("servers") or []:
             if name := (server.get("tls") or {}).get("credentialName"):
-                names |= {str(name), str(name).removesuffix("-cacert")}
-    return names
+                found |= {str(name), str(name).removesuffix("-cacert")}
+    return found

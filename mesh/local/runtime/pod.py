@@ -19,6 +19,7 @@ from mesh.local.runtime import environment, volumes
 from mesh.local.runtime.admin import AdminUnreachable
 from mesh.local.runtime.ca import Authority
 from mesh.local.runtime.container import Container, Definition, Locate, Report
+from mesh.local.runtime.control_plane import ControlPlane
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.manifest import PROXY_CONTAINER, FieldPath, PodManifest, Refused
 from mesh.local.runtime.nursery import Nursery
@@ -47,6 +48,7 @@ class Surroundings:
     folder: Path
     inherited: Mapping[str, str]
     session: aiohttp.ClientSession
+    plane: ControlPlane
     authority: Authority
     config: Callable[[], Config]
     report: Report
@@ -264,7 +266,15 @@ class Pod:
         log = self.log(PROXY_CONTAINER)
         env = environment.of_proxy(manifest)
         return Sidecar(
-            proxy, around.authority, around.session, around.state, log, env, self._changed, self._report
+            proxy,
+            around.plane,
+            around.authority,
+            around.session,
+            around.state,
+            log,
+            env,
+            self._changed,
+            self._report,
         )
 
     def _report(self, text: str) -> None:
