@@ -57,8 +57,20 @@ def mesh() -> None:
     show_default=True,
     help=f"What tells the sidecars what to do; istiod is a real one ({control_planes.BRINGS}).",
 )
+@click.option(
+    "--drain-time",
+    "drain_s",
+    default=1,
+    show_default=True,
+    help="Seconds that open connections have when their policy changes; 0 cuts them.",
+)
 def up(
-    filenames: tuple[str, ...], state: Path | None, detach: bool, timeout_s: float, control_plane: str
+    filenames: tuple[str, ...],
+    state: Path | None,
+    detach: bool,
+    timeout_s: float,
+    control_plane: str,
+    drain_s: int,
 ) -> None:
     """Start a mesh of these files and keep it like them until SIGTERM or Ctrl-C.
 
@@ -67,6 +79,7 @@ def up(
     folder = state or Path(states.FOLDER)
     if detach:
         arguments = ["mesh", "up", "--state", str(folder.resolve()), "--control-plane", control_plane]
+        arguments += ["--drain-time", str(drain_s)]
         for name in filenames:
             arguments += ["-f", str(Path(name).absolute())]
         supervise.detach(arguments, State(folder), timeout_s)
@@ -79,7 +92,7 @@ def up(
     report = supervise.reporter()
     plane, processes = control_planes.control_plane(control_plane, folder, report)
     files = Files([Path(name) for name in filenames])
-    options = Options(control_plane=plane)
+    options = Options(control_plane=plane, drain_s=drain_s)
     running = Mesh(folder, files, processes=processes, report=report, options=options)
 
     def came_up() -> None:

@@ -43,7 +43,7 @@ def command(proxy: Proxy) -> list[str]:
         str(proxy.folder / files.BOOTSTRAP),
         *("--concurrency", "1"),
         *("--drain-strategy", "immediate"),
-        *("--drain-time-s", "1"),
+        *("--drain-time-s", str(proxy.drain_s)),
         *("--parent-shutdown-time-s", "2"),
         *("--log-level", "warning"),
         *("--component-log-level", "tracing:critical"),  # a missing collector is no news, ten times a second

@@ -30,7 +30,7 @@ from mesh.local.runtime.delivered import Delivered
 from mesh.local.runtime.pod import Pod
 from mesh.local.runtime.state import State
 
-VIRTUAL = ipaddress.ip_network("10.96.0.0/16")  # of Services that say no address; nothing is routed by them
+VIRTUAL = ipaddress.ip_network("10.97.0.0/16")  # of Services that say no address; nothing is routed by them
 WITHIN = aiohttp.ClientTimeout(total=10)
 
 

@@ -52,11 +52,12 @@ class Options:
     """`leaf_lifetime` is how long certificates of Pods hold; they are renewed at half of it.
 
     `locate` finds the programs of Pods annotated `delinkcious.io/optional`, which may come later.
-    `control_plane` tells the proxies what to do.
+    `control_plane` tells the proxies what to do; `drain_s` is as in `Proxy`.
     """
 
     leaf_lifetime: timedelta = LEAF_LIFETIME
     locate: Locate = settings.on_path
+    drain_s: int = 1
     control_plane: ControlPlane = field(default_factory=Embedded)
 
 
@@ -199,6 +200,7 @@ class Mesh:
                 driven={DISCOVERY: self.state.discovery},
                 locate=self._options.locate,
                 nursery=nursery,
+                drain_s=self._options.drain_s,
             )
             try:
                 await self._plane.begin(self.desired.wanted())

@@ -40,7 +40,7 @@ class Surroundings:
     """What every Pod of a mesh shares. `config` gives the resources of this moment.
 
     `driven` has the folders of the mesh's own volume drivers; `locate` finds a program by its name;
-    `nursery` forks the Python processes that ask for it.
+    `nursery` forks the Python processes that ask for it; `drain_s` is as in `Proxy`.
     """
 
     state: Path
@@ -55,6 +55,7 @@ class Surroundings:
     driven: Mapping[str, Path]
     locate: Locate
     nursery: Nursery
+    drain_s: int
 
 
 class Pod:
@@ -262,6 +263,7 @@ class Pod:
             admin=(pair.pod, ADMIN_PORT),
             folder=self.folder / "proxy",
             annotations=manifest.annotations,
+            drain_s=around.drain_s,
         )
         log = self.log(PROXY_CONTAINER)
         env = environment.of_proxy(manifest)
