@@ -52,7 +52,7 @@ class Desired:
     def want_keys(self) -> None:
         """Have the keys of token issuers fetched, where the control plane does not fetch them itself."""
         if self._plane.fetches_keys:
-            self.want_keys()
+            self.keys.want(self.config)
 
     async def deliver(self) -> None:
         """Bring what is wanted now into force everywhere; an Envoy that starts is not waited for.
