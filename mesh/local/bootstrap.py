@@ -47,7 +47,7 @@ def command(proxy: Proxy, concurrency: int = 1) -> list[str]:
         str(proxy.folder / files.BOOTSTRAP),
         *(("--concurrency", str(concurrency)) if concurrency else ()),
         *("--drain-strategy", "immediate"),
-        *("--drain-time-s", "1"),
+        *("--drain-time-s", str(proxy.drain_s)),
         *("--parent-shutdown-time-s", "2"),
         *("--log-level", "warning"),
         *("--component-log-level", "tracing:critical"),  # a missing collector is no news, ten times a second

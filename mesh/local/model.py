@@ -273,7 +273,7 @@ class Proxy:
     `ip` is the pod IP, whose `ports` the proxy owns; the process listens on `app_ip` at the same
     ports (a gateway has no process: `app_ip` is `ip`). `egress` and `admin` are (host, port).
     `folder` holds the bootstrap, the xDS files and `certs/` (SDS files and keys). `annotations` are the
-    pod's.
+    pod's. `drain_s` is how long a connection may stay idle or go on with a request when its policy changed.
     """
 
     kind: Literal["sidecar", "gateway"]
@@ -289,6 +289,7 @@ class Proxy:
     admin: tuple[str, int]
     folder: Path
     annotations: Mapping[str, str] = field(default_factory=dict)
+    drain_s: int = 1
 
     @property
     def principal(self) -> str:

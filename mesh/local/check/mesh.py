@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mesh.local import templates
-from mesh.local.model import CLUSTER_DOMAIN, ROOT_NAMESPACE, Config, Resource, Service
+from mesh.local.model import CLUSTER_DOMAIN, ROOT_NAMESPACE, Config, Json, Resource, Service
 from mesh.local.registry import declared
 from mesh.local.schema.virtual_service import covers
 

@@ -21,7 +21,7 @@ def secrets(proxy: Proxy, config: Config) -> dict[str, bytes]:
     if proxy.kind != "gateway":
         return {}
     found: dict[str, bytes] = {}
-    for name in sorted(_names(config)):
+    for name in sorted(names(config)):
         data = data_of(config, "Secret", proxy.namespace, name) or data_of(
             config, "Secret", ROOT_NAMESPACE, name
         )
@@ -48,12 +48,13 @@ def _pem(data: bytes | None) -> str:
     return text if "-----BEGIN " in text else ""
 
 
-def _names(config: Config) -> set[str]:
-    names = set()
+def names(config: Config) -> set[str]:
+    """The credentials that Gateways name."""
+    found: set[str] = set()
     for gateway in config.of("Gateway"):
         for server in gateway.spec.get("servers") or []:
             written = server.get("tls") or {}
             for name in (*credentials_of(written), authority_of(written)):
                 if name:
-                    names |= {name, name.removesuffix("-cacert")}
-    return names
+                    found |= {name, name.removesuffix("-cacert")}
+    return found
