@@ -10,7 +10,7 @@ from pathlib import Path
 WRITTEN_WITHIN_S = 20.0
 _WORD = re.compile(r'\[[^\]]*\]|"(?:[^"\\]|\\.)*"|\S+')
 # Places of the words of a line; the request's first line is one word.
-PLACES = {"flags": 3, "details": 4, "cluster": -5, "route": -1}
+PLACES = {"flags": 3, "details": 4, "cluster": -6, "route": -1}
 
 
 def entry(file: Path, agent: str) -> Mapping[str, str]:

@@ -59,6 +59,7 @@ class Expect(Strict, frozen=True):
     server_log: Log | None = None
     closed: bool = False
     took: Took | None = None
+    same_workload: bool = False
     shares: dict[str, Bounds] = {}
     statuses: dict[int, Bounds] = {}
 
@@ -72,7 +73,7 @@ class Token(Strict, frozen=True):
 
 
 class Request(Strict, frozen=True):
-    """Something that is sent: `times` in a row, or so many `at_once`.
+    """Something that is sent: `times` in a row, or so many `at_once`; again until it is so where `eventually`.
 
     By default through the sidecar of `client`; `through: gateway` is from the world to the gateway, and
     `through: WORKLOAD` from the world straight to that pod. `tcp://HOST:PORT` sends the body over plain TCP.
@@ -90,6 +91,7 @@ class Request(Strict, frozen=True):
     certificate: Literal["trusted", "unknown"] | None = None
     times: int = 1
     at_once: int = 1
+    eventually: bool = False
 
 
 class Written(Strict, frozen=True):

@@ -22,6 +22,8 @@ def differences(expect: Expect, answers: Sequence[Answer], log: ReadLog) -> Iter
             yield f"the answer was {_shown(answer)}"
             return
     workloads = Counter(answer.workload or "nobody" for answer in answers)
+    if expect.same_workload and len(workloads) > 1:
+        yield f"not one workload answered, but {dict(workloads)}"
     for name, bounds in expect.shares.items():
         share = 100 * workloads[name] / len(answers)
         if not bounds[0] <= share <= bounds[1]:

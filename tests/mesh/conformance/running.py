@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mesh.conformance import access_log
-from tests.mesh.conformance.case import Case
+from tests.mesh.conformance.case import Case, Request
 from tests.mesh.conformance.external import External
 from tests.mesh.conformance.judging import differences
 from tests.mesh.conformance.plane import ControlPlane
 from tests.mesh.conformance.platform import Credentials
 from tests.mesh.conformance.sending import Sender
 
+EVENTUALLY_S = 20.0
 # How the mesh says that Istio would have taken what it refuses.
 MILDER = ("not supported on the laptop", "Istio would accept this")
 
@@ -62,9 +64,17 @@ class Suite:
             yield f"refused: {refusal}"
         else:
             for request in case.written.requests:
-                answers = self._sender.send(request)
-                for difference in differences(request.expect, answers, self._log):
+                for difference in self._sent(request):
                     yield f"{request.method} {request.url}: {difference}"
+
+    def _sent(self, request: Request) -> list[str]:
+        """What is not as expected; what is to be so eventually is asked for again."""
+        deadline = time.monotonic() + EVENTUALLY_S
+        while True:
+            found = list(differences(request.expect, self._sender.send(request), self._log))
+            if not found or not request.eventually or time.monotonic() > deadline:
+                return found
+            time.sleep(0.05)
 
     def _refused(self, case: Case, refusal: str | None) -> Iterator[str]:
         """By the mesh always, in these words; by Istio where it is invalid there too."""

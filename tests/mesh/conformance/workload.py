@@ -12,6 +12,7 @@ import json
 import os
 import re
 import ssl
+from collections import Counter
 from dataclasses import dataclass
 
 NAME = "POD_WORKLOAD"
@@ -42,9 +43,11 @@ class Asked:
 
 
 async def read(reader: asyncio.StreamReader) -> Asked | None:
-    """The next request of a connection; None at its end."""
+    """The next request of a connection; None at its end, or where it is no HTTP, as a TLS handshake."""
     try:
-        head = await reader.readuntil(b"\r\n\r\n")
+        if not (begun := await reader.readexactly(1)).isalpha():
+            return None
+        head = begun + await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
     first, *lines = head.decode("latin-1").split("\r\n")[:-2]
@@ -76,6 +79,7 @@ class Workload:
     def __init__(self, name: str) -> None:
         self._name = name
         self._connections = 0
+        self._remembered: Counter[str] = Counter()
 
     async def http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections += 1
@@ -96,8 +100,11 @@ class Workload:
         await _close(writer)
 
     def _answer(self, asked: Asked, connection: int, writer: asyncio.StreamWriter) -> bytes:
+        if key := asked.headers.get("x-echo-remember"):
+            self._remembered[key] += 1
         seen = {
             "workload": self._name,
+            "remembered": self._remembered[asked.path.rpartition("/remembered/")[2]],
             "port": writer.get_extra_info("sockname")[1],
             "connection": connection,
             "method": asked.method,
