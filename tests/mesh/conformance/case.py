@@ -73,7 +73,7 @@ class Token(Strict, frozen=True):
 
 
 class Request(Strict, frozen=True):
-    """Something that is sent: `times` in a row, or so many `at_once`; again until it is so where `eventually`.
+    """Something that is sent: `times` in a row, or so many `at_once`; `eventually`: until it is as expected.
 
     By default through the sidecar of `client`; `through: gateway` is from the world to the gateway, and
     `through: WORKLOAD` from the world straight to that pod. `tcp://HOST:PORT` sends the body over plain TCP.
