@@ -40,7 +40,7 @@ def together(bootstraps: Sequence[Json]) -> Json:
         secrets |= {each["name"]: each for each in held["secrets"]}
     resources = [list(found.values()) for found in (clusters, listeners, secrets)]
     return {
-        "node": bootstraps[0]["node"],
+        **bootstraps[0],
         "static_resources": dict(zip(("clusters", "listeners", "secrets"), resources, strict=True)),
     }
 

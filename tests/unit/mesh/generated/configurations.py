@@ -1,20 +1,23 @@
-"""Whole configurations out of the schemas' tables: Istio's kinds and MeshConfig, for the world of the tests."""
+"""Whole configurations out of the schemas' tables: Istio's kinds and MeshConfig."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from typing import Any
 
 from hypothesis import strategies as st
 
+from mesh.local.check import validate
 from mesh.local.model import ROOT_NAMESPACE, Json, Resource
 from mesh.local.schema.kinds import NETWORKING, SUPPORTED
 from mesh.local.schema.language import Message
 from mesh.local.schema.mesh_config import MESH_CONFIG
 from mesh.local.schema.report import At, Report
-from tests.unit.mesh.generated.shapes import UNFIT, Draw, drawn, mended, resource
+from tests.unit.mesh.generated.shapes import CHOICE, NUMBER, UNFIT, Draw, drawn, mended, resource
 
 KINDS = tuple(kind for kind, known in SUPPORTED.items() if "istio.io" in known.api_versions[0])
+OFTEN = (*KINDS, "VirtualService", "VirtualService", "DestinationRule")
 NAMESPACES = ("default", "default", "istio-system", "other")
 OBJECTS = ("edge", "one", "two")
 MOST_RESOURCES = 5
@@ -40,25 +43,46 @@ GROUND = (
 
 
 @st.composite
-def configurations(draw: st.DrawFn, kinds: Sequence[str] = KINDS) -> list[Resource]:
+def configurations(draw: st.DrawFn) -> list[Resource]:
     """Some resources, each valid by itself, and sometimes a MeshConfig."""
-    ground = GROUND if draw(st.integers(0, 5)) else ()
+    ground = GROUND if draw(NUMBER(0, 5)) else ()
     found = {each.key: each for each in ground}
-    for _ in range(draw(st.integers(1, MOST_RESOURCES))):
-        made = _istio(draw, draw(st.sampled_from(kinds)))
+    for _ in range(draw(NUMBER(1, MOST_RESOURCES))):
+        made = _istio(draw, draw(CHOICE(OFTEN)))
         if made is not None:
             found[made.key] = made
-    config_map = _mesh_config(draw) if not draw(st.integers(0, 3)) else None
-    return [*found.values(), *([config_map] if config_map else [])]
+    if not draw(NUMBER(0, 3)) and (config_map := _mesh_config(draw)):
+        found[config_map.key] = config_map
+    if draw(NUMBER(0, 7)):
+        _settle(list(found.values()))
+    return list(found.values())
+
+
+def _settle(resources: list[Resource]) -> None:
+    """Point what refers to nothing, and would be refused, to what is there, or take it out."""
+    by_name = {(each.kind, f"{each.namespace}/{each.name}"): each for each in resources}
+    for found in validate(resources)[1]:
+        path = [int(step) if step.isdigit() else step for step in re.findall(r"\w+", found.field)]
+        if found.level != "error" or (path[-1] != "subset" and "gateways" not in path[-2:-1]):
+            continue
+        holder: Any = by_name[found.kind, found.name].body
+        for step in path[:-1]:
+            holder = holder[step]
+        if path[-1] == "subset":
+            del holder["subset"]
+        else:
+            holder[path[-1]] = "mesh"
 
 
 def _istio(draw: Draw, kind: str) -> Resource | None:
     known = SUPPORTED[kind]
     schema = known.schema.fields["spec"]
     assert isinstance(schema, Message)
-    namespace, name = draw(st.sampled_from(NAMESPACES)), draw(st.sampled_from(OBJECTS))
-    delegate = kind == "VirtualService" and not draw(st.integers(0, 5))
-    context = resource(kind, known.api_versions[0], namespace, name, {"spec": {} if delegate else {"hosts": ["x"]}})
+    namespace, name = draw(CHOICE(NAMESPACES)), draw(CHOICE(OBJECTS))
+    delegate = kind == "VirtualService" and not draw(NUMBER(0, 5))
+    context = resource(
+        kind, known.api_versions[0], namespace, name, {"spec": {} if delegate else {"hosts": ["x"]}}
+    )
     spec = drawn(draw, schema, (), context)
     if spec is UNFIT:
         return None
@@ -77,7 +101,7 @@ def _bound(draw: Draw, spec: Json, delegate: bool) -> None:
         spec.pop("hosts", None)
         spec.pop("gateways", None)
     elif not spec.get("hosts"):
-        spec["hosts"] = [draw(st.sampled_from(["reviews", "a.example.com"]))]
+        spec["hosts"] = [draw(CHOICE(("reviews", "a.example.com")))]
 
 
 def _mesh_config(draw: Draw) -> Resource | None:

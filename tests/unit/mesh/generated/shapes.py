@@ -6,7 +6,8 @@ nothing is refused or too little is left: then it is `UNFIT`, and whatever holds
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -44,6 +45,10 @@ TELLING = frozenset(
     """.split()  # noqa: SIM905 - a list would be a page
 )
 
+# Made once each: a strategy costs more to make than to draw from.
+CHOICE = cache(st.sampled_from)
+NUMBER = cache(st.integers)
+BOOLEAN = st.booleans()
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Place = tuple[str, ...]
 
@@ -57,66 +62,67 @@ def errors(type_: Type, value: Any, resource: Resource) -> int:
 
 def drawn(draw: Draw, type_: Type, place: Place, resource: Resource) -> Any:
     """A value of the type that its rules accept, or UNFIT. `place` are the names of the fields around it."""
-    match type_:
-        case Text():
-            return _text(draw, type_, place)
-        case Bool():
-            return draw(st.booleans())
-        case Int():
-            return _whole(draw, type_)
-        case Number():
-            return _number(draw, type_)
-        case Enum():
-            return draw(st.sampled_from(type_.values))
-        case ListOf():
-            return _list(draw, type_, place, resource)
-        case MapOf():
-            return _map(draw, type_, place, resource)
-        case Message():
-            return _message(draw, type_, place, resource)
-        case Later():
-            return UNFIT
-        case Unread():
-            return {"anything": [1, "a"]}
-    return _special(draw, type_, place, resource)
+    strategy = STRATEGIES.get(type(type_))
+    if strategy is None:
+        raise TypeError(f"no strategy for {type(type_).__name__}, a type of the schemas: write one here")
+    return strategy(draw, type_, place, resource)
 
 
-def _special(draw: Draw, type_: Type, place: Place, resource: Resource) -> Any:
-    if isinstance(type_, Duration):
-        texts = DURATIONS if type_.zero else tuple(text for text in DURATIONS if text != "0s")
-        return draw(st.sampled_from(texts))
-    if isinstance(type_, Percent):
-        return {"value": draw(st.sampled_from([0, 0.0001, 0.5, 50, 99.99, 100]))}
-    if isinstance(type_, StringMatch):
-        form = draw(st.sampled_from(["exact", "prefix", "regex"]))
-        value = {form: _text(draw, Text(), (*place, form) if form == "regex" else place)}
-        return UNFIT if errors(type_, value, resource) else value
-    if isinstance(type_, Expression):
-        text = _text(draw, Text(), (*place, "value"))
-        return UNFIT if errors(type_, text, resource) else text
-    raise TypeError(f"no strategy for {type(type_).__name__}, a type of the schemas: write one here")
+def _bool(draw: Draw, *_: Any) -> bool:
+    return bool(draw(BOOLEAN))
 
 
-def _text(draw: Draw, type_: Text, place: Place) -> Any:
+def _enum(draw: Draw, type_: Enum, *_: Any) -> str:
+    return str(draw(CHOICE(type_.values)))
+
+
+def _unfit(*_: Any) -> object:
+    return UNFIT
+
+
+def _unread(*_: Any) -> Json:
+    return {"anything": [1, "a"]}
+
+
+def _duration(draw: Draw, type_: Duration, *_: Any) -> str:
+    return str(draw(CHOICE(tuple(text for text in DURATIONS if type_.zero or text != "0s"))))
+
+
+def _percent(draw: Draw, *_: Any) -> Json:
+    return {"value": draw(CHOICE((0, 0.0001, 0.5, 50, 99.99, 100)))}
+
+
+def _match(draw: Draw, type_: StringMatch, place: Place, resource: Resource) -> Any:
+    form = draw(CHOICE(("exact", "prefix", "regex")))
+    value = {form: _text(draw, Text(), (*place, form) if form == "regex" else place)}
+    return UNFIT if errors(type_, value, resource) else value
+
+
+def _expression(draw: Draw, type_: Expression, place: Place, resource: Resource) -> Any:
+    text = _text(draw, Text(), (*place, "value"))
+    return UNFIT if errors(type_, text, resource) else text
+
+
+def _text(draw: Draw, type_: Text, place: Place, *_: Any) -> Any:
     """Mostly what is usual there, sometimes anything that the rule accepts."""
     likely, possible = usual(place, type_.rule), accepted(type_.rule)
-    if likely and draw(st.integers(0, 7)):
-        return draw(st.sampled_from(likely))
-    return draw(st.sampled_from(possible)) if possible else UNFIT
+    if likely and draw(NUMBER(0, 7)):
+        return draw(CHOICE(likely))
+    return draw(CHOICE(possible)) if possible else UNFIT
 
 
-def _whole(draw: Draw, type_: Int) -> int:
+def _whole(draw: Draw, type_: Int, *_: Any) -> int:
     likely = [1, 2, 50, 80, 200, 503, 8080, 8443, 9000, 65537, type_.low, type_.low + 1, type_.high]
-    return int(draw(st.sampled_from([number for number in likely if type_.low <= number <= type_.high])))
+    return int(draw(CHOICE(tuple(number for number in likely if type_.low <= number <= type_.high))))
 
 
-def _number(draw: Draw, type_: Number) -> float:
+def _number(draw: Draw, type_: Number, *_: Any) -> float:
     likely = [1, 0.01, 50, 33.333, type_.low, type_.high]
-    return float(draw(st.sampled_from([number for number in likely if type_.low <= number <= type_.high])))
+    return float(draw(CHOICE(tuple(number for number in likely if type_.low <= number <= type_.high))))
 
 
 def _list(draw: Draw, type_: ListOf, place: Place, resource: Resource) -> Any:
-    length = draw(st.integers(max(1, type_.least), min(MOST_ITEMS, type_.most))) if type_.most else 0
+    length = draw(NUMBER(max(1, type_.least), min(MOST_ITEMS, type_.most))) if type_.most else 0
     items = [drawn(draw, type_.item, place, resource) for _ in range(length)]
     kept = [item for item in items if item is not UNFIT]
     return UNFIT if len(kept) < type_.least or (items and not kept) else kept
@@ -124,7 +130,7 @@ def _list(draw: Draw, type_: ListOf, place: Place, resource: Resource) -> Any:
 
 def _map(draw: Draw, type_: MapOf, place: Place, resource: Resource) -> Any:
     made = {}
-    for _ in range(draw(st.integers(0, 2))):
+    for _ in range(draw(NUMBER(0, 2))):
         key = _text(draw, Text(type_.key), (*place, "key of a map"))
         value = drawn(draw, type_.value, place, resource)
         if key is not UNFIT and value is not UNFIT:
@@ -148,14 +154,14 @@ def _chosen(draw: Draw, type_: Message) -> list[str]:
     names = [name for name, field in type_.fields.items() if not isinstance(field, Later)]
     optional = [name for name in names if name not in type_.required]
     telling = [name for name in optional if name in TELLING]
-    telling = [name for name in telling if draw(st.integers(0, 3))]
+    telling = [name for name in telling if draw(NUMBER(0, 3))]
     others = [name for name in optional if name not in TELLING]
-    some = draw(st.lists(st.sampled_from(others), max_size=4, unique=True)) if others else []
+    some = [draw(CHOICE(tuple(others))) for _ in range(draw(NUMBER(0, 4)))] if others else []
     chosen = {*type_.required, *telling, *some}
     for group in type_.one_of:
         rivals = [name for name in group if name in chosen]
         if len(rivals) > 1:
-            chosen -= {*rivals} - {draw(st.sampled_from(rivals))}
+            chosen -= {*rivals} - {draw(CHOICE(tuple(rivals)))}
     return [name for name in names if name in chosen]
 
 
@@ -183,6 +189,24 @@ def _smaller(type_: Message, value: Json) -> list[Json]:
             found += [{**value, name: {k: v for k, v in held.items() if k != key}} for key in held]
     optional = [name for name in value if name not in type_.required]
     return found + [{key: held for key, held in value.items() if key != name} for name in optional]
+
+
+STRATEGIES: Mapping[type, Callable[..., Any]] = {
+    Text: _text,
+    Bool: _bool,
+    Int: _whole,
+    Number: _number,
+    Enum: _enum,
+    ListOf: _list,
+    MapOf: _map,
+    Message: _message,
+    Later: _unfit,
+    Unread: _unread,
+    Duration: _duration,
+    Percent: _percent,
+    StringMatch: _match,
+    Expression: _expression,
+}
 
 
 def resource(kind: str, version: str, namespace: str, name: str, body: Json) -> Resource:

@@ -14,7 +14,8 @@ from mesh.local.schema.authorization_policy import ATTRIBUTES
 JWKS = (
     '{"keys": [{"kty": "RSA", "alg": "RS256", "kid": "1", "e": "AQAB", "n": "'
     + "xAE7eB6qugXyCAG3yhh7pkDkT65pHymX-P7KfIupjf59vsdo91bSP9C8H07pSAGQO1MV_xFj9VswgsCg4R6otmg5PV2He95lZdHt"
-    + 'OcU5DXIg_pbhLdKXbi66GlVeK6ABZOUW3WYtnNHD-91gVuoeJT_DwtGGcp4ignkgXfkiEm4sw-4sfb4qdt5oLbyVpmW6x9cfa7v"}]}'
+    + "OcU5DXIg_pbhLdKXbi66GlVeK6ABZOUW3WYtnNHD-91gVuoeJT_DwtGGcp4ignk"
+    + 'gXfkiEm4sw-4sfb4qdt5oLbyVpmW6x9cfa7v"}]}'
 )
 HOSTS = (
     "reviews",
@@ -31,13 +32,38 @@ HOSTS = (
     "example.org",
     "10.0.0.1",
 )
-NAMES = ("one", "two", "web", "edge", "default", "other", "istio-system", "v1", "v2", "v3", "client", "reviews")
+NAMES = (
+    "one",
+    "two",
+    "web",
+    "edge",
+    "default",
+    "other",
+    "istio-system",
+    "v1",
+    "v2",
+    "v3",
+    "client",
+    "reviews",
+)
 LABELS = ("app", "version", "istio", "ingressgateway")
 PATHS = ("/", "/a", "/a/", "/a/b?c", "/*", "*/x", "/{*}/x", "/{**}", "/%2e", "//", "/\u00e9", "")
 REGEXES = ("/a.*", "(a|b)+", "[^/]+", r"/u/([0-9]+)", "(?i)x", "*", r"\d{2,3}", ".*", r"\pL")
 HEADERS = ("x-a", "X-B", "cookie", "host", ":authority", ":method", ":path", "content-type", "te", "*", "a.b")
 CLAIMS = ("@request.auth.claims.sub", "@request.auth.claims[a][b]")
-VALUES = ("a", "\\1", "%REQ(x-a)%", "%%", "%PROTOCOL%", "text with spaces", "\u00e9\u2028", "'", '"', "a,b", "a*")
+VALUES = (
+    "a",
+    "\\1",
+    "%REQ(x-a)%",
+    "%%",
+    "%PROTOCOL%",
+    "text with spaces",
+    "\u00e9\u2028",
+    "'",
+    '"',
+    "a,b",
+    "a*",
+)
 ADDRESSES = ("10.0.0.0/8", "127.1.0.10", "::1", "2001:db8::/32", "0.0.0.0/0", "80", "8080", "0", "65535")
 URLS = ("https://issuer.example", "http://issuer.example/keys", "https://issuer.example:8443/k?x=1")
 WORDS = ("GET", "POST", "http", "https", "HTTP", "HTTPS", "GRPC", "5xx", "503", "retriable-4xx", "NOT_FOUND")
@@ -114,6 +140,7 @@ def accepted(rule: Rule | None) -> tuple[str, ...]:
     return tuple(text for text in EVERYTHING if rule is None or rule(text) is None)
 
 
+@cache
 def usual(place: tuple[str, ...], rule: Rule | None) -> tuple[str, ...]:
     """The texts that belong into the field at the end of `place`, as far as its rule accepts them."""
     name = place[-1] if place else ""
