@@ -9,24 +9,27 @@ from typing import Any
 
 import click
 
+from delinkcious import control_planes
 from delinkcious.commands import (
     mesh_change,
     mesh_check,
     mesh_diff,
     mesh_explain,
     mesh_logs,
+    mesh_run,
     mesh_show,
     mesh_top,
 )
-from delinkcious.commands.mesh_options import meant, namespace_option, state_option
+from delinkcious.commands.mesh_options import meant, namespace_option, selector_option, state_option
 from mesh.local.model import InvalidConfig
 from mesh.local.runtime import freeing, supervise
 from mesh.local.runtime import state as states
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import MeshError, NotFound
-from mesh.local.runtime.mesh import Mesh
+from mesh.local.runtime.mesh import Mesh, Options
 from mesh.local.runtime.sources import Files
 from mesh.local.runtime.state import State
+from mesh.local.schema.selectors import fits
 
 
 class Verbs(click.Group):
@@ -52,14 +55,37 @@ def mesh() -> None:
 @click.option("--state", type=click.Path(path_type=Path), help="The mesh's folder [default: .delinkcious]")
 @click.option("-d", "--detach", is_flag=True, help="Return when everything is ready; it goes on running.")
 @click.option("--timeout", "timeout_s", default=300.0, show_default=True, help="Seconds -d waits.")
-def up(filenames: tuple[str, ...], state: Path | None, detach: bool, timeout_s: float) -> None:
+@click.option(
+    "--control-plane",
+    "control_plane",
+    type=click.Choice(control_planes.NAMES),
+    default=control_planes.EMBEDDED,
+    show_default=True,
+    help=f"What tells the sidecars what to do; istiod is a real one ({control_planes.BRINGS}).",
+)
+@click.option(
+    "--drain-time",
+    "drain_s",
+    default=1,
+    show_default=True,
+    help="Seconds that open connections have when their policy changes; 0 cuts them.",
+)
+def up(
+    filenames: tuple[str, ...],
+    state: Path | None,
+    detach: bool,
+    timeout_s: float,
+    control_plane: str,
+    drain_s: int,
+) -> None:
     """Start a mesh of these files and keep it like them until SIGTERM or Ctrl-C.
 
     `command`s of containers run in the current folder, unless they have a `workingDir`.
     """
     folder = state or Path(states.FOLDER)
     if detach:
-        arguments = ["mesh", "up", "--state", str(folder.resolve())]
+        arguments = ["mesh", "up", "--state", str(folder.resolve()), "--control-plane", control_plane]
+        arguments += ["--drain-time", str(drain_s)]
         for name in filenames:
             arguments += ["-f", str(Path(name).absolute())]
         supervise.detach(arguments, State(folder), timeout_s)
@@ -69,7 +95,11 @@ def up(filenames: tuple[str, ...], state: Path | None, detach: bool, timeout_s: 
             click.echo(f"\n{mesh_show.nearer(holding)}")
         return
     began = time.monotonic()
-    running = Mesh(folder, Files([Path(name) for name in filenames]), report=supervise.reporter())
+    report = supervise.reporter()
+    plane, processes = control_planes.control_plane(control_plane, folder, report)
+    files = Files([Path(name) for name in filenames])
+    options = Options(control_plane=plane, drain_s=drain_s)
+    running = Mesh(folder, files, processes=processes, report=report, options=options)
 
     def came_up() -> None:
         pods = [pod for pod in running.controller.pods.values() if pod.ready]
@@ -128,6 +158,7 @@ def status(state: Path | None) -> None:
     show_default=True,
     help="How to print it.",
 )
+@selector_option
 @namespace_option
 @click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace, as without -n.")
 @state_option
@@ -135,14 +166,15 @@ def get(
     what: str,
     names: tuple[str, ...],
     output: str,
+    selector: dict[str, Any] | None,
     namespace: str | None,
     all_namespaces: bool,
     state: Path | None,
 ) -> None:
     """Show what runs and what is in force.
 
-    KIND is pods, services, listeners, routes, clusters, endpoints, policies, certs or overrides. What a proxy
-    has is named by its pod or Deployment; endpoints and certs are as the Envoys themselves tell them.
+    KIND is pods, services, workloads, jobs, cronjobs, hpa, policies, overrides; or what a proxy has, which is
+    named by its pod or workload: listeners, routes, clusters, and as Envoy tells them endpoints and certs.
     """
     kind, where = mesh_show.plural(what), meant(state)
     space = None if all_namespaces else namespace
@@ -153,6 +185,8 @@ def get(
         if kind in ("endpoints", "certs") and len(names) == 1:  # its proxies alone need to be asked then
             query["name"] = names[0].rpartition("/")[2]
         rows = Client(where).get(f"/get/{kind}", **query)
+    if selector is not None:
+        rows = [row for row in rows if fits(selector, row.get("labels") or {})]
     mesh_show.show(kind, mesh_show.picked(kind, rows, names, space), output, space)
 
 
@@ -162,7 +196,10 @@ for _verb in (
     mesh_change.reset,
     mesh_change.scale,
     mesh_change.restart,
+    mesh_change.create,
     mesh_change.rotate,
+    mesh_run.run,
+    mesh_run.init,
 ):
     mesh.add_command(_verb)
 mesh.add_command(mesh_check.check)

@@ -19,7 +19,7 @@ from mesh.local.check.messages import counts, id_of
 from mesh.local.check.reports import as_objects, as_sarif
 from mesh.local.model import Config, Finding, InvalidConfig, Resource
 from mesh.local.runtime import podcheck
-from mesh.local.runtime.manifest import workloads
+from mesh.local.runtime.workload import workloads
 
 
 @click.command()

@@ -11,7 +11,7 @@ import yaml
 from delinkcious.commands.mesh_columns import COLUMNS, KINDS, WIDE, Row, plural
 from delinkcious.commands.mesh_paths import near, nearer
 from mesh.local.runtime.errors import NotFound
-from mesh.local.runtime.reference import DEPLOYMENTS
+from mesh.local.runtime.reference import KINDS as KINDS_OF_PODS
 
 __all__ = ["KINDS", "explanation", "near", "nearer", "picked", "plural", "show"]
 
@@ -26,7 +26,7 @@ def picked(kind: str, rows: Sequence[Row], names: Sequence[str], namespace: str 
     found: list[Row] = []
     for name in names:
         space, _, short = name.rpartition("/")
-        of_workload = space in DEPLOYMENTS
+        of_workload = space.lower() in KINDS_OF_PODS
         fits = [
             row
             for row in rows

@@ -8,6 +8,7 @@ from operator import is_not
 
 from mesh.local.check.callers import caller_findings
 from mesh.local.check.deprecated import deprecated_routes, deprecated_rules
+from mesh.local.check.entries import entry_findings
 from mesh.local.check.gateways import gateway_findings
 from mesh.local.check.hosts import host_findings
 from mesh.local.check.keys import claim_findings
@@ -50,13 +51,14 @@ ANALYZERS = (
     Analyzer(http_route_findings, (*WORLD, "VirtualService")),
     Analyzer(protocol_findings, (*WORLD, *POLICY)),
     Analyzer(claim_findings, (*WORLD, *POLICY, "VirtualService", "Gateway")),
+    Analyzer(entry_findings, (*WORLD, "Sidecar")),
     Analyzer(telemetry_findings, (*WORLD, "Telemetry", "ConfigMap")),
     Analyzer(deprecated_routes, ("VirtualService",)),
     Analyzer(deprecated_rules, ("DestinationRule",)),
 )
 # Asked only where workloads are known: Istio YAML by itself says nothing about what runs.
 OF_WORKLOADS = (
-    Analyzer(pod_findings, (*WORLD, "ServiceAccount")),
+    Analyzer(pod_findings, (*WORLD, "ServiceAccount", "Sidecar")),
     Analyzer(caller_findings, (*WORLD, *POLICY, "VirtualService", "ServiceAccount")),
 )
 

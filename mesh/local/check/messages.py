@@ -30,6 +30,7 @@ MESSAGES = {
         Message("IST0101", "ReferencedResourceNotFound", "What is referred to does not exist."),
         Message("IST0106", "SchemaValidationError", "A field is wrong by itself."),
         Message("IST0109", "ConflictingMeshGatewayVirtualServiceHosts", "Sidecars obey one rule per host."),
+        Message("IST0111", "MultipleSidecarsWithoutWorkloadSelectors", "One speaks for a namespace."),
         Message("IST0112", "VirtualServiceDestinationPortSelectorRequired", "Which port is meant is open."),
         Message("IST0113", "MTLSPolicyConflict", "Client and server disagree about mutual TLS."),
         Message("IST0116", "DeploymentAssociatedToMultipleServices", "Services disagree about a protocol."),
@@ -64,6 +65,8 @@ MESSAGES = {
         Message("DM0111", "ConflictingDestinationRules", "Two DestinationRules say different things."),
         Message("DM0112", "HttpOnTcpPort", "HTTP rules do not act on a TCP port."),
         Message("DM0113", "JwksUnreachable", "The keys of an issuer cannot be fetched."),
+        Message("DM0114", "HostOfAnother", "An earlier object has the host of a ServiceEntry."),
+        Message("DM0115", "HeadlessTargetPort", "On Kubernetes a headless Service has no other target port."),
     )
 }
 

@@ -7,13 +7,9 @@ from collections.abc import Iterator
 from mesh.local.check.mesh import Mesh, PodTemplate, full_host
 from mesh.local.envoy.authorization_policy import OPERATIONS, SOURCES, WHEN
 from mesh.local.model import Finding, Json, Resource
+from mesh.local.registry.protocols import protocol, spoken
 from mesh.local.resources import finding
 from mesh.local.schema.virtual_service import MESH
-
-# Istio's rule: `appProtocol`, else the port name up to its first dash.
-HTTP_PROTOCOLS = frozenset(
-    ("http", "http2", "grpc", "grpc-web", "kubernetes.io/h2c", "kubernetes.io/ws", "http_proxy")
-)
 
 Path = tuple[str | int, ...]
 
@@ -29,10 +25,7 @@ def protocol_findings(mesh: Mesh) -> Iterator[Finding]:
 
 def is_http(port: Json) -> bool:
     """Whether the mesh reads a Service's port as HTTP."""
-    if said := port.get("appProtocol"):
-        return str(said).lower() in HTTP_PROTOCOLS
-    name = str(port.get("name") or "").lower()
-    return name.startswith("grpc-web") or name.partition("-")[0] in HTTP_PROTOCOLS
+    return protocol(spoken(str(port.get("name") or ""), port.get("appProtocol"))) != "tcp"
 
 
 def http_route_findings(mesh: Mesh) -> Iterator[Finding]:

@@ -60,7 +60,7 @@ def happen(
     behind = next((one for one in pods if one["ip"] == there), None)
     served = behind is not None and behind is not pod and behind["egress"] is not None
     # A TCP connection has no id; its server knows it by the client's end of it.
-    mark = first.line.local if method == "CONNECT" and first else request_id
+    mark = first.line.local if answer.tunnel and first else request_id
     if served and behind is not None:
         logs.wait(behind, mark)
     then = tuple(hop for hop in logs.of(mark) if first is None or hop.line.raw != first.line.raw)

@@ -15,6 +15,8 @@ MAX_BODY_BYTES = 64 * 1024
 SHOWN_BYTES = 200
 
 
+# Schemes of a URL that ask for a connection, not for a request.
+CONNECTIONS = ("tcp", "tls")
 Tunnel = Literal["", "open", "closed"]
 # A policy or a missing server ends a tunnel at once; one that is still there then stays.
 CLOSED_WITHIN_S = 0.5
@@ -39,9 +41,12 @@ def through_sidecar(
     egress: str, method: str, url: str, headers: Sequence[tuple[str, str]], within_s: float
 ) -> Answer:
     """A request by the sidecar's egress proxy, in absolute form; CONNECT sends an empty line."""
-    target = url if "://" in url or method == "CONNECT" else f"http://{url}"
     host, _, port = egress.rpartition(":")
-    return _ask(http.client.HTTPConnection(host, int(port), timeout=within_s), method, target, headers)
+    connection = http.client.HTTPConnection(host, int(port), timeout=within_s)
+    scheme, _, rest = url.rpartition("://")
+    if method == "CONNECT" or scheme in CONNECTIONS:
+        return _ask(connection, "CONNECT", rest.rstrip("/"), headers, tls=scheme == "tls")
+    return _ask(connection, method, url if scheme else f"http://{url}", headers)
 
 
 def to_gateway(
@@ -66,7 +71,12 @@ def to_gateway(
 
 
 def _ask(
-    connection: http.client.HTTPConnection, method: str, target: str, headers: Sequence[tuple[str, str]]
+    connection: http.client.HTTPConnection,
+    method: str,
+    target: str,
+    headers: Sequence[tuple[str, str]],
+    *,
+    tls: bool = False,
 ) -> Answer:
     began = time.monotonic()
 
@@ -84,7 +94,7 @@ def _ask(
         wire = connection.sock  # the answer to a CONNECT takes it away
         answer = connection.getresponse()
         if method == "CONNECT" and answer.status == 200:
-            return Answer(answer.status, passed(), tunnel=_tunnel(wire))
+            return Answer(answer.status, passed(), tunnel=_handshake(wire, target) if tls else _tunnel(wire))
         body = answer.read(MAX_BODY_BYTES)
         text = body[:SHOWN_BYTES].decode(errors="replace")
         return Answer(answer.status, passed(), "", tuple(answer.getheaders()), text)
@@ -94,6 +104,18 @@ def _ask(
         return Answer(None, passed(), str(error) or type(error).__name__)
     finally:
         connection.close()
+
+
+def _handshake(wire: socket.socket, target: str) -> Tunnel:
+    """Whether somebody at the other end answers for the name by TLS."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    wire.settimeout(CLOSED_WITHIN_S)
+    try:
+        context.wrap_socket(wire, server_hostname=target.rpartition(":")[0] or target)
+    except OSError:
+        return "closed"
+    return "open"
 
 
 def _tunnel(wire: socket.socket) -> Tunnel:
