@@ -143,19 +143,28 @@ def _ports_of_no_service(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _open_ports(mesh: Mesh) -> Iterator[Finding]:
-    """Destinations without a port, of rules for gateways, where the Service has several."""
+    """Destinations without a port at gateways, where the Service has several and not the server's."""
     for resource in mesh.config.of("VirtualService"):
-        if set(resource.spec.get("gateways") or [MESH]) == {MESH}:
-            continue
         for index, route in enumerate(resource.spec.get("http") or []):
+            arriving = _server_ports(mesh, resource, route)
             for number, entry in enumerate(route.get("route") or []):
                 to = entry["destination"]
                 service = mesh.services.get(full_host(to["host"], resource.namespace))
                 ports = [port["port"] for port in service.spec.get("ports") or []] if service else []
-                if len(ports) > 1 and not (to.get("port") or {}).get("number"):
+                open_ = len(ports) > 1 and not (to.get("port") or {}).get("number")
+                if open_ and (missing := sorted(arriving - set(ports))):
                     message = (
-                        f"{service} has the ports {', '.join(map(str, ports))}; without a port here the one "
-                        "of the gateway is taken"
+                        f"{service} has the ports {', '.join(map(str, ports))}; without a port here it is "
+                        f"asked at the gateway's, {missing[0]}: answered 503"
                     )
                     path: Path = ("spec", "http", index, "route", number, "destination")
                     yield finding(resource, path, message, warning=True, id="IST0112")
+
+
+def _server_ports(mesh: Mesh, resource: Resource, route: Json) -> set[int]:
+    """The ports of the Gateways at which a request may come to the route."""
+    own = resource.spec.get("gateways") or [MESH]
+    matches = route.get("match") or [{}]
+    names = {name for match in matches for name in match.get("gateways") or own}
+    gateways = [mesh.config.get("Gateway", *gateway_key(name, resource.namespace)) for name in names]
+    return {server.port for gateway in gateways if gateway for server in _servers(gateway)}

@@ -34,11 +34,12 @@ def http_route_findings(mesh: Mesh) -> Iterator[Finding]:
         if not resource.spec.get("http") or MESH not in (resource.spec.get("gateways") or [MESH]):
             continue
         for written in resource.spec.get("hosts") or []:
-            service = mesh.services.get(full_host(written, resource.namespace))
-            ports = service.spec.get("ports") or [] if service else []
-            if ports and not any(is_http(port) for port in ports):
+            service = mesh.knows(full_host(written, resource.namespace))
+            if service is not None and service.ports and all(one.protocol == "tcp" for one in service.ports):
+                ports = [{"port": one.number, "name": one.name} for one in service.ports]
+                what = f"{service.declared[0]}/{service.namespace}/{service.declared[1] or service.name}"
                 message = (
-                    f"no port of {service} is HTTP to the mesh, no request meets these rules: {_how(ports)}"
+                    f"no port of {what} is HTTP to the mesh, no request meets these rules: {_how(ports)}"
                 )
                 yield finding(resource, ("spec", "http"), message, warning=True, id="DM0112")
 

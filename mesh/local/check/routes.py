@@ -179,9 +179,13 @@ def _same_hosts(mesh: Mesh) -> Iterator[Finding]:
 
 
 def _share_clients(first: Resource, second: Resource) -> bool:
-    def exported(resource: Resource) -> set[str]:
-        names = resource.spec.get("exportTo") or ["*"]
-        return {resource.namespace if name == "." else name for name in names}
+    """Do both speak to the same clients? One that is for all is rightly overridden by one for a few."""
+    ours, theirs = _exported(first), _exported(second)
+    if "*" in ours or "*" in theirs:
+        return "*" in ours and "*" in theirs
+    return bool(ours & theirs)
 
-    ours, theirs = exported(first), exported(second)
-    return "*" in ours or "*" in theirs or bool(ours & theirs)
+
+def _exported(resource: Resource) -> set[str]:
+    names = resource.spec.get("exportTo") or ["*"]
+    return {resource.namespace if name == "." else name for name in names}
