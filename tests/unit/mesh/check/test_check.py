@@ -88,21 +88,21 @@ class Reading(Mesh):
         self.config: Noting
 
     @property
-    def kinds(self) -> set[str]:
-        return self.config.kinds
+    def asked(self) -> set[str]:
+        return self.config.asked
 
 
 class Noting(Config):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.kinds: set[str] = set()
+        self.asked: set[str] = set()
 
     def of(self, kind: str) -> list[Resource]:
-        self.kinds.add(kind)
+        self.asked.add(kind)
         return super().of(kind)
 
     def get(self, kind: str, namespace: str, name: str) -> Resource | None:
-        self.kinds.add(kind)
+        self.asked.add(kind)
         return super().get(kind, namespace, name)
 
 
@@ -111,7 +111,7 @@ def test_an_analyzer_reads_no_more_kinds_than_it_says(analyzer: Analyzer) -> Non
     for case in CASES:
         mesh = Reading(validate(parse(case.text, "case.yaml"))[0])
         list(analyzer.find(mesh))
-        assert mesh.kinds <= set(analyzer.reads), case.name
+        assert mesh.asked <= set(analyzer.reads), case.name
 
 
 def test_what_an_edit_does_not_touch_is_not_analyzed_again() -> None:
