@@ -102,7 +102,8 @@ def _who(answer: Answer, pod: Pod, first: Hop | None, behind: Pod | None, then: 
         return f"{first.line.upstream}, outside the mesh"
     name = f"{behind['namespace']}/{behind['name']}"
     last = next((hop for hop in reversed(then) if hop.pod == name), None)
-    if last is not None and not last.line.details.startswith("via_upstream"):
+    untold = bool(answer.tunnel) and last is not None and not last.line.details
+    if last is not None and not untold and not last.line.details.startswith("via_upstream"):
         return f"the sidecar of {name}"
     return f"the process of {name}"
 

@@ -132,6 +132,8 @@ def test_a_tcp_connection_is_explained_by_what_its_policy_does(
     assert target["mode_by"]["field"] == "spec.mtls.mode"
     [server] = told["happened"]["servers"]
     assert server["pod"].startswith("default/client-")
+    who = "process" if verdict == "open" else "sidecar"
+    assert told["happened"]["answeredBy"].startswith(f"the {who} of default/client-")
     if verdict == "closed":
         assert server["meaning"] == "rule 0 of AuthorizationPolicy default/sql refuses it"
 
