@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mesh.local.envoy import clusters, gateway, inbound, outbound
+from mesh.local.envoy.kept_clusters import KeptClusters
 from mesh.local.envoy.view import View
 from mesh.local.model import Config, Json, Proxy, Registry, Service, Snapshot
 
@@ -53,6 +54,7 @@ class Builder:
         self._proxy = proxy
         self._ground: Ground | None = None
         self._before = Snapshot({}, {}, {}, {})
+        self._clusters = KeptClusters()
         self._reachable: Sequence[Service] = ()
 
     def build(self, ground: Ground, config: Config, alike: Alike | None = None) -> Snapshot:
@@ -61,7 +63,7 @@ class Builder:
         reachable = view.scope.reachable  # with a Sidecar, VirtualServices have a say in it
         same = reachable is self._reachable or reachable == self._reachable
         if not same or (ground is not self._ground and ground != self._ground):
-            self._before = _build(view)
+            self._before = _build(view, self._clusters.outbound(view))
         else:
             if self._proxy.kind == "gateway":
                 routes = gateway.route_configurations(view)
@@ -78,11 +80,11 @@ def build(proxy: Proxy, config: Config, registry: Registry, jwks: Mapping[str, s
     `jwks` holds the text of every `jwksUri` that could be fetched; tokens of an issuer whose keys are
     missing there all fail. Pure and total for validated configuration; equal inputs give equal snapshots.
     """
-    return _build(View(proxy, config, registry, jwks))
+    view = View(proxy, config, registry, jwks)
+    return _build(view, clusters.outbound(view))
 
 
-def _build(view: View) -> Snapshot:
-    outbound_clusters = clusters.outbound(view)
+def _build(view: View, outbound_clusters: Mapping[str, Json]) -> Snapshot:
     if view.proxy.kind == "gateway":
         return Snapshot(
             clusters=outbound_clusters,

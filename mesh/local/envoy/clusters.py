@@ -26,11 +26,14 @@ def outbound(view: View) -> dict[str, Json]:
     """
     clusters: dict[str, Json] = {}
     for service in view.scope.reachable:
-        rule = rule_for(view, service.hostname)
-        for port, subset in _parts(service, rule):
-            name = names.outbound_cluster(service.hostname, port.number, subset)
-            clusters[name] = _cluster(view, service, port, rule, subset)
+        clusters.update(of_service(view, service, rule_for(view, service.hostname)))
     return clusters
+
+
+def of_service(view: View, service: Service, rule: Rule) -> dict[str, Json]:
+    """The clusters of one service, by name."""
+    made = (_cluster(view, service, port, rule, subset) for port, subset in _parts(service, rule))
+    return {cluster["name"]: cluster for cluster in made}
 
 
 def _parts(service: Service, rule: Rule) -> Iterator[tuple[ServicePort, str]]:
