@@ -185,6 +185,11 @@ class Service:
     def hostname(self) -> str:
         return self.host or f"{self.name}.{self.namespace}.svc.{CLUSTER_DOMAIN}"
 
+    @cached_property
+    def remembered(self) -> dict[object, Any]:
+        """What translators have made of it; they know of what else."""
+        return {}
+
     @property
     def resource(self) -> tuple[str, str, str]:
         """The key of the resource that declares it."""

@@ -11,7 +11,7 @@ from mesh.local.envoy import names
 from mesh.local.envoy.discovery import by_name
 from mesh.local.envoy.istio_labels import SERVICE
 from mesh.local.envoy.view import View
-from mesh.local.envoy.virtual_host import VirtualHost, domains
+from mesh.local.envoy.virtual_host import VirtualHost, named_by
 from mesh.local.envoy.virtual_service import Route
 from mesh.local.model import Json, Service
 
@@ -29,7 +29,7 @@ def virtual_hosts(view: View) -> Iterator[VirtualHost]:
             cluster = _name(service, port)
             action = {"cluster": cluster, "timeout": "0s"}
             route = Route({"name": "allow_any", "match": {"prefix": "/"}, "route": action})
-            named = domains(service, port, view.proxy.namespace)
+            named = named_by(service, port, view.proxy.namespace)
             yield VirtualHost(f"{service.hostname}:{port}", named, [route], tunnel=cluster)
 
 

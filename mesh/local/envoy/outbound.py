@@ -12,11 +12,19 @@ from dataclasses import replace
 from mesh.local import files
 from mesh.local.envoy import durations, elsewhere, forwarding, istio_labels, istio_metrics, names
 from mesh.local.envoy.delegates import VirtualService
-from mesh.local.envoy.destination_rule import traffic_policy
+from mesh.local.envoy.destination_rule import rule_for, traffic_policy
 from mesh.local.envoy.http import connection_manager, plain_filters
 from mesh.local.envoy.matches import Listener
 from mesh.local.envoy.view import View, selects
-from mesh.local.envoy.virtual_host import HTTP_PORT, VirtualHost, domains, of_pod, of_pods
+from mesh.local.envoy.virtual_host import (
+    HTTP_PORT,
+    Domains,
+    VirtualHost,
+    named_by,
+    of_pod,
+    of_pods,
+    with_port,
+)
 from mesh.local.envoy.virtual_service import MESH, Owners, Route, default_route, routes, visible
 from mesh.local.model import Config, Json, Service, ServicePort
 
@@ -113,59 +121,66 @@ def _selectors(config: Config) -> Iterator[Mapping[str, str]]:
 
 def virtual_hosts(view: View) -> Iterator[VirtualHost]:
     """One per service port and per host that only a VirtualService names; a domain belongs to its first."""
-    services = view.scope.services
     candidates = visible(view)
     owners = Owners(candidates)
-    taken = {f"{service.hostname}:{port.number}" for service in services for port in service.ports}
-    for service in services:
+    domains = Domains(view.scope.services)
+    for service in view.scope.services:
         owner = owners.of(service.hostname)
         for port in service.ports:
-            made = _service_routes(view, service, port, owner)
-            free = _free(domains(service, port.number, view.proxy.namespace), taken, service.hostname)
-            yield VirtualHost(f"{service.hostname}:{port.number}", free, made, service)
+            host = _unruled(view, service, port)
+            if made := _service_routes(view, port, owner):
+                host = replace(host, routes=made)
+            yield domains.given(host)
             if service.headless:
-                for host in of_pods(view, service, port, made):
-                    yield replace(host, domains=_free(host.domains, taken))
+                yield from map(domains.given, of_pods(view, service, port, host.routes))
     if not view.registry_only:
-        for host in elsewhere.virtual_hosts(view):
-            yield replace(host, domains=_free(host.domains, taken))
-    yield from _foreign_hosts(view, candidates, taken)
+        yield from map(domains.given, elsewhere.virtual_hosts(view))
+    yield from _foreign_hosts(view, candidates, domains)
 
 
-def _service_routes(
-    view: View, service: Service, port: ServicePort, owner: VirtualService | None
-) -> Sequence[Route]:
-    made: Sequence[Route] = ()
-    if owner is not None and port.protocol != "tcp":
-        made = routes(view, Listener(view.proxy, port.number, MESH), owner)
-    return made or [default_route(view, service.hostname, port.number)]
+def _unruled(view: View, service: Service, port: ServicePort) -> VirtualHost:
+    """A service's port without VirtualServices: the very same object until something of it changes."""
+    made_of = (view.mesh, rule_for(view, service.hostname).resources)
+    where = (port.number, view.proxy.namespace)
+    known = service.remembered.get(where)
+    if known is None or known[0] != made_of:
+        made = [default_route(view, service.hostname, port.number)]
+        named = named_by(service, port.number, view.proxy.namespace)
+        known = (made_of, VirtualHost(f"{service.hostname}:{port.number}", named, made, service))
+        service.remembered[where] = known
+    host: VirtualHost = known[1]
+    return host
+
+
+def _service_routes(view: View, port: ServicePort, owner: VirtualService | None) -> Sequence[Route]:
+    if owner is None or port.protocol == "tcp":
+        return ()
+    return routes(view, Listener(view.proxy, port.number, MESH), owner)
 
 
 def _foreign_hosts(
-    view: View, candidates: Sequence[VirtualService], taken: set[str]
+    view: View, candidates: Sequence[VirtualService], domains: Domains
 ) -> Iterator[VirtualHost]:
     listener = Listener(view.proxy, HTTP_PORT, MESH)
     for candidate in candidates:
         for host in candidate.hosts:
             made = routes(view, listener, candidate) if view.service(host) is None else []
-            if made and (free := _free([host, f"{host}:{HTTP_PORT}"], taken)):
-                yield VirtualHost(f"{host}:{HTTP_PORT}", free, made)
-
-
-def _free(names: Sequence[str], taken: set[str], own: str = "") -> list[str]:
-    """Those that no earlier virtual host has; `own` is a host that was reserved for this one."""
-    free = [domain for domain in names if domain not in taken or domain.partition(":")[0] == own]
-    taken.update(free)
-    return free
+            found = domains.given(VirtualHost(f"{host}:{HTTP_PORT}", with_port([host], HTTP_PORT), made))
+            if made and found.domains:
+                yield found
 
 
 def _envoy(view: View, host: VirtualHost) -> Json:
-    return {
-        "name": host.name,
-        "domains": list(host.domains),
-        "routes": [_tunnel(view, host), *(route.envoy for route in host.routes)],
-        "include_request_attempt_count": True,
-    }
+    """What Envoy is told, made once for a host."""
+    if "envoy" not in host.remembered:
+        host.remembered["envoy"] = {
+            "name": host.name,
+            "domains": list(host.domains),
+            "routes": [_tunnel(view, host), *(route.envoy for route in host.routes)],
+            "include_request_attempt_count": True,
+        }
+    made: Json = host.remembered["envoy"]
+    return made
 
 
 def _tunnel(view: View, host: VirtualHost) -> Json:

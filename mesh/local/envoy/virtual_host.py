@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from mesh.local.envoy.endpoints import POD, SUBSETS, serving
 from mesh.local.envoy.view import View
@@ -29,14 +30,41 @@ class VirtualHost:
     pod: str = ""
     tunnel: str = ""
 
+    @cached_property
+    def remembered(self) -> dict[str, Json]:
+        """What was made of it."""
+        return {}
 
-def domains(service: Service, port: int, client_namespace: str) -> list[str]:
+
+class Domains:
+    """Gives each domain to one virtual host: a service's own name to it, others to the first that asks."""
+
+    def __init__(self, services: Iterable[Service]) -> None:
+        self._reserved = {
+            f"{service.hostname}:{port.number}" for service in services for port in service.ports
+        }
+        self._taken: set[str] = set()
+
+    def given(self, host: VirtualHost) -> VirtualHost:
+        """The host with those of its domains that it gets."""
+        free = self._free(host.domains, host.name)
+        self._taken.update(free)
+        return host if free is host.domains else replace(host, domains=free)
+
+    def _free(self, domains: Sequence[str], own: str) -> Sequence[str]:
+        if self._taken.isdisjoint(domains) and self._reserved.intersection(domains) <= {own}:
+            return domains
+        taken = self._taken | (self._reserved - {own})
+        return [domain for domain in domains if domain not in taken]
+
+
+def named_by(service: Service, port: int, client_namespace: str) -> list[str]:
     """Every authority that means this port; on port 80 also without it."""
     hosts = [name for host in (service.hostname, *service.aliases) for name in names(host, client_namespace)]
     if service.cluster_ip:
         hosts.append(service.cluster_ip)
     hosts += [f"[{ip}]" if ":" in ip else ip for ip in service.addresses if "/" not in ip]
-    return with_port(hosts, port)
+    return with_port(list(dict.fromkeys(hosts)), port)
 
 
 def with_port(hosts: Sequence[str], port: int) -> list[str]:
