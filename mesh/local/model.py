@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,8 +70,8 @@ class Resource:
         return (self.kind, self.namespace, self.name)
 
     @cached_property
-    def remembered(self) -> dict[str, Any]:
-        """What others have made of it alone: an edit leaves most resources the very same objects."""
+    def remembered(self) -> dict[object, Any]:
+        """What was made of this very resource alone, by those who made it."""
         return {}
 
     def __str__(self) -> str:
@@ -90,6 +90,14 @@ class Config:
     def get(self, kind: str, namespace: str, name: str) -> Resource | None:
         return self._by_key.get((kind, namespace, name))
 
+    def kinds(self) -> set[str]:
+        return set(self._by_kind)
+
+    @cached_property
+    def remembered(self) -> dict[object, Any]:
+        """What was found out about this very configuration, by those who asked."""
+        return {}
+
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._by_key.values())
 
@@ -99,6 +107,18 @@ class Config:
         for resource in sorted(self._by_key.values(), key=lambda r: (r.name, r.namespace)):
             kinds.setdefault(resource.kind, []).append(resource)
         return kinds
+
+
+@lru_cache(maxsize=32)
+def differing(config: Config, before: Config, kind: str) -> tuple[Resource, ...]:
+    """The resources of a kind that are other than `before`: as they are, as they were, or both."""
+    now, then = config.of(kind), before.of(kind)
+    new = [one for one in now if not _same(one, before.get(*one.key))]
+    return (*new, *(one for one in then if not _same(one, config.get(*one.key))))
+
+
+def _same(one: Resource, other: Resource | None) -> bool:
+    return one is other or (other is not None and one.body == other.body)
 
 
 @dataclass(frozen=True)
@@ -122,7 +142,7 @@ class Endpoint:
     `ports` maps a container port's name to its number, `at` the name of a service's port to the number that
     it has here; `workload` made it. `address` is a name where its service is resolved by DNS. `locality` is
     `region/zone/subzone`. `sidecar`: it speaks the mesh's mutual TLS. `written`: by people; it is no
-    pod of ours.
+    pod of ours. `hostname` and `subdomain` are a pod's name below a headless Service, where it says them.
     """
 
     pod: str
@@ -138,6 +158,8 @@ class Endpoint:
     weight: int = 1
     locality: str = ""
     written: bool = False
+    hostname: str = ""
+    subdomain: str = ""
 
     def target(self, port: ServicePort) -> int | None:
         """The number that `port` leads to here; None when its name is unknown."""
@@ -184,11 +206,6 @@ class Service:
     @cached_property
     def hostname(self) -> str:
         return self.host or f"{self.name}.{self.namespace}.svc.{CLUSTER_DOMAIN}"
-
-    @cached_property
-    def remembered(self) -> dict[object, Any]:
-        """What translators have made of it; they know of what else."""
-        return {}
 
     @property
     def resource(self) -> tuple[str, str, str]:
@@ -256,7 +273,7 @@ class Proxy:
     `ip` is the pod IP, whose `ports` the proxy owns; the process listens on `app_ip` at the same
     ports (a gateway has no process: `app_ip` is `ip`). `egress` and `admin` are (host, port).
     `folder` holds the bootstrap, the xDS files and `certs/` (SDS files and keys). `annotations` are the
-    pod's.
+    pod's. `drain_s` is how long a connection may stay idle or go on with a request when its policy changed.
     """
 
     kind: Literal["sidecar", "gateway"]
@@ -272,6 +289,7 @@ class Proxy:
     admin: tuple[str, int]
     folder: Path
     annotations: Mapping[str, str] = field(default_factory=dict)
+    drain_s: int = 1
 
     @property
     def principal(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mesh.local import templates
 from mesh.local.check.mesh import Mesh, PodTemplate
 from mesh.local.model import Finding, Json, Resource
 from mesh.local.resources import finding
@@ -55,11 +56,11 @@ def _takes(pod: PodTemplate, number: int) -> bool:
 
 
 def _metadata(pod: PodTemplate, word: str) -> Json:
-    return (pod.workload.spec["template"].get("metadata") or {}).get(word) or {}
+    return (pod.template.get("metadata") or {}).get(word) or {}
 
 
 def _ports(pod: PodTemplate) -> Iterator[Json]:
-    for container in pod.workload.spec["template"]["spec"]["containers"]:
+    for container in pod.template["spec"]["containers"]:
         yield from container.get("ports") or []
 
 
@@ -67,5 +68,5 @@ def _unknown_account(mesh: Mesh, pod: PodTemplate) -> Iterator[Finding]:
     name = pod.account
     if mesh.config.get("ServiceAccount", pod.workload.namespace, name) is None and name != DEFAULT_ACCOUNT:
         message = f"no ServiceAccount {pod.workload.namespace}/{name}: Kubernetes makes no pod without it"
-        path = ("spec", "template", "spec", "serviceAccountName")
+        path = (*templates.path(pod.workload), "spec", "serviceAccountName")
         yield finding(pod.workload, path, message, warning=True)

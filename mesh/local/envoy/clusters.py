@@ -24,14 +24,12 @@ def outbound(view: View) -> dict[str, Json]:
     Endpoints do not come by files of their own (EDS): Envoy takes an inotify instance for every such file,
     of which a Linux user has 128 unless somebody raised it, and each sidecar would need one per service.
     """
-    clusters: dict[str, Json] = {}
-    for service in view.scope.reachable:
-        clusters.update(of_service(view, service, rule_for(view, service.hostname)))
-    return clusters
+    return {name: one for service in view.scope.reachable for name, one in of_service(view, service).items()}
 
 
-def of_service(view: View, service: Service, rule: Rule) -> dict[str, Json]:
-    """The clusters of one service, by name."""
+def of_service(view: View, service: Service) -> dict[str, Json]:
+    """The clusters of one service by name: made of it, of the rule for its host, and of the view's policies."""
+    rule = rule_for(view, service.hostname)
     made = (_cluster(view, service, port, rule, subset) for port, subset in _parts(service, rule))
     return {cluster["name"]: cluster for cluster in made}
 

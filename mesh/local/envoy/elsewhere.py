@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from mesh.local.envoy import names
 from mesh.local.envoy.discovery import by_name
 from mesh.local.envoy.istio_labels import SERVICE
+from mesh.local.envoy.tcp_route import tunnel
 from mesh.local.envoy.view import View
-from mesh.local.envoy.virtual_host import VirtualHost, named_by
+from mesh.local.envoy.virtual_host import VirtualHost, domains
 from mesh.local.envoy.virtual_service import Route
 from mesh.local.model import Json, Service
 
@@ -28,9 +29,12 @@ def virtual_hosts(view: View) -> Iterator[VirtualHost]:
         for port in _ports(service):
             cluster = _name(service, port)
             action = {"cluster": cluster, "timeout": "0s"}
-            route = Route({"name": "allow_any", "match": {"prefix": "/"}, "route": action})
-            named = named_by(service, port, view.proxy.namespace)
-            yield VirtualHost(f"{service.hostname}:{port}", named, [route], tunnel=cluster)
+            routes = [
+                Route(tunnel(action, "allow_any")),
+                Route({"name": "allow_any", "match": {"prefix": "/"}, "route": action}),
+            ]
+            named = domains(service, port, view.proxy.namespace)
+            yield VirtualHost(f"{service.hostname}:{port}", named, routes)
 
 
 def _ports(service: Service) -> tuple[int, ...]:

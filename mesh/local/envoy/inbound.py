@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from mesh.local.envoy import authorization_policy, istio_labels, istio_metrics, names, tls
+from mesh.local.envoy import authorization_policy, ext_authz, istio_labels, istio_metrics, names, tls
 from mesh.local.envoy.access_log import access_logs
-from mesh.local.envoy.http import connection_manager, filter_, plain_filters
+from mesh.local.envoy.http import TLS_INSPECTOR, connection_manager, filter_, plain_filters
 from mesh.local.envoy.inbound_ports import InboundPort, inbound_ports
 from mesh.local.envoy.peer_authentication import Mode, mode_of
 from mesh.local.envoy.request_authentication import jwt_filters
 from mesh.local.envoy.traffic_policy import connection_fields
 from mesh.local.envoy.view import View
+from mesh.local.listening import listens
 from mesh.local.model import Json
 
 # What Istio's clients offer inside the mesh; other TLS is none of the sidecar's business.
@@ -40,12 +41,7 @@ def _listener(view: View, port: InboundPort) -> Json:
         "metadata": {"filter_metadata": istio_labels.LISTENER_METADATA},
         "enable_reuse_port": False,
         "filter_chains": _chains(view, number, mode, http=http, filters=filters),
-        "listener_filters": [
-            filter_(
-                "envoy.filters.listener.tls_inspector",
-                "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
-            )
-        ],
+        "listener_filters": [TLS_INSPECTOR],
         "listener_filters_timeout": "0s",
         "continue_on_listener_filters_timeout": True,
     }
@@ -86,7 +82,12 @@ def _http_filters(view: View, port: InboundPort) -> list[Json]:
     host = {"name": f"inbound|http|{number}", "domains": ["*"], "routes": _routes(port)}
     routes = {"name": cluster, "virtual_hosts": [host], "validate_clusters": False}
     prefix = f"inbound_{view.proxy.ip}_{number};"
-    filters = [*jwt_filters(view), *authorization_policy.http_filters(view), *plain_filters()]
+    filters = [
+        *ext_authz.http_filters(view),
+        *jwt_filters(view),
+        *authorization_policy.http_filters(view),
+        *plain_filters(),
+    ]
     return [connection_manager("inbound", prefix, view, filters, port.service, route_config=routes)]
 
 
@@ -116,12 +117,14 @@ def _tcp_filters(view: View, port: InboundPort) -> list[Json]:
         cluster=cluster,
         access_log=[*access_logs(view, "SERVER"), *metrics],
     )
-    return [*authorization_policy.network_filters(view), proxy]
+    return [*ext_authz.network_filters(view), *authorization_policy.network_filters(view), proxy]
 
 
 def _cluster(view: View, port: InboundPort) -> Json:
     name = names.inbound_cluster(port.number)
-    address = {"socket_address": {"address": view.proxy.app_ip, "port_value": port.target}}
+    known = listens(view.proxy.annotations, view.proxy.app_ip)
+    host, target = known.get(port.number, (view.proxy.app_ip, port.target))
+    address = {"socket_address": {"address": host, "port_value": target}}
     return {
         "name": name,
         "type": "STATIC",

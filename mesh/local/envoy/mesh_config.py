@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from mesh.local.documents import documents
+from mesh.local.envoy import durations
 from mesh.local.model import ROOT_NAMESPACE, Config, Json
 
 # 2 retries of what certainly did not reach the application (Istio since 1.24: no plain 503).
@@ -53,7 +54,7 @@ def _parse(text: str, networks: str) -> MeshConfig:
     return MeshConfig(
         registry_only=(raw.get("outboundTrafficPolicy") or {}).get("mode") == "REGISTRY_ONLY",
         auto_mtls=raw.get("enableAutoMtls") is not False,
-        connect_timeout=raw.get("connectTimeout") or "10s",
+        connect_timeout=durations.envoy(raw.get("connectTimeout") or "10s"),
         path_normalization="BASE" if normalization == "DEFAULT" else normalization,
         default_retry=raw.get("defaultHttpRetryPolicy") or DEFAULT_RETRY,
         dns_refresh_rate=raw.get("dnsRefreshRate") or "60s",

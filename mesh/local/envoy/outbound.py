@@ -10,25 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mesh.local import files
-from mesh.local.envoy import durations, elsewhere, forwarding, istio_labels, istio_metrics, names
+from mesh.local.envoy import elsewhere, forwarding, istio_labels, istio_metrics, names, tls_route
 from mesh.local.envoy.delegates import VirtualService
-from mesh.local.envoy.destination_rule import rule_for, traffic_policy
 from mesh.local.envoy.http import connection_manager, plain_filters
 from mesh.local.envoy.matches import Listener
+from mesh.local.envoy.tcp_route import routes as tcp_routes
+from mesh.local.envoy.tcp_route import tunnel
 from mesh.local.envoy.view import View, selects
-from mesh.local.envoy.virtual_host import (
-    HTTP_PORT,
-    Domains,
-    VirtualHost,
-    named_by,
-    of_pod,
-    of_pods,
-    with_port,
-)
+from mesh.local.envoy.virtual_host import HTTP_PORT, VirtualHost, domains, of_pods
 from mesh.local.envoy.virtual_service import MESH, Owners, Route, default_route, routes, visible
-from mesh.local.model import Config, Json, Service, ServicePort
+from mesh.local.model import Config, Json, Resource, Service, ServicePort
 
 _LOOPBACK = istio_metrics.ROUND
+_SELECTORS = "client selectors"  # what a resource remembers
 _MAX_DIRECT_RESPONSE_BYTES = 1024 * 1024
 
 
@@ -55,7 +49,7 @@ def listeners(view: View) -> dict[str, Json]:
         "enable_reuse_port": False,
         "filter_chains": [{"filters": [manager]}],
     }
-    return {name: listener}
+    return {name: listener, **tls_route.listeners(view)}
 
 
 def clusters(view: View) -> dict[str, Json]:
@@ -71,19 +65,24 @@ def clusters(view: View) -> dict[str, Json]:
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
     }
+    inside = {_LOOPBACK: loopback, **tls_route.clusters(view)}
     if view.registry_only:
-        return {_LOOPBACK: loopback}
+        return inside
     passthrough = {
         "name": names.PASSTHROUGH,
         "connect_timeout": view.mesh.connect_timeout,
         **forwarding.cluster_fields(),
         "metadata": _called(names.PASSTHROUGH),
     }
-    return {_LOOPBACK: loopback, names.PASSTHROUGH: passthrough, **elsewhere.clusters(view)}
+    return {**inside, names.PASSTHROUGH: passthrough, **elsewhere.clusters(view)}
 
 
 def route_configurations(view: View) -> dict[str, Json]:
-    hosts = [_envoy(view, host) for host in virtual_hosts(view)]
+    return table(view, [envoy_host(host) for host in virtual_hosts(view)])
+
+
+def table(view: View, hosts: Sequence[Json]) -> dict[str, Json]:
+    """The one RouteConfiguration, of these virtual hosts and of what is said to every other host."""
     config = {
         "name": names.EGRESS_ROUTES,
         "virtual_hosts": [*hosts, _catch_all(view)],
@@ -105,109 +104,106 @@ def audience(view: View, selectors: Iterable[Mapping[str, str]]) -> tuple[object
 
 def client_selectors(config: Config) -> list[Mapping[str, str]]:
     """The labels by which VirtualServices and DestinationRules choose some clients; each once."""
-    found = {tuple(sorted(labels.items())): labels for labels in _selectors(config) if labels}
+    rules = [*config.of("VirtualService"), *config.of("DestinationRule")]
+    found = {tuple(sorted(labels.items())): labels for rule in rules for labels in _selectors_of(rule)}
     return list(found.values())
 
 
-def _selectors(config: Config) -> Iterator[Mapping[str, str]]:
-    for resource in config.of("VirtualService"):
-        for kind in ("http", "tcp", "tls"):
-            for route in resource.spec.get(kind) or []:
-                for match in route.get("match") or []:
-                    yield match.get("sourceLabels") or {}
-    for resource in config.of("DestinationRule"):
-        yield (resource.spec.get("workloadSelector") or {}).get("matchLabels") or {}
+def _selectors_of(rule: Resource) -> list[Mapping[str, str]]:
+    if _SELECTORS not in rule.remembered:
+        rule.remembered[_SELECTORS] = [labels for labels in _selectors(rule) if labels]
+    found: list[Mapping[str, str]] = rule.remembered[_SELECTORS]
+    return found
+
+
+def _selectors(rule: Resource) -> Iterator[Mapping[str, str]]:
+    if rule.kind == "DestinationRule":
+        yield (rule.spec.get("workloadSelector") or {}).get("matchLabels") or {}
+    for kind in ("http", "tcp", "tls"):
+        for route in rule.spec.get(kind) or []:
+            for match in route.get("match") or []:
+                yield match.get("sourceLabels") or {}
 
 
 def virtual_hosts(view: View) -> Iterator[VirtualHost]:
     """One per service port and per host that only a VirtualService names; a domain belongs to its first."""
-    candidates = visible(view)
-    owners = Owners(candidates)
-    domains = Domains(view.scope.services)
-    for service in view.scope.services:
-        owner = owners.of(service.hostname)
-        for port in service.ports:
-            host = _unruled(view, service, port)
-            if made := _service_routes(view, port, owner):
-                host = replace(host, routes=made)
-            yield domains.given(host)
-            if service.headless:
-                yield from map(domains.given, of_pods(view, service, port, host.routes))
+    services = view.scope.services
+    rules = Obeyed(view)
+    taken = reserved(services)
+    for service in services:
+        yield from freed(of_service(view, service, rules), taken)
+    yield from freed(of_no_service(view, rules), taken)
+
+
+def reserved(services: Sequence[Service]) -> set[str]:
+    """The domains that are kept for their services, whoever comes first."""
+    return {f"{service.hostname}:{port.number}" for service in services for port in service.ports}
+
+
+class Obeyed:
+    """The VirtualServices that a proxy obeys inside the mesh, in order; `l4`: those with tcp or tls rules."""
+
+    def __init__(self, view: View) -> None:
+        self.every = visible(view)
+        self.owners = Owners(self.every)
+        self.l4 = [one for one in self.every if one.resource.spec.get("tcp") or one.resource.spec.get("tls")]
+
+
+def of_service(view: View, service: Service, rules: Obeyed) -> Iterator[VirtualHost]:
+    """The virtual hosts of a service, with all the domains that they would like to have."""
+    owner = rules.owners.of(service.hostname)
+    for port in service.ports:
+        if port.protocol == "tcp":
+            made: Sequence[Route] = tcp_routes(view, service, port, rules.l4)
+        else:
+            made = _service_routes(view, service, port, owner)
+        wanted = domains(service, port.number, view.proxy.namespace)
+        yield VirtualHost(f"{service.hostname}:{port.number}", wanted, made, service)
+        if service.headless:
+            yield from of_pods(view, service, port, made)
+
+
+def of_no_service(view: View, rules: Obeyed) -> Iterator[VirtualHost]:
+    """Hosts that lead away, and those that only a VirtualService names."""
     if not view.registry_only:
-        yield from map(domains.given, elsewhere.virtual_hosts(view))
-    yield from _foreign_hosts(view, candidates, domains)
-
-
-def _unruled(view: View, service: Service, port: ServicePort) -> VirtualHost:
-    """A service's port without VirtualServices: the very same object until something of it changes."""
-    made_of = (view.mesh, rule_for(view, service.hostname).resources)
-    where = (port.number, view.proxy.namespace)
-    known = service.remembered.get(where)
-    if known is None or known[0] != made_of:
-        made = [default_route(view, service.hostname, port.number)]
-        named = named_by(service, port.number, view.proxy.namespace)
-        known = (made_of, VirtualHost(f"{service.hostname}:{port.number}", named, made, service))
-        service.remembered[where] = known
-    host: VirtualHost = known[1]
-    return host
-
-
-def _service_routes(view: View, port: ServicePort, owner: VirtualService | None) -> Sequence[Route]:
-    if owner is None or port.protocol == "tcp":
-        return ()
-    return routes(view, Listener(view.proxy, port.number, MESH), owner)
-
-
-def _foreign_hosts(
-    view: View, candidates: Sequence[VirtualService], domains: Domains
-) -> Iterator[VirtualHost]:
+        yield from elsewhere.virtual_hosts(view)
     listener = Listener(view.proxy, HTTP_PORT, MESH)
-    for candidate in candidates:
-        for host in candidate.hosts:
-            made = routes(view, listener, candidate) if view.service(host) is None else []
-            found = domains.given(VirtualHost(f"{host}:{HTTP_PORT}", with_port([host], HTTP_PORT), made))
-            if made and found.domains:
-                yield found
+    for one in rules.every:
+        for host in one.hosts:
+            if view.service(host) is None and (made := routes(view, listener, one)):
+                yield VirtualHost(f"{host}:{HTTP_PORT}", [host, f"{host}:{HTTP_PORT}"], made)
 
 
-def _envoy(view: View, host: VirtualHost) -> Json:
-    """What Envoy is told, made once for a host."""
-    if "envoy" not in host.remembered:
-        host.remembered["envoy"] = {
-            "name": host.name,
-            "domains": list(host.domains),
-            "routes": [_tunnel(view, host), *(route.envoy for route in host.routes)],
-            "include_request_attempt_count": True,
-        }
-    made: Json = host.remembered["envoy"]
-    return made
+def freed(hosts: Iterable[VirtualHost], taken: set[str]) -> Iterator[VirtualHost]:
+    """The virtual hosts with those of their domains that no earlier one has, while there are any."""
+    for host in hosts:
+        own = host.service.hostname if host.service else ""
+        free = [name for name in host.domains if name not in taken or name.partition(":")[0] == own]
+        taken.update(free)
+        if free:
+            yield replace(host, domains=free)
 
 
-def _tunnel(view: View, host: VirtualHost) -> Json:
-    """What a CONNECT leads to: the pods of a TCP port; HTTP comes back in, to be routed as such."""
-    number = int(host.name.rpartition(":")[2])
-    port = host.service.port(number) if host.service else None
-    if host.tunnel:
-        return _connect(host.tunnel)
-    if host.service is None or port is None or port.protocol != "tcp":
-        return _connect(_LOOPBACK)
-    made = _connect(names.outbound_cluster(host.service.hostname, number))
-    if host.pod:
-        made["route"].update(of_pod(host.pod))
-    pool = traffic_policy(view, host.service.hostname, number).get("connectionPool") or {}
-    tcp = pool.get("tcp") or {}
-    if tcp.get("idleTimeout"):
-        made["route"]["idle_timeout"] = durations.envoy(tcp["idleTimeout"])
-    if tcp.get("maxConnectionDuration"):
-        limit = durations.envoy(tcp["maxConnectionDuration"])
-        made["route"]["max_stream_duration"] = {"max_stream_duration": limit}
-    return made
+def _service_routes(
+    view: View, service: Service, port: ServicePort, owner: VirtualService | None
+) -> Sequence[Route]:
+    made = [] if owner is None else routes(view, Listener(view.proxy, port.number, MESH), owner)
+    return made or [default_route(view, service.hostname, port.number)]
 
 
-def _connect(cluster: str, name: str = "connect") -> Json:
-    upgrade = {"upgrade_type": "CONNECT", "connect_config": {}}
-    action = {"cluster": cluster, "timeout": "0s", "upgrade_configs": [upgrade]}
-    return {"name": name, "match": {"connect_matcher": {}}, "route": action}
+def envoy_host(host: VirtualHost) -> Json:
+    return {
+        "name": host.name,
+        "domains": list(host.domains),
+        "routes": _with_tunnel([route.envoy for route in host.routes]),
+        "include_request_attempt_count": True,
+    }
+
+
+def _with_tunnel(made: list[Json]) -> list[Json]:
+    """HTTP in a tunnel comes back in, to be routed as such."""
+    led = made and "connect_matcher" in made[0]["match"]
+    return made if led else [tunnel({"cluster": _LOOPBACK}), *made]
 
 
 def _called(name: str) -> Json:
@@ -227,7 +223,7 @@ def _catch_all(view: View) -> Json:
         return {"name": "block_all", "domains": ["*"], "routes": made}
     action = {"cluster": names.PASSTHROUGH, "timeout": "0s"}
     made = [
-        _connect(names.PASSTHROUGH, "allow_any"),
+        tunnel({"cluster": names.PASSTHROUGH}, "allow_any"),
         {"name": "allow_any", "match": {"prefix": "/"}, "route": action},
     ]
     return {"name": "allow_any", "domains": ["*"], "routes": made, "include_request_attempt_count": True}

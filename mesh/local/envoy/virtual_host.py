@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from mesh.local.envoy.endpoints import POD, SUBSETS, serving
 from mesh.local.envoy.view import View
@@ -17,48 +16,15 @@ _KUBERNETES = f".svc.{CLUSTER_DOMAIN}"
 
 @dataclass(frozen=True)
 class VirtualHost:
-    """A virtual host with its routes; `service` is None for a host that only a VirtualService names.
-
-    `pod` is the one pod of a headless service that is meant; `tunnel` the cluster that a CONNECT leads to
-    where that is not the service's.
-    """
+    """A virtual host with its routes; `service` is None for a host that only a VirtualService names."""
 
     name: str
     domains: Sequence[str]
     routes: Sequence[Route]
     service: Service | None = None
-    pod: str = ""
-    tunnel: str = ""
-
-    @cached_property
-    def remembered(self) -> dict[str, Json]:
-        """What was made of it."""
-        return {}
 
 
-class Domains:
-    """Gives each domain to one virtual host: a service's own name to it, others to the first that asks."""
-
-    def __init__(self, services: Iterable[Service]) -> None:
-        self._reserved = {
-            f"{service.hostname}:{port.number}" for service in services for port in service.ports
-        }
-        self._taken: set[str] = set()
-
-    def given(self, host: VirtualHost) -> VirtualHost:
-        """The host with those of its domains that it gets."""
-        free = self._free(host.domains, host.name)
-        self._taken.update(free)
-        return host if free is host.domains else replace(host, domains=free)
-
-    def _free(self, domains: Sequence[str], own: str) -> Sequence[str]:
-        if self._taken.isdisjoint(domains) and self._reserved.intersection(domains) <= {own}:
-            return domains
-        taken = self._taken | (self._reserved - {own})
-        return [domain for domain in domains if domain not in taken]
-
-
-def named_by(service: Service, port: int, client_namespace: str) -> list[str]:
+def domains(service: Service, port: int, client_namespace: str) -> list[str]:
     """Every authority that means this port; on port 80 also without it."""
     hosts = [name for host in (service.hostname, *service.aliases) for name in names(host, client_namespace)]
     if service.cluster_ip:
@@ -93,7 +59,7 @@ def of_pods(
         known = [f"{endpoint.pod}.{name}" for name in names(service.hostname, view.proxy.namespace)]
         kept = [replace(route, envoy=_kept_to(route.envoy, endpoint.pod, cluster)) for route in routes]
         named = with_port(known, port.number)
-        yield VirtualHost(f"{host}:{port.number}", named, kept, service, pod=endpoint.pod)
+        yield VirtualHost(f"{host}:{port.number}", named, kept, service)
 
 
 def of_pod(pod: str) -> Json:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from mesh.local import templates
 from mesh.local.envoy import authorization_policy, gateway, outbound, request_authentication, servers
 from mesh.local.envoy.clusters import outbound as outbound_clusters
 from mesh.local.envoy.destination_rule import rule_for
@@ -49,15 +50,17 @@ def _servers(view: View) -> Iterator[Part]:
         written = server.gateway.spec["servers"]
         at = place(server.gateway, "spec", "servers", written.index(server.spec))
         hosts = ", ".join(server.spec.get("hosts") or [])
-        mode = f", TLS {server.spec['tls'].get('mode', 'SIMPLE')}" if server.https else ""
+        secure = server.transport == "tls"
+        mode = f", TLS {server.spec['tls'].get('mode', 'PASSTHROUGH')}" if secure else ""
         about = f"{server.spec['port']['protocol']} for {hosts}{mode}"
         yield Part(f"{view.proxy.ip}:{server.bind_port}", about, (at,))
 
 
 def _listeners(view: View) -> Iterator[Part]:
     proxy = view.proxy
-    workload = view.config.get("Deployment", proxy.namespace, proxy.workload)
-    own = () if workload is None else (place(workload, "spec", "template", "spec"),)
+    known = (view.config.get(kind, proxy.namespace, proxy.workload) for kind in templates.PATHS)
+    workload = next((one for one in known if one is not None), None)
+    own = () if workload is None else (place(workload, *templates.path(workload), "spec"),)
     for port in inbound_ports(view):
         mode = mode_of(view.config, proxy.namespace, proxy.labels, port.number)
         name = f" of {_served(port)}" if port.served else ""
@@ -83,7 +86,8 @@ def _sidecar_routes(view: View) -> Iterator[Part]:
 def _gateway_routes(view: View) -> Iterator[Part]:
     groups: dict[str, list[servers.Server]] = {}
     for server in servers.servers(view):
-        groups.setdefault(server.route_name, []).append(server)
+        if server.carries_http:
+            groups.setdefault(server.route_name, []).append(server)
     for group in groups.values():
         for host in gateway.virtual_hosts(view, group):
             if host.redirects:
@@ -102,6 +106,8 @@ def _route(host: str, route: Route) -> Part:
 
 
 def _matched(match: Json) -> str:
+    if "connect_matcher" in match:
+        return "CONNECT"
     path = match.get("path") or (match.get("safe_regex") or {}).get("regex") or f"{match.get('prefix', '/')}*"
     conditions = [header["name"] for header in match.get("headers") or []]
     conditions += [f"?{parameter['name']}" for parameter in match.get("query_parameters") or []]

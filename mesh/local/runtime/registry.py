@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from mesh.local import registry as registries
+from mesh.local import templates
 from mesh.local.envoy.view import selects
 from mesh.local.model import Config, Endpoint, Registry
 from mesh.local.runtime.manifest import PodManifest
@@ -30,7 +31,9 @@ def registry(config: Config, endpoints: Iterable[Endpoint], public_ip: PublicIp)
 
 def _gateways(config: Config) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Namespace and labels of every gateway's pods."""
-    for resource in config.of("Deployment"):
-        manifest = PodManifest(resource.name, resource.namespace, resource.name, resource.spec["template"])
-        if manifest.gateway:
-            yield resource.namespace, manifest.labels
+    for kind in templates.LASTING:
+        for resource in config.of(kind):
+            body = templates.template(resource)
+            manifest = PodManifest(resource.name, resource.namespace, resource.name, body)
+            if manifest.gateway:
+                yield resource.namespace, manifest.labels

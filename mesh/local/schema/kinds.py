@@ -20,7 +20,7 @@ from mesh.local.schema import (
     virtual_service,
     workload_entry,
 )
-from mesh.local.schema.kubernetes import core, workloads
+from mesh.local.schema.kubernetes import autoscaling, core, jobs, workloads
 from mesh.local.schema.language import Message
 from mesh.local.schema.metadata import whole
 
@@ -66,7 +66,14 @@ SUPPORTED: dict[str, Kind] = {
     "ConfigMap": Kind(("v1",), core.CONFIG_MAP),
     "Secret": Kind(("v1",), core.SECRET),
     "Deployment": Kind(("apps/v1",), workloads.DEPLOYMENT),
-    "Job": Kind(("batch/v1",), workloads.JOB),
+    "StatefulSet": Kind(("apps/v1",), workloads.STATEFUL_SET),
+    "DaemonSet": Kind(("apps/v1",), workloads.DAEMON_SET),
+    "ReplicaSet": Kind(("apps/v1",), workloads.REPLICA_SET),
+    "Pod": Kind(("v1",), workloads.POD),
+    "PersistentVolumeClaim": Kind(("v1",), workloads.CLAIM),
+    "Job": Kind(("batch/v1",), jobs.JOB),
+    "CronJob": Kind(("batch/v1",), jobs.CRON_JOB),
+    "HorizontalPodAutoscaler": Kind(("autoscaling/v2",), autoscaling.AUTOSCALER),
 }
 
 # Known, and refused by name: running without it would be another system than the one described.
@@ -88,9 +95,7 @@ LATER: dict[str, tuple[str, ...]] = {
         "BackendTLSPolicy",
         "ListenerSet",
     ),
-    "": ("Pod", "ReplicationController", "PersistentVolumeClaim", "PersistentVolume", "Endpoints"),
-    "apps": ("StatefulSet", "DaemonSet", "ReplicaSet"),
-    "batch": ("CronJob",),
+    "": ("ReplicationController", "PersistentVolume", "Endpoints"),
     "networking.k8s.io": ("Ingress", "IngressClass"),
     "discovery.k8s.io": ("EndpointSlice",),
 }
@@ -98,10 +103,10 @@ LATER: dict[str, tuple[str, ...]] = {
 # Known, without meaning on one machine: read, not run, and said so.
 NOT_RUN: dict[str, tuple[str, ...]] = {
     "policy": ("PodDisruptionBudget",),
-    "autoscaling": ("HorizontalPodAutoscaler",),
     "networking.k8s.io": ("NetworkPolicy",),
     "rbac.authorization.k8s.io": ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"),
     "scheduling.k8s.io": ("PriorityClass",),
+    "storage.k8s.io": ("StorageClass",),
     "monitoring.coreos.com": ("ServiceMonitor", "PodMonitor", "PrometheusRule"),
     "": ("LimitRange", "ResourceQuota"),
 }

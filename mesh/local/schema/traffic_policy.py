@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mesh.local.model import Json
-from mesh.local.schema.duration import DURATION, ZERO_OR_DURATION
+from mesh.local.schema.duration import DURATION, UINT32_DURATION, ZERO_OR_DURATION
 from mesh.local.schema.http_match import PORT
 from mesh.local.schema.language import (
     ANY_TEXT,
@@ -45,7 +45,9 @@ CONNECTION_POOL = Message(
                 "connectTimeout": DURATION,
                 "maxConnectionDuration": DURATION,
                 "idleTimeout": ZERO_OR_DURATION,
-                "tcpKeepalive": Message({"probes": UINT32, "time": DURATION, "interval": DURATION}),
+                "tcpKeepalive": Message(
+                    {"probes": UINT32, "time": UINT32_DURATION, "interval": UINT32_DURATION}
+                ),
             }
         ),
         "http": Message(

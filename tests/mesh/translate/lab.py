@@ -289,7 +289,15 @@ def service(name: str, namespace: str = "default", **ports: str) -> Service:
         number, _, target = numbers.partition(":")
         protocol = port_name.partition("_")[0]
         kind = {"http": "http", "grpc": "http2", "http2": "http2"}.get(protocol, "tcp")
-        made.append(ServicePort(port_name.replace("_", "-"), int(number), int(target or number), kind))  # type: ignore[arg-type]
+        made.append(
+            ServicePort(
+                port_name.replace("_", "-"),
+                int(number),
+                int(target or number),
+                kind,  # type: ignore[arg-type]
+                tls=protocol in ("https", "tls"),
+            )
+        )
     return Service(name, namespace, tuple(made), {"app": name})
 
 
