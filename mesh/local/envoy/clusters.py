@@ -28,7 +28,7 @@ def outbound(view: View) -> dict[str, Json]:
 
 
 def of_service(view: View, service: Service) -> dict[str, Json]:
-    """The clusters of one service by name: made of it, of the rule for its host, and of the view's policies."""
+    """The clusters of one service by name: made of it, of its host's rule, and of the view's policies."""
     rule = rule_for(view, service.hostname)
     made = (_cluster(view, service, port, rule, subset) for port, subset in _parts(service, rule))
     return {cluster["name"]: cluster for cluster in made}
