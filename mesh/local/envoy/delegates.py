@@ -106,7 +106,7 @@ def _with_full_names(http: Json, namespace: str) -> Json:
     made = dict(http)
 
     def full(destination: Json) -> Json:
-        return {**destination, "host": names.resolve(destination.get("host", ""), namespace)}
+        return {**destination, "host": names.resolve(destination.get("host", ""), namespace).lower()}
 
     for key in ("route", "mirrors"):
         if http.get(key):

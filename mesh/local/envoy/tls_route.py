@@ -58,9 +58,7 @@ def _distance(match: Json, service: Service) -> int | None:
     return length if length >= 0 else None
 
 
-def without_twins(
-    found: Iterable[tuple[Sequence[str], l4.Rule]], taken: Iterable[str] = ()
-) -> list[Chain]:
+def without_twins(found: Iterable[tuple[Sequence[str], l4.Rule]], taken: Iterable[str] = ()) -> list[Chain]:
     """Chains of which no two have a name in common, as Envoy demands; others have those that are `taken`."""
     taken = set(taken)
     made = []

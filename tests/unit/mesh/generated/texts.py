@@ -32,6 +32,9 @@ HOSTS = (
     "example.org",
     "10.0.0.1",
 )
+EGRESS_HOSTS = ("./*", "*/*", "~/*.example.com", "other/*", "./reviews.default.svc.cluster.local", "*/a.example.com")
+ENDPOINTS = ("127.9.0.1", "203.0.113.1", "2001:db8::1", "b.example.com", "localhost")
+LOCALITIES = ("eu", "eu/a", "eu/a/b", "us/*", "*", "")
 NAMES = (
     "one",
     "two",
@@ -97,7 +100,14 @@ EVERYTHING: tuple[str, ...] = tuple(
 # What a field most often holds, by its name; a field that is not here takes everything that its rule takes.
 USUAL: Mapping[str, Sequence[str]] = {
     "host": HOSTS[:8],
-    "hosts": HOSTS,
+    "hosts": (*HOSTS, *EGRESS_HOSTS),
+    "address": ENDPOINTS,
+    "addresses": (*ENDPOINTS, "240.0.0.0/24", "240.0.0.7/32"),
+    "defaultEndpoint": ("127.0.0.1:8080", ":9000", "0.0.0.0:1", ""),
+    "locality": LOCALITIES,
+    "from": LOCALITIES,
+    "failoverPriority": ("app", "version=v1", "topology.kubernetes.io/region"),
+    "serviceAccount": ("reviews", ""),
     "subset": ("v1", "v2", "v3"),
     "gateways": ("mesh", "edge", "istio-system/edge", "other/edge"),
     "protocol": ("HTTP", "HTTPS", "http2", "GRPC", "TLS", "TCP"),

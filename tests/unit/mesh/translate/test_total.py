@@ -19,7 +19,7 @@ from mesh.local.schema.mesh_config import MESH_CONFIG
 from tests.unit.mesh.generated.configurations import KINDS, configurations, refused
 from tests.unit.mesh.generated.shapes import STRATEGIES
 from tests.unit.mesh.generated.texts import EVERYTHING
-from tests.unit.mesh.translate.world import PROXIES, REGISTRY
+from tests.unit.mesh.translate.world import PROXIES, known
 
 FEW = settings(max_examples=max(250, settings().max_examples))
 ANYTHING = st.sampled_from([*EVERYTHING, 0, -1, 1.5, 2**40, True, {}, [], [{}], {"a": "b"}])
@@ -32,7 +32,7 @@ def translations(resources: Sequence[Resource]) -> dict[str, Snapshot] | None:
     assert all(found.message and found.line for found in findings)
     if any(found.level == "error" for found in findings):
         return None
-    return {name: snapshot.build(proxy, config, REGISTRY, {}) for name, proxy in PROXIES.items()}
+    return {name: snapshot.build(proxy, config, known(config), {}) for name, proxy in PROXIES.items()}
 
 
 @FEW
@@ -48,7 +48,7 @@ def test_every_translation_is_pure_and_total(resources: list[Resource]) -> None:
         assert files.contents(each)
     config = Config(resources)
     for name, url in REQUESTS:
-        assert explain(PROXIES[name], config, REGISTRY, {}, method="GET", url=url, headers={}).reason
+        assert explain(PROXIES[name], config, known(config), {}, method="GET", url=url, headers={}).reason
     assert [each.body for each in resources] == before
 
 
