@@ -27,7 +27,12 @@ def load_assignment(
 
 def principals(view: View, service: Service) -> list[str]:
     """The SPIFFE ids that the service's pods may show, ready or not, so that a restart changes nothing."""
-    return sorted({f"spiffe://{endpoint.principal}" for endpoint in view.registry.endpoints_of(service)})
+    found = {endpoint.principal for endpoint in view.registry.endpoints_of(service)}
+    return sorted(
+        f"spiffe://{domain}/{principal.partition('/')[2]}"
+        for principal in found
+        for domain in view.mesh.trust_domains
+    )
 
 
 def _lb_endpoint(view: View, endpoint: Endpoint, target: int) -> Json:

@@ -30,7 +30,7 @@ def terminated(view: View, server: Server, server_names: Sequence[str]) -> Json 
     return {
         **named(server_names),
         "filters": _filters(view, server, rule),
-        "transport_socket": tls.gateway_server(view.proxy.folder, server.spec.get("tls") or {}),
+        "transport_socket": tls.gateway_server(view.proxy.folder, server.spec.get("tls") or {}, view.mesh),
     }
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from mesh.local.envoy import authorization_policy, ext_authz, istio_labels, istio_metrics, names, tls
 from mesh.local.envoy.access_log import access_logs
 from mesh.local.envoy.destination_rule import inbound_pool
+from mesh.local.envoy.mesh_defaults import pool_over_defaults
 from mesh.local.envoy.http import TLS_INSPECTOR, connection_manager, filter_, plain_filters
 from mesh.local.envoy.peer_authentication import Mode, mode_of
 from mesh.local.envoy.request_authentication import jwt_filters
+from mesh.local.envoy.retries import inbound_retry_policy
 from mesh.local.envoy.traffic_policy import connection_fields
 from mesh.local.envoy.view import View, selects
 from mesh.local.model import Json, Protocol, Service, ServicePort
@@ -68,7 +70,7 @@ def _listener(view: View, number: int) -> Json:
 
 def _chains(view: View, number: int, mode: Mode, *, http: bool, filters: list[Json]) -> list[Json]:
     name = f"{view.proxy.ip}_{number}"
-    mtls = tls.mesh_server(view.proxy.folder)
+    mtls = tls.mesh_server(view.proxy.folder, view.mesh)
     plain: Json = {
         "name": name,
         "filters": filters,
@@ -114,11 +116,15 @@ def _http_filters(view: View, number: int) -> list[Json]:
 def _routes(view: View, number: int) -> list[Json]:
     """Everything to the process; what it certainly did not see is sent again, unless it is gRPC."""
     action = {"cluster": names.inbound_cluster(number), "timeout": "0s", "max_grpc_timeout": "0s"}
-    retries = {"retry_on": "reset-before-request", "num_retries": 2}
+    written = view.mesh.raw.get("defaultInboundHttpRetryPolicy")
+    retries: Json | None = {"retry_on": "reset-before-request", "num_retries": 2}
+    if written is not None:
+        retries = inbound_retry_policy(written)
+    forward = {**action, "retry_policy": retries} if retries else action
     common = {"name": "default", "decorator": {"operation": _operation(view, number)}}
     return [
         {**common, "match": {"prefix": "/", "grpc": {}}, "route": action},
-        {**common, "match": {"prefix": "/"}, "route": {**action, "retry_policy": retries}},
+        {**common, "match": {"prefix": "/"}, "route": forward},
     ]
 
 
@@ -145,7 +151,7 @@ def _cluster(view: View, number: int) -> Json:
     name = names.inbound_cluster(number)
     address = {"socket_address": {"address": view.proxy.app_ip, "port_value": number}}
     served = served_by(view, number)
-    pool = inbound_pool(view, *_service_port(served)) if served else {}
+    pool = pool_over_defaults(view.mesh, inbound_pool(view, *_service_port(served)) if served else {})
     return {
         "name": name,
         "type": "STATIC",
