@@ -64,9 +64,7 @@ def _cluster(view: View, service: Service, port: ServicePort, rule: Rule, subset
     return cluster
 
 
-def _sockets(
-    view: View, service: Service, port: ServicePort, rule: Rule, subset: str, policy: Json
-) -> Json:
+def _sockets(view: View, service: Service, port: ServicePort, rule: Rule, subset: str, policy: Json) -> Json:
     """How connections are secured: as the rule says, else mutual TLS wherever a sidecar takes it."""
     http2 = speaks_http2(port.protocol, (policy.get("connectionPool") or {}).get("http"))
     sni = names.sni(service.hostname, port.number, subset)

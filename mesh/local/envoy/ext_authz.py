@@ -100,9 +100,7 @@ def _refusals(policies: Sequence[Resource], *, http: bool) -> list[Json]:
         if http:
             made.append(filter_("envoy.filters.http.rbac", HTTP_RBAC, rules=denied))
         else:
-            made.append(
-                filter_("envoy.filters.network.rbac", NETWORK_RBAC, stat_prefix="tcp.", rules=denied)
-            )
+            made.append(filter_("envoy.filters.network.rbac", NETWORK_RBAC, stat_prefix="tcp.", rules=denied))
     return made
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mesh.local.envoy import authorization_policy, ext_authz, istio_labels, istio_metrics, names, tls
 from mesh.local.envoy.access_log import access_logs
 from mesh.local.envoy.destination_rule import inbound_pool
-from mesh.local.envoy.mesh_defaults import pool_over_defaults
 from mesh.local.envoy.http import TLS_INSPECTOR, connection_manager, filter_, plain_filters
+from mesh.local.envoy.mesh_defaults import pool_over_defaults
 from mesh.local.envoy.peer_authentication import Mode, mode_of
 from mesh.local.envoy.request_authentication import jwt_filters
 from mesh.local.envoy.retries import inbound_retry_policy

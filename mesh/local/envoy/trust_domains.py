@@ -42,7 +42,9 @@ def _condition(condition: Json, domains: Sequence[str]) -> Json:
     widen = by_key.get(condition["key"])
     if widen is None:
         return condition
-    fields = {name: widen(condition[name], domains) for name in ("values", "notValues") if condition.get(name)}
+    fields = {
+        name: widen(condition[name], domains) for name in ("values", "notValues") if condition.get(name)
+    }
     return {**condition, **fields}
 
 

@@ -14,7 +14,7 @@ EMPTY = files.response("Secret", {})
 
 
 def secrets(proxy: Proxy, config: Config) -> dict[str, bytes]:
-    """SDS file contents by secret name, for the credentials that Gateways and DestinationRules of `proxy` name.
+    """SDS file contents by secret name, for the credentials that Gateways and DestinationRules name.
 
     A credential is a Secret of the proxy's namespace, or else of the root namespace. One that is not there
     yet, or is no PEM, is an empty file: Envoy refuses a listener whose file is missing, and waits with that.

@@ -81,7 +81,15 @@ _LATER = (
     "skywalking",
     "stackdriver",
 )
-_KINDS = ("envoyExtAuthzHttp", "envoyExtAuthzGrpc", "opentelemetry", "zipkin", "envoyFileAccessLog", "prometheus", *_LATER)
+_KINDS = (
+    "envoyExtAuthzHttp",
+    "envoyExtAuthzGrpc",
+    "opentelemetry",
+    "zipkin",
+    "envoyFileAccessLog",
+    "prometheus",
+    *_LATER,
+)
 
 
 def _has_kind(provider: Json, at: At) -> None:

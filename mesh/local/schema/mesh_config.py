@@ -14,8 +14,8 @@ from mesh.local.schema.http_policies import RETRIES
 from mesh.local.schema.language import (
     ANY_TEXT,
     BOOL,
-    UNREAD,
     UINT32,
+    UNREAD,
     Enum,
     Int,
     ListOf,
@@ -146,7 +146,9 @@ MESH_CONFIG = Message(
             {"connectionPool": CONNECTION_POOL, "outlierDetection": OUTLIER_DETECTION}
         ),
         "h2UpgradePolicy": Enum("DO_NOT_UPGRADE", "UPGRADE"),
-        "meshMTLS": Message({"minProtocolVersion": _TLS_VERSION, "cipherSuites": later(), "ecdhCurves": later()}),
+        "meshMTLS": Message(
+            {"minProtocolVersion": _TLS_VERSION, "cipherSuites": later(), "ecdhCurves": later()}
+        ),
         "tcpKeepalive": TCP_KEEPALIVE,
         "tlsDefaults": Message(
             {
