@@ -36,15 +36,18 @@ def bootstrap(proxy: Proxy, runtime_values: Mapping[str, str] | None = None) -> 
     }
 
 
-def command(proxy: Proxy) -> list[str]:
-    """The command line; an open connection is closed after its next answer once its policy changed."""
+def command(proxy: Proxy, concurrency: int = 1) -> list[str]:
+    """The command line; an open connection is closed after its next answer once its policy changed.
+
+    `concurrency` is the number of worker threads, 0 for one a core.
+    """
     return [
         str(package_files("envoy") / "_bin" / "envoy"),
         "--config-path",
         str(proxy.folder / files.BOOTSTRAP),
-        *("--concurrency", "1"),
+        *(("--concurrency", str(concurrency)) if concurrency else ()),
         *("--drain-strategy", "immediate"),
-        *("--drain-time-s", "1"),
+        *("--drain-time-s", str(proxy.drain_s)),
         *("--parent-shutdown-time-s", "2"),
         *("--log-level", "warning"),
         *("--component-log-level", "tracing:critical"),  # a missing collector is no news, ten times a second

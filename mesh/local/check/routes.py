@@ -53,7 +53,7 @@ def _unknown_hosts(mesh: Mesh, resource: Resource) -> Iterator[Finding]:
         return
     for index, written in enumerate(resource.spec.get("hosts") or []):
         host, path = full_host(written, resource.namespace), ("spec", "hosts", index)
-        if host in mesh.services or "*" in host:
+        if mesh.knows(host) or "*" in host:
             continue
         name, _, namespace = host.partition(".")
         if host.endswith(f".svc.{CLUSTER_DOMAIN}"):
@@ -87,15 +87,15 @@ def _unknown_destinations(mesh: Mesh, resource: Resource, route: Json, at: Path)
             )
         if not mesh.has_workloads:
             continue
-        service = mesh.services.get(host)
+        service = mesh.knows(host)
         if service is None:
-            message = f'unknown host "{destination["host"]}": no Service {host}; requests are answered 503'
+            missing = mesh.missing(host)
+            message = f'unknown host "{destination["host"]}": {missing}; requests are answered 503'
             yield finding(resource, (*at, *path, "host"), message, warning=True)
             continue
         number = (destination.get("port") or {}).get("number")
-        ports = [port["port"] for port in service.spec.get("ports") or []]
-        if number is not None and number not in ports:
-            message = f"Service {host} has no port {number}; requests are answered 503"
+        if number is not None and service.port(number) is None:
+            message = f"{service.declared[0]} {host} has no port {number}; requests are answered 503"
             yield finding(resource, (*at, *path, "port", "number"), message, warning=True)
 
 

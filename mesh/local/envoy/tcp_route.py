@@ -47,7 +47,7 @@ def chosen(view: View, service: Service, port: int, over: Sequence[VirtualServic
         if not rule.matches or any(not match.get("destinationSubnets") for match in meant):
             return nearest[1] if nearest else rule
         for match in meant:
-            length = l4.closest(match["destinationSubnets"], service.cluster_ip)
+            length = l4.closest(match["destinationSubnets"], service)
             if length >= 0 and (nearest is None or length > nearest[0]):
                 nearest = (length, rule)
     return nearest[1] if nearest else None

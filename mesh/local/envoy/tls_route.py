@@ -54,7 +54,7 @@ def _distance(match: Json, service: Service) -> int | None:
     """Envoy looks at the address before the name: -1 for any address, None for another one."""
     if not match.get("destinationSubnets"):
         return -1
-    length = l4.closest(match["destinationSubnets"], service.cluster_ip)
+    length = l4.closest(match["destinationSubnets"], service)
     return length if length >= 0 else None
 
 
@@ -89,7 +89,7 @@ def clusters(view: View) -> dict[str, Json]:
 
 def _ports(view: View) -> Iterator[tuple[Service, ServicePort, list[Chain]]]:
     candidates = [one for one in visible(view) if one.resource.spec.get("tls")]
-    for service in view.registry.services if candidates else ():
+    for service in view.scope.services if candidates else ():
         over = [one for one in candidates if any(covers(host, service.hostname) for host in one.hosts)]
         for port in service.ports if over else ():
             if port.tls and (chains := chosen(view, service, port.number, over)):

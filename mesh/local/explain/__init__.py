@@ -56,7 +56,7 @@ def _at_sidecar(view: View, request: Request) -> Explanation:
     authority = request.authority.lower()
     domain = best_domain(authority, by_domain)
     if domain is None:
-        if view.mesh.registry_only:
+        if view.registry_only:
             reason = f"the host is in no registry and the mesh is closed{_near(authority, by_domain)}"
             return Explanation("answered", reason, 502)
         reason = f"the host is in no registry{_near(authority, by_domain)}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mesh.local.envoy import gateway_l4, l4, outbound, tls_route
+from mesh.local.envoy import gateway_l4, l4, tls_route
 from mesh.local.envoy.matches import Listener
 from mesh.local.envoy.servers import Server, servers, serves
 from mesh.local.envoy.view import View
+from mesh.local.envoy.virtual_host import VirtualHost
 from mesh.local.envoy.virtual_service import MESH, Route, covers, visible
 from mesh.local.explain import matching
 from mesh.local.explain.answer import Explanation
@@ -17,7 +18,7 @@ from mesh.local.explain.request import Request
 SCHEMES = ("tcp", "tls")
 
 
-def at_sidecar(view: View, request: Request, host: outbound.VirtualHost) -> Explanation:
+def at_sidecar(view: View, request: Request, host: VirtualHost) -> Explanation:
     """A connection to a service; the name that is asked for is the header `sni`, else the host."""
     service, number = host.service, int(host.name.rpartition(":")[2])
     port = service.port(number) if service else None

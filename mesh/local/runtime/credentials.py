@@ -20,8 +20,8 @@ def secrets(proxy: Proxy, config: Config) -> dict[str, bytes]:
     yet, or is no PEM, is an empty file: Envoy refuses a listener whose file is missing, and waits with that.
     """
     found: dict[str, bytes] = {}
-    names = _towards_destinations(proxy, config)
-    for name in sorted(names | _names(config) if proxy.kind == "gateway" else names):
+    wanted = _towards_destinations(proxy, config)
+    for name in sorted(wanted | names(config) if proxy.kind == "gateway" else wanted):
         data = data_of(config, "Secret", proxy.namespace, name) or data_of(
             config, "Secret", ROOT_NAMESPACE, name
         )
@@ -50,7 +50,7 @@ def _pem(data: bytes | None) -> str:
 
 def _towards_destinations(proxy: Proxy, config: Config) -> set[str]:
     """Those of rules for the client's side of TLS; a sidecar has only those that select it."""
-    names = set()
+    found = set()
     for rule in config.of("DestinationRule"):
         selector = (rule.spec.get("workloadSelector") or {}).get("matchLabels")
         mine = rule.namespace == proxy.namespace and selects(selector, proxy.labels)
@@ -58,16 +58,17 @@ def _towards_destinations(proxy: Proxy, config: Config) -> set[str]:
             policies = [rule.spec, *(rule.spec.get("subsets") or [])]
             levels = [policy.get("trafficPolicy") or {} for policy in policies]
             levels += [port for level in levels for port in level.get("portLevelSettings") or []]
-            names |= {str((level.get("tls") or {}).get("credentialName") or "") for level in levels}
-    return names - {""}
+            found |= {str((level.get("tls") or {}).get("credentialName") or "") for level in levels}
+    return found - {""}
 
 
-def _names(config: Config) -> set[str]:
-    names = set()
+def names(config: Config) -> set[str]:
+    """The credentials that Gateways name."""
+    found: set[str] = set()
     for gateway in config.of("Gateway"):
         for server in gateway.spec.get("servers") or []:
             written = server.get("tls") or {}
             for name in (*credentials_of(written), authority_of(written)):
                 if name:
-                    names |= {name, name.removesuffix("-cacert")}
-    return names
+                    found |= {name, name.removesuffix("-cacert")}
+    return found

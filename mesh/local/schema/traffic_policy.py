@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mesh.local.model import Json
-from mesh.local.schema.duration import DURATION, ZERO_OR_DURATION
+from mesh.local.schema.duration import DURATION, UINT32_DURATION, ZERO_OR_DURATION
 from mesh.local.schema.http_match import PORT
 from mesh.local.schema.http_policies import PERCENT
 from mesh.local.schema.language import (
@@ -18,6 +18,7 @@ from mesh.local.schema.language import (
     Number,
     later,
 )
+from mesh.local.schema.locality import LOCALITY_LB, needs_outlier_detection
 from mesh.local.schema.report import At
 from mesh.local.schema.text import NOT_EMPTY, OBJECT_NAME
 
@@ -37,7 +38,7 @@ def _one_protocol(settings: Json, at: At) -> None:
         at.error("use client protocol must not be true when H2UpgradePolicy is UPGRADE")
 
 
-TCP_KEEPALIVE = Message({"probes": UINT32, "time": DURATION, "interval": DURATION})
+TCP_KEEPALIVE = Message({"probes": UINT32, "time": UINT32_DURATION, "interval": UINT32_DURATION})
 CONNECTION_POOL = Message(
     {
         "tcp": Message(
@@ -139,7 +140,7 @@ LOAD_BALANCER = Message(
             rules=[_some_aggression],
         ),
         "warmupDurationSecs": DURATION,
-        "localityLbSetting": later(why="a laptop is one locality"),
+        "localityLbSetting": LOCALITY_LB,
         "zoneAwareLbSetting": later(why="a laptop is one zone"),
         "backendUtilization": later(),
     },
@@ -241,5 +242,5 @@ TRAFFIC_POLICY = Message(
         ),
     },
     one_of=[("tunnel", "proxyProtocol")],
-    rules=[_some_block],
+    rules=[_some_block, needs_outlier_detection],
 )

@@ -25,6 +25,7 @@ from typing import Any
 from cryptography import x509
 
 from mesh.local import bootstrap, files, resources, snapshot
+from mesh.local import registry as registries
 from mesh.local.model import Config, ContainerPort, Endpoint, Proxy, Registry, Service, ServicePort
 from tests.mesh.translate.authority import Authority
 from tests.mesh.translate.client import Answer, ask
@@ -188,7 +189,8 @@ class Lab:
 
     @property
     def registry(self) -> Registry:
-        return Registry(self._services, tuple(_endpoint(running) for running in self._pods.values()))
+        services = [*self._services, *registries.declared(self.config)]
+        return registries.registry(services, map(_endpoint, self._pods.values()), self.config)
 
     # --- building
 

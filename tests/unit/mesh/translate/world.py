@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mesh.local.model import ContainerPort, Endpoint, Protocol, Proxy, Registry, Service, ServicePort
+from mesh.local import registry as registries
+from mesh.local.model import (
+    Config,
+    ContainerPort,
+    Endpoint,
+    Protocol,
+    Proxy,
+    Registry,
+    Service,
+    ServicePort,
+)
 
 FOLDER = Path("/mesh")
 
@@ -55,6 +65,11 @@ REGISTRY = Registry(
         _endpoint("far", "127.1.0.20", app="far", sidecar=False),
     ),
 )
+
+
+def known(config: Config) -> Registry:
+    """The registry, with what a configuration declares besides."""
+    return registries.registry([*REGISTRY.services, *registries.declared(config)], REGISTRY.endpoints, config)
 
 
 def _proxy(name: str, number: int, *, ports: tuple[ContainerPort, ...] = (), **labels: str) -> Proxy:
