@@ -117,9 +117,14 @@ def channel(lab: Lab) -> Iterator[grpc.Channel]:
         yield made
 
 
+def _unary_call(channel: grpc.Channel, name: str) -> grpc.UnaryUnaryMultiCallable[bytes, bytes]:
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/echo/{name}")
+    return call
+
+
 def test_a_grpc_call_has_its_trailers_and_its_status(lab: Lab, channel: grpc.Channel) -> None:
     lab.apply(STRICT)
-    call = channel.unary_unary("/echo/Unary")
+    call = _unary_call(channel, "Unary")
     answer, outcome = call.with_call(b"hello", timeout=20)
     assert answer == b"HELLO"
     assert ("x-trailer", "last") in [tuple(item) for item in outcome.trailing_metadata()]
@@ -127,7 +132,7 @@ def test_a_grpc_call_has_its_trailers_and_its_status(lab: Lab, channel: grpc.Cha
         call(b"fail", timeout=20)
     assert (raised.value.code(), raised.value.details()) == (grpc.StatusCode.FAILED_PRECONDITION, "not so")
     with pytest.raises(grpc.RpcError) as unknown:
-        channel.unary_unary("/echo/Nothing")(b"", timeout=20)
+        _unary_call(channel, "Nothing")(b"", timeout=20)
     assert unknown.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
@@ -141,7 +146,8 @@ def test_a_stream_answers_while_it_is_asked(lab: Lab, channel: grpc.Channel) -> 
             while not answers or answers[-1] != word.upper():
                 time.sleep(0.01)  # the next is asked only after the answer to this one
 
-    for answer in channel.stream_stream("/echo/Both")(asked(), timeout=20):
+    call: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream("/echo/Both")
+    for answer in call(asked(), timeout=20):
         answers.append(answer)  # noqa: PERF402
     assert answers == [b"ONE", b"TWO", b"THREE"]
 
@@ -150,7 +156,7 @@ def test_a_callers_deadline_reaches_the_server_and_is_capped_by_the_rule(
     lab: Lab, channel: grpc.Channel
 ) -> None:
     lab.apply("")
-    call = channel.unary_unary("/echo/Unary")
+    call = _unary_call(channel, "Unary")
     assert 20 < float(call(b"left", timeout=30)) <= 30
     with pytest.raises(grpc.RpcError) as late:
         call(b"slow", timeout=0.3)
