@@ -46,7 +46,12 @@ def _can_be_found(service: Service, endpoint: Endpoint) -> bool:
 def principals(view: View, service: Service) -> list[str]:
     """The SPIFFE ids that the endpoints may show, ready or not, so that a restart changes nothing."""
     endpoints = view.registry.endpoints_of(service)
-    known = {f"spiffe://{endpoint.principal}" for endpoint in endpoints if endpoint.service_account}
+    known = {
+        f"spiffe://{domain}/{endpoint.principal.partition('/')[2]}"
+        for endpoint in endpoints
+        if endpoint.service_account
+        for domain in view.mesh.trust_domains
+    }
     return sorted(known | set(service.subject_alt_names))
 
 

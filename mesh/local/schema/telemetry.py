@@ -147,7 +147,7 @@ _TRACING_ENTRY = Message(
         "customTags": MapOf(CUSTOM_TAG, key=not_empty),
         "useRequestIdForTraceSampling": BOOL,
         "enableIstioTags": BOOL,
-        "disableContextPropagation": later(BOOL),
+        "disableContextPropagation": BOOL,
     },
     rules=[_one_provider],
 )
