@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from delinkcious import control_planes
 from delinkcious.asking import output_option
 from delinkcious.commands import mesh_change, mesh_logs, mesh_options, mesh_run, mesh_show
 from delinkcious.commands.mesh_options import (
@@ -25,7 +26,7 @@ from mesh.local.runtime import freeing, podcheck, supervise
 from mesh.local.runtime import state as states
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import MeshError, NotFound
-from mesh.local.runtime.mesh import Mesh
+from mesh.local.runtime.mesh import Mesh, Options
 from mesh.local.runtime.sources import Files
 from mesh.local.runtime.state import State
 from mesh.local.runtime.workload import workloads
@@ -55,14 +56,37 @@ def mesh() -> None:
 @click.option("--state", type=click.Path(path_type=Path), help="The mesh's folder [default: .delinkcious]")
 @click.option("-d", "--detach", is_flag=True, help="Return when everything is ready; it goes on running.")
 @click.option("--timeout", "timeout_s", default=300.0, show_default=True, help="Seconds -d waits.")
-def up(filenames: tuple[str, ...], state: Path | None, detach: bool, timeout_s: float) -> None:
+@click.option(
+    "--control-plane",
+    "control_plane",
+    type=click.Choice(control_planes.NAMES),
+    default=control_planes.EMBEDDED,
+    show_default=True,
+    help=f"What tells the sidecars what to do; istiod is a real one ({control_planes.BRINGS}).",
+)
+@click.option(
+    "--drain-time",
+    "drain_s",
+    default=1,
+    show_default=True,
+    help="Seconds that open connections have when their policy changes; 0 cuts them.",
+)
+def up(
+    filenames: tuple[str, ...],
+    state: Path | None,
+    detach: bool,
+    timeout_s: float,
+    control_plane: str,
+    drain_s: int,
+) -> None:
     """Start a mesh of these files and keep it like them until SIGTERM or Ctrl-C.
 
     `command`s of containers run in the current folder, unless they have a `workingDir`.
     """
     folder = state or Path(states.FOLDER)
     if detach:
-        arguments = ["mesh", "up", "--state", str(folder.resolve())]
+        arguments = ["mesh", "up", "--state", str(folder.resolve()), "--control-plane", control_plane]
+        arguments += ["--drain-time", str(drain_s)]
         for name in filenames:
             arguments += ["-f", str(Path(name).absolute())]
         supervise.detach(arguments, State(folder), timeout_s)
@@ -72,7 +96,11 @@ def up(filenames: tuple[str, ...], state: Path | None, detach: bool, timeout_s: 
             click.echo(f"\n{mesh_show.nearer(holding)}")
         return
     began = time.monotonic()
-    running = Mesh(folder, Files([Path(name) for name in filenames]), report=supervise.reporter())
+    report = supervise.reporter()
+    plane, processes = control_planes.control_plane(control_plane, folder, report)
+    files = Files([Path(name) for name in filenames])
+    options = Options(control_plane=plane, drain_s=drain_s)
+    running = Mesh(folder, files, processes=processes, report=report, options=options)
 
     def came_up() -> None:
         pods = [pod for pod in running.controller.pods.values() if pod.ready]

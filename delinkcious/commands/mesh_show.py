@@ -153,6 +153,8 @@ _WIDE: dict[str, Columns] = {
         ),
         "PODS": lambda row: ",".join(end["pod"] for end in row["endpoints"]) or "none",
         "HOST": lambda row: row["hostname"],
+        "KIND": lambda row: row["kind"],
+        "RESOLUTION": lambda row: row["resolution"],
     },
     "routes": {"CONFIG": lambda row: row["config"] or "-"},
 }

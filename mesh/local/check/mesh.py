@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mesh.local import templates
-from mesh.local.model import CLUSTER_DOMAIN, ROOT_NAMESPACE, Config, Json, Resource
+from mesh.local.model import CLUSTER_DOMAIN, ROOT_NAMESPACE, Config, Json, Resource, Service
+from mesh.local.registry import declared
 from mesh.local.schema.virtual_service import covers
 
 WORKLOADS = tuple(templates.PATHS)
@@ -61,6 +62,21 @@ class Mesh:
             f"{service.name}.{service.namespace}.svc.{CLUSTER_DOMAIN}": service
             for service in self.config.of("Service")
         }
+
+    @cached_property
+    def hosts(self) -> dict[str, Service]:
+        """What can be called, by its host: Services, ExternalNames among them, and ServiceEntries."""
+        return {service.hostname: service for service in reversed(declared(self.config))}
+
+    def knows(self, host: str) -> Service | None:
+        """The service that a rule means by a host, also one of a wildcard."""
+        return self.hosts.get(host) or self.hosts.get(host.removesuffix("."))
+
+    @staticmethod
+    def missing(host: str) -> str:
+        """What would have to declare a host that nobody has."""
+        of_kubernetes = host.endswith(f".svc.{CLUSTER_DOMAIN}")
+        return f"no Service {host}" if of_kubernetes else f"no Service {host} and no ServiceEntry for it"
 
     @cached_property
     def pods(self) -> list[PodTemplate]:

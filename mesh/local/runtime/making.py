@@ -9,10 +9,12 @@ from pathlib import Path
 
 import aiohttp
 
+from mesh.local.envoy.proxy_config import concurrency
 from mesh.local.model import Config, Json, Proxy
 from mesh.local.runtime import environment, volumes
 from mesh.local.runtime.ca import Authority
 from mesh.local.runtime.container import Container, Definition, Locate, Report
+from mesh.local.runtime.control_plane import ControlPlane
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.manifest import PROXY_CONTAINER, FieldPath, PodManifest
 from mesh.local.runtime.nursery import Nursery
@@ -30,7 +32,7 @@ class Surroundings:
 
     `claims` has a folder for each namespace with what outlives Pods; `driven` has the folders of the mesh's
     own volume drivers; `locate` finds a program by its name; `nursery` forks the Python processes that ask
-    for it.
+    for it; `drain_s` is as in `Proxy`.
     """
 
     state: Path
@@ -39,12 +41,14 @@ class Surroundings:
     folder: Path
     inherited: Mapping[str, str]
     session: aiohttp.ClientSession
+    plane: ControlPlane
     authority: Authority
     config: Callable[[], Config]
     report: Report
     driven: Mapping[str, Path]
     locate: Locate
     nursery: Nursery
+    drain_s: int
 
 
 class Making:
@@ -133,11 +137,22 @@ class Making:
             admin=(pair.pod, ADMIN_PORT),
             folder=self._folder / "proxy",
             annotations=manifest.annotations,
+            drain_s=around.drain_s,
         )
         log = self.log(PROXY_CONTAINER)
         env = environment.of_proxy(manifest)
+        threads = concurrency(around.config(), manifest.namespace, manifest.labels)
         return Sidecar(
-            proxy, around.authority, around.session, around.state, log, env, self._changed, self._report
+            proxy,
+            around.plane,
+            around.authority,
+            around.session,
+            around.state,
+            log,
+            env,
+            self._changed,
+            self._report,
+            threads,
         )
 
     def _report(self, text: str) -> None:

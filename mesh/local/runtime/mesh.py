@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,8 +23,10 @@ from mesh.local.runtime.companion import Companion, ProcessSpec, Room
 from mesh.local.runtime.configuration import Configuration
 from mesh.local.runtime.container import Locate
 from mesh.local.runtime.control import Control
+from mesh.local.runtime.control_plane import ControlPlane
 from mesh.local.runtime.controller import PATIENCE_S
 from mesh.local.runtime.desired import Desired
+from mesh.local.runtime.embedded import Embedded
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.errors import MeshError, NotWritten, Unanswered
 from mesh.local.runtime.kept_keys import KeptKeys
@@ -54,11 +56,14 @@ class Options:
     `scaling_period_s` is how often autoscalers look.
 
     `locate` finds the programs of Pods annotated `delinkcious.io/optional`, which may come later.
+    `control_plane` tells the proxies what to do; `drain_s` is as in `Proxy`.
     """
 
     leaf_lifetime: timedelta = LEAF_LIFETIME
     scaling_period_s: float = PERIOD_S
     locate: Locate = settings.on_path
+    drain_s: int = 1
+    control_plane: ControlPlane = field(default_factory=Embedded)
 
 
 class Mesh:
@@ -84,9 +89,11 @@ class Mesh:
         self.companions: list[Companion] = []
         self.controller = declared.keeper(RunningPods(self._make, self._release, self._leave, report), report)
         kept = KeptKeys(self.state.keys)
-        self.desired = Desired(lambda: self.controller.pods.values(), self.service_ip, report, kept)
         self._specs = tuple(processes)
         self._options = options or Options()
+        self._plane = self._options.control_plane
+        everybody = self.controller.pods
+        self.desired = Desired(everybody.values, self.service_ip, report, kept, self._plane)
         self.refused = ""  # why the watched files as they are now are not in force
         self._read = 0  # how often the watched files have changed
         self._stopping = asyncio.Event()
@@ -141,15 +148,15 @@ class Mesh:
         if await self._unless_stopped(self._begin_all()) is None:
             return
         self.overrides = Overrides(self.state.overrides)
-        configuration = Configuration(self.declared)
+        configuration = Configuration(self.declared, self._plane.validate)
         self.transactions = Transactions(self, configuration)
         first = configuration.candidate(applied.load(self.state.applied), self.overrides.entries)
         for warning in first.warnings:
             self.report(str(warning))
         if holding := held.told(held.held(first.words, self.overrides.entries, first.config)):
             self.report(holding)
+        self.desired.config = first.config
         async with self._surrounded(), asyncio.TaskGroup() as tasks:
-            self.desired.config = first.config
             self.transactions.words = first.words
             self.autoscaler = Autoscaler(
                 self.controller,
@@ -168,7 +175,7 @@ class Mesh:
                 tasks.create_task(self._end_without_folder()),
                 tasks.create_task(self.autoscaler.run()),
             ]
-            self.desired.keys.want(first.config)
+            self.desired.want_keys()
             self.controller.want(first.config, self.overrides.entries)
             self._declared = True
             self._look()
@@ -200,17 +207,21 @@ class Mesh:
                 folder=self._folder,
                 inherited=settings.inherited(),
                 session=session,
+                plane=self._plane,
                 authority=Authority(self.state, self._options.leaf_lifetime),
                 config=lambda: self.desired.config,
                 report=self.report,
                 driven={DISCOVERY: self.state.discovery},
                 locate=self._options.locate,
                 nursery=nursery,
+                drain_s=self._options.drain_s,
             )
             try:
+                await self._plane.begin(self.desired.wanted())
                 yield
             finally:
                 await self.controller.stop()
+                await self._plane.close()
                 await nursery.close()
                 await self.desired.keys.stop()
 

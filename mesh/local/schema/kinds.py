@@ -12,9 +12,13 @@ from mesh.local.schema import (
     destination_rule,
     gateway,
     peer_authentication,
+    proxy_config,
     request_authentication,
+    service_entry,
+    sidecar,
     telemetry,
     virtual_service,
+    workload_entry,
 )
 from mesh.local.schema.kubernetes import autoscaling, core, jobs, workloads
 from mesh.local.schema.language import Message
@@ -46,6 +50,12 @@ SUPPORTED: dict[str, Kind] = {
     "VirtualService": _networking(virtual_service.SPEC),
     "DestinationRule": _networking(destination_rule.SPEC),
     "Gateway": _networking(gateway.SPEC),
+    "ServiceEntry": _networking(service_entry.SPEC),
+    "WorkloadEntry": _networking(workload_entry.SPEC),
+    "Sidecar": _networking(sidecar.SPEC),
+    "ProxyConfig": Kind(
+        ("networking.istio.io/v1beta1", "networking.istio.io/v1"), whole({"spec": proxy_config.SPEC})
+    ),
     "PeerAuthentication": _security(peer_authentication.SPEC),
     "RequestAuthentication": _security(request_authentication.SPEC),
     "AuthorizationPolicy": _security(authorization_policy.SPEC),
@@ -69,12 +79,8 @@ SUPPORTED: dict[str, Kind] = {
 # Known, and refused by name: running without it would be another system than the one described.
 LATER: dict[str, tuple[str, ...]] = {
     "networking.istio.io": (
-        "ServiceEntry",
-        "Sidecar",
-        "WorkloadEntry",
         "WorkloadGroup",
         "EnvoyFilter",
-        "ProxyConfig",
     ),
     "extensions.istio.io": ("WasmPlugin", "TrafficExtension"),
     "gateway.networking.k8s.io": (

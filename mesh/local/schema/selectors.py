@@ -10,6 +10,7 @@ from mesh.local.schema.language import ANY_TEXT, Enum, ListOf, MapOf, Message, T
 from mesh.local.schema.report import At
 from mesh.local.schema.text import EXPORT_TO, label_key, label_value, selector_key, selector_part
 
+EXPORT_TO_ANNOTATION = "networking.istio.io/exportTo"  # of a Service
 LABELS = MapOf(Text(label_value), key=label_key)
 
 
@@ -87,6 +88,8 @@ def _selects_by_labels(selector: Json, at: At) -> None:
         at.warning("workload selector specified without labels: it selects every workload")
 
 
+# `labels`, as the selectors of ServiceEntries and Sidecars have them.
+SELECTED_LABELS = MapOf(Text(selector_part), key=selector_key)
 WORKLOAD_SELECTOR = Message(
     {"matchLabels": MapOf(Text(selector_part), key=selector_key)}, rules=[_selects_by_labels]
 )

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,25 +38,26 @@ def until(condition: Callable[[], Any], within_s: float = PATIENCE_S) -> Any:
 class Running:
     """A supervisor process, asked and observed from outside as a user would."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
+        self.options = options
         self.files = folder / "manifests"
         self.files.mkdir()
         self.state = State(folder / "state")
         self.client = Client(self.state)
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, within_s: float = PATIENCE_S) -> None:
-        self.begin()
+    def start(self, within_s: float = PATIENCE_S, arguments: Sequence[str] = ()) -> None:
+        self.begin(arguments)
         until(self.up, within_s)
 
-    def begin(self) -> None:
+    def begin(self, arguments: Sequence[str] = ()) -> None:
         """Start it, and wait for nothing."""
-        command = [sys.executable, "-m", "delinkcious", "mesh", "up", "-f", str(self.files)]
+        command = [sys.executable, "-m", "delinkcious", "mesh", "up", "-f", str(self.files), *arguments]
         output = (self.folder / "output").open("ab")
         with output:
             self.process = subprocess.Popen(
-                [*command, "--state", str(self.state.folder)], stdout=output, stderr=output
+                [*command, "--state", str(self.state.folder), *self.options], stdout=output, stderr=output
             )
 
     def up(self) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mesh.local.check import validate
 from mesh.local.model import Config, InvalidConfig, Resource
 from mesh.local.resources import parse
 from mesh.local.runtime import applied
@@ -148,7 +149,7 @@ data: {k: v}
 
 def test_pods_are_tried_out_anew_when_what_they_are_made_of_has_changed(tmp_path: Path) -> None:
     file = tmp_path / "mesh.yaml"
-    configuration = Configuration(Files([file]))
+    configuration = Configuration(Files([file]), validate)
 
     def judged(text: str) -> str:
         file.write_text(text)
