@@ -72,3 +72,30 @@ def test_a_command_runs_as_a_service_and_another_joins_it(folder: Path) -> None:
     assert client_.get("/get/overrides") == []
     assert first.end() == 0
     assert state.holder() is None
+
+
+def test_a_starting_manifest_is_written_once_and_is_right(folder: Path) -> None:
+    def mesh(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "delinkcious", "mesh", *arguments]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S)
+
+    command = (
+        "init",
+        "shop",
+        "--name",
+        "api",
+        "--port",
+        "8000",
+        "--env",
+        "A=B",
+        "--",
+        "python",
+        "app.py",
+        "-v",
+    )
+    written = mesh(*command)
+    assert "delinkcious mesh up -f shop/api.yaml" in written.stdout, written.stderr
+    assert "command: [python, app.py, -v]" in (folder / "shop" / "api.yaml").read_text()
+    assert mesh("check", "-f", "shop").stdout == "3 objects are right.\n"
+    assert "--force writes over it" in mesh(*command).stderr
+    assert "is no valid name" in mesh("init", "--name", "Not valid").stderr
