@@ -93,7 +93,7 @@ class Control:
 
     async def _status(self, _: Request) -> Any:
         mesh = self._mesh
-        # What a CronJob's Jobs come to is no matter of a start, nor what a Job's pods do before it has failed.
+        # What a CronJob's Jobs come to is no matter of a start, nor what a Job's pods do until it has failed.
         declared = {workload.key for workload in mesh.controller.wanted}
         runs = mesh.controller.jobs
         jobs = [key for key, run in runs.items() if run.state == "Failed" and key in declared]
