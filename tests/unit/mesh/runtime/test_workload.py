@@ -18,7 +18,7 @@ from mesh.local.runtime.hints import misplaced
 from mesh.local.runtime.manifest import PodManifest, Refused
 from mesh.local.runtime.probes import Host, action, host_of
 from mesh.local.runtime.rollout import Room, room
-from mesh.local.runtime.workload import Workload, declared_replicas
+from mesh.local.runtime.workload import Workload, declared_replicas, timed
 from mesh.local.starter import Program, manifest
 
 PLACE = Place(Pair("127.1.0.2", "127.1.0.3"), ("127.1.0.2", 15001))
@@ -76,6 +76,15 @@ def test_a_bare_pod_keeps_its_name_and_a_job_s_index_is_told() -> None:
     told = _told(job.pod(4, 2))
     assert (told["JOB_COMPLETION_INDEX"], told["HOSTNAME"]) == ("2", "work-2")
     assert job.pod(0).spec["restartPolicy"] == "Never"
+
+
+def test_a_pod_that_a_clock_will_start_is_judged_now() -> None:
+    imaged = {"metadata": {}, "spec": {"containers": [{"name": "c", "image": "busybox"}]}}
+    body = {"spec": {"schedule": "@daily", "jobTemplate": {"spec": {"template": imaged}}}}
+    config = Config([Resource("batch/v1", "CronJob", "default", "clean", body, Source("a.yaml", 1))])
+    [found] = podcheck.offline(timed(config))
+    assert found.field == "spec.jobTemplate.spec.template.spec.containers[0]"
+    assert "the container c has no command" in found.message
 
 
 def test_only_what_is_scaled_has_a_count_of_its_own() -> None:
