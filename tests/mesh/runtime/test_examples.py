@@ -15,6 +15,7 @@ import pytest
 from mesh.local.runtime import supervise
 from mesh.local.runtime.state import FOLDER, State
 
+pytestmark = pytest.mark.slow
 EXAMPLES = Path(__file__).parents[3] / "mesh" / "local" / "examples"
 WITHIN_S = 110.0
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -55,14 +56,12 @@ def test_a_bookstore_is_routed_broken_split_and_guarded(folder: Path) -> None:
     assert "AuthorizationPolicy default/ratings spec (istio.yaml:" in told
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["grpc"], indirect=True)
 def test_grpc_is_balanced_retried_and_refused(folder: Path) -> None:
     told = _followed(folder)
     assert told.index("10 of 10") < told.index("UNAVAILABLE") < told.index("PERMISSION_DENIED")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["tcp-echo"], indirect=True)
 def test_a_tcp_service_lets_in_only_a_friend(folder: Path) -> None:
     told = _followed(folder)
