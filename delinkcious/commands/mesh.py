@@ -29,7 +29,7 @@ from mesh.local.runtime.errors import MeshError, NotFound
 from mesh.local.runtime.mesh import Mesh, Options
 from mesh.local.runtime.sources import Files
 from mesh.local.runtime.state import State
-from mesh.local.runtime.workload import workloads
+from mesh.local.runtime.workload import timed, workloads
 from mesh.local.schema.selectors import fits
 
 
@@ -157,7 +157,7 @@ def check(filenames: tuple[str, ...]) -> None:
     ]
     config, findings = validate(found)
     if not any(finding.level == "error" for finding in findings):
-        findings += podcheck.offline(workloads(config, {}))
+        findings += podcheck.offline([*workloads(config, {}), *timed(config)])
     for finding in findings:
         click.echo(str(finding))
     if any(finding.level == "error" for finding in findings):
