@@ -90,7 +90,8 @@ class Suite:
     def _refused(self, case: Case, refusal: str | None) -> Iterator[str]:
         """By the mesh always, in these words; by Istio where it is invalid there too."""
         if self._plane.name != "embedded":
-            if (refusal is not None) != (case.written.istio == "refuses"):
+            unasked = refusal is not None and any(words in refusal for words in MILDER)
+            if not unasked and (refusal is not None) != (case.written.istio == "refuses"):
                 yield f"Istio {case.written.istio} it, says the case; Istio says {refusal or 'nothing'}"
         elif refusal is None:
             yield "accepted, and was to be refused"
