@@ -78,7 +78,12 @@ def _split() -> st.SearchStrategy[Any]:
 
 def _forwarding() -> st.SearchStrategy[Any]:
     operations = st.fixed_dictionaries(
-        {}, optional={"set": st.just({"x-set": "1"}), "add": st.just({"x-add": "2"}), "remove": st.just(["x-user"])}
+        {},
+        optional={
+            "set": st.just({"x-set": "1"}),
+            "add": st.just({"x-add": "2"}),
+            "remove": st.just(["x-user"]),
+        },
     )
     return st.fixed_dictionaries(
         {"route": _split()},
@@ -131,7 +136,9 @@ def _policy(name: str) -> st.SearchStrategy[Any]:
     rule = st.fixed_dictionaries(
         {},
         optional={
-            "from": st.lists(_source(), min_size=1, max_size=2).map(lambda all_: [{"source": one} for one in all_]),
+            "from": st.lists(_source(), min_size=1, max_size=2).map(
+                lambda all_: [{"source": one} for one in all_]
+            ),
             "to": st.lists(_operation(), min_size=1, max_size=2).map(
                 lambda all_: [{"operation": one} for one in all_]
             ),
@@ -153,7 +160,9 @@ def _object(version: str, kind: str, name: str, spec: Any) -> Any:
 
 
 def _request() -> st.SearchStrategy[Request]:
-    def written(path: str, query: str, headers: dict[str, str], method: str, client: str, port: str) -> Request:
+    def written(
+        path: str, query: str, headers: dict[str, str], method: str, client: str, port: str
+    ) -> Request:
         url = f"http://reviews.default.svc.cluster.local{port}{path}{query}"
         return Request(url, Expect(), client=client, headers=headers, method=method)
 
@@ -231,9 +240,13 @@ def observed(suite: Suite, case: Case) -> list[str]:
     refusal = suite.replace(case)
     if refusal is not None:
         return ["limit" if any(words in refusal for words in MILDER) else "refused"]
-    split = any(len(rule.get("route") or []) > 1 for rule in case.resources[-1 - _policies(case)]["spec"]["http"])
+    split = any(
+        len(rule.get("route") or []) > 1 for rule in case.resources[-1 - _policies(case)]["spec"]["http"]
+    )
     times = ANSWERS_OF_A_SPLIT if split else 1
-    return [_told(suite.send(msgspec.structs.replace(request, times=times))) for request in case.written.requests]
+    return [
+        _told(suite.send(msgspec.structs.replace(request, times=times))) for request in case.written.requests
+    ]
 
 
 def _policies(case: Case) -> int:
