@@ -149,6 +149,10 @@ def _destinations(
             for port in resource.spec.get("ports") or []:
                 number = int(port["number"])
                 yield host, (known or [UNADDRESSED])[0], number, _domains([host, *known], number)
+    for resource in config.of("VirtualService"):  # a host may be known by this alone
+        for host in resource.spec.get("hosts") or []:
+            if "." in host:
+                yield host, UNADDRESSED, HTTP_PORT, _domains([host], HTTP_PORT)
 
 
 def _domains(names: Sequence[str], port: int) -> list[str]:
@@ -173,7 +177,7 @@ def _virtual_host(name: str, domains: list[str], address: str) -> Json:
 
 
 def _others(registry_only: bool) -> Json:
-    """Hosts that nobody has declared: by address they are captured as well, by name they are forwarded."""
+    """Hosts that nobody has declared: by address they are captured, by name forwarded where they may be."""
     routes = []
     for pattern, address in ((rf"{_ADDRESS}:\d+", "%REQ(:AUTHORITY)%"), (_ADDRESS, "%REQ(:AUTHORITY)%:80")):
         literal = {"name": ":authority", "string_match": {"safe_regex": {"regex": pattern}}}
@@ -181,11 +185,12 @@ def _others(registry_only: bool) -> Json:
             match = {**route["match"], "headers": [literal]}
             towards = {_STATE: _towards(address), **_UNFENCED}
             routes.append({**route, "match": match, "typed_per_filter_config": towards})
-    if registry_only:
-        refused: Json = {"direct_response": {"status": 502}}
-        routes += [{"match": {"connect_matcher": {}}, **refused}, {"match": {"prefix": "/"}, **refused}]
-    else:
+    if not registry_only:
         routes += [_tunnel(_FORWARD), _request(_FORWARD)]
+        return {"name": "others", "domains": ["*"], "routes": routes}
+    nowhere = {_STATE: _towards(f"{UNADDRESSED}:{HTTP_PORT}"), **_UNFENCED}
+    routes += [{**_tunnel(_CAPTURE), "typed_per_filter_config": nowhere}]
+    routes += [{**_request(_CAPTURE), "typed_per_filter_config": nowhere}]
     return {"name": "others", "domains": ["*"], "routes": routes}
 
 
