@@ -33,6 +33,10 @@ test: $(VENV)/dev ## Run the tests (23 minutes on 2 cores)
 test-slow: $(VENV)/dev ## Run the long tests: large files, a hundred edits under load
 	$(BIN)/pytest -m slow --timeout 900 -o faulthandler_timeout=2400
 
+.PHONY: conformance
+conformance: $(VENV)/dev ## Run every case of mesh policy on each control plane, and tell where they differ
+	$(BIN)/python -m tests.mesh.conformance $(ARGS)
+
 .PHONY: test-kubernetes
 test-kubernetes: $(VENV)/dev ## Run all that meets a real Kubernetes (Go builds that once: 15 minutes on 2 cores)
 	$(BIN)/delinkcious tools install --kubernetes
@@ -138,6 +142,10 @@ bench-capacity: $(VENV)/dev ## Measure the capacity curve that the README shows
 .PHONY: bench-start
 bench-start: $(VENV)/dev ## Measure how soon a second start is of use, and what everything takes when idle
 	$(BIN)/python -m tests.bench.start
+
+.PHONY: bench-mesh
+bench-mesh: $(VENV)/dev ## Measure edits of the mesh on both control planes, translation and memory (ARGS="--edits 50")
+	$(BIN)/python -m tests.bench.mesh $(ARGS)
 
 .PHONY: render
 render: $(VENV)/dev ## Render the chart for the local mesh, and the table of its values

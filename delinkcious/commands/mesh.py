@@ -11,8 +11,14 @@ import click
 
 from delinkcious import control_planes
 from delinkcious.asking import output_option
-from delinkcious.commands import mesh_change, mesh_logs, mesh_options, mesh_show
-from delinkcious.commands.mesh_options import files_option, meant, namespace_option, state_option
+from delinkcious.commands import mesh_change, mesh_logs, mesh_options, mesh_run, mesh_show
+from delinkcious.commands.mesh_options import (
+    files_option,
+    meant,
+    namespace_option,
+    selector_option,
+    state_option,
+)
 from mesh.local import resources
 from mesh.local.check import validate
 from mesh.local.model import InvalidConfig
@@ -20,10 +26,11 @@ from mesh.local.runtime import freeing, podcheck, supervise
 from mesh.local.runtime import state as states
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import MeshError, NotFound
-from mesh.local.runtime.manifest import workloads
 from mesh.local.runtime.mesh import Mesh, Options
 from mesh.local.runtime.sources import Files
 from mesh.local.runtime.state import State
+from mesh.local.runtime.workload import workloads
+from mesh.local.schema.selectors import fits
 
 
 class Verbs(click.Group):
@@ -169,6 +176,7 @@ def check(filenames: tuple[str, ...]) -> None:
     show_default=True,
     help="How to print it.",
 )
+@selector_option
 @namespace_option
 @click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace, as without -n.")
 @state_option
@@ -176,11 +184,12 @@ def get(
     what: str,
     names: tuple[str, ...],
     output: str,
+    selector: dict[str, Any] | None,
     namespace: str | None,
     all_namespaces: bool,
     state: Path | None,
 ) -> None:
-    """Show what runs and what is in force: pods, services, routes, clusters, policies, overrides."""
+    """Show what runs and what is in force: pods, services, workloads, jobs, cronjobs, hpa, routes ..."""
     kind, where = mesh_show.plural(what), meant(state)
     space = None if all_namespaces else namespace
     query = {"namespace": space} if space else {}
@@ -188,6 +197,8 @@ def get(
         rows = [row for row in freeing.listed(where) if space in (None, row["namespace"])]
     else:
         rows = Client(where).get(f"/get/{kind}", **query)
+    if selector is not None:
+        rows = [row for row in rows if fits(selector, row.get("labels") or {})]
     mesh_show.show(kind, mesh_show.picked(kind, rows, names, space), output, space)
 
 
@@ -226,7 +237,10 @@ for _verb in (
     mesh_change.reset,
     mesh_change.scale,
     mesh_change.restart,
+    mesh_change.create,
     mesh_change.rotate,
+    mesh_run.run,
+    mesh_run.init,
 ):
     mesh.add_command(_verb)
 mesh.add_command(mesh_logs.logs)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from mesh.local.documents import documents
+from mesh.local.envoy import durations
 from mesh.local.model import ROOT_NAMESPACE, Config, Json
 
 # 2 retries of what certainly did not reach the application (Istio since 1.24: no plain 503).
@@ -25,6 +26,8 @@ class MeshConfig:
     connect_timeout: str = "10s"
     path_normalization: str = "BASE"
     default_retry: Json = field(default_factory=lambda: DEFAULT_RETRY)
+    dns_refresh_rate: str = "60s"
+    export_services: tuple[str, ...] = ("*",)
     export_virtual_services: tuple[str, ...] = ("*",)
     export_destination_rules: tuple[str, ...] = ("*",)
     runtime_values: Mapping[str, str] = field(default_factory=dict)
@@ -51,9 +54,11 @@ def _parse(text: str, networks: str) -> MeshConfig:
     return MeshConfig(
         registry_only=(raw.get("outboundTrafficPolicy") or {}).get("mode") == "REGISTRY_ONLY",
         auto_mtls=raw.get("enableAutoMtls") is not False,
-        connect_timeout=raw.get("connectTimeout") or "10s",
+        connect_timeout=durations.envoy(raw.get("connectTimeout") or "10s"),
         path_normalization="BASE" if normalization == "DEFAULT" else normalization,
         default_retry=raw.get("defaultHttpRetryPolicy") or DEFAULT_RETRY,
+        dns_refresh_rate=raw.get("dnsRefreshRate") or "60s",
+        export_services=tuple(raw.get("defaultServiceExportTo") or ("*",)),
         export_virtual_services=tuple(raw.get("defaultVirtualServiceExportTo") or ("*",)),
         export_destination_rules=tuple(raw.get("defaultDestinationRuleExportTo") or ("*",)),
         runtime_values=(raw.get("defaultConfig") or {}).get("runtimeValues") or {},

@@ -7,16 +7,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mesh.local import templates
 from mesh.local.check import Judged
 from mesh.local.model import Config, Finding, InvalidConfig, Resource
 from mesh.local.runtime import applied, held, order, podcheck
 from mesh.local.runtime.applied import Key, Word, digest
-from mesh.local.runtime.manifest import workloads
 from mesh.local.runtime.sources import Declared
+from mesh.local.runtime.workload import workloads
 
 Validate = Callable[[Sequence[Resource], Judged], tuple[Config, list[Finding]]]
 
-KINDS_OF_PODS = ("Deployment", "Job", "ConfigMap", "Secret")
+KINDS_OF_PODS = (*templates.PATHS, "ConfigMap", "Secret", "PersistentVolumeClaim")
 Verb = Literal["created", "configured", "deleted", "unchanged"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mesh.local import files
+from mesh.local.envoy.tls import authority_of, credentials_of
 from mesh.local.model import ROOT_NAMESPACE, Config, Proxy
 from mesh.local.runtime.ca import identity_secret, root_secret
 from mesh.local.runtime.volumes import data_of
@@ -52,6 +53,8 @@ def names(config: Config) -> set[str]:
     found: set[str] = set()
     for gateway in config.of("Gateway"):
         for server in gateway.spec.get("servers") or []:
-            if name := (server.get("tls") or {}).get("credentialName"):
-                found |= {str(name), str(name).removesuffix("-cacert")}
+            written = server.get("tls") or {}
+            for name in (*credentials_of(written), authority_of(written)):
+                if name:
+                    found |= {name, name.removesuffix("-cacert")}
     return found

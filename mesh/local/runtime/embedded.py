@@ -17,7 +17,7 @@ from mesh.local.runtime.control_plane import Wanted
 from mesh.local.runtime.deliver import Delivery, Effect
 from mesh.local.runtime.delivered import Delivered
 from mesh.local.runtime.pod import Pod
-from mesh.local.snapshot import Alike, Builder, Ground
+from mesh.local.snapshot import Builder, Ground, Routes
 
 
 class Embedded:
@@ -27,6 +27,7 @@ class Embedded:
 
     def __init__(self) -> None:
         self._ground = Ground((), Registry((), ()), {})
+        self._routes = Routes()
         self._builders: WeakKeyDictionary[Pod, Builder] = WeakKeyDictionary()
         # What each pod's proxy has acknowledged; forgotten with the pod.
         self._given: WeakKeyDictionary[Pod, tuple[Config, Ground]] = WeakKeyDictionary()
@@ -54,7 +55,7 @@ class Embedded:
     async def deliver(self, pods: Iterable[Pod], wanted: Wanted) -> Delivered:
         """To every proxy once, but for those that have just this already."""
         config, ground = wanted.config, self._ground_of(wanted)
-        alike, written = Alike(), files.Alike()
+        written = files.Alike()
         jobs: list[tuple[Pod, asyncio.Task[Effect]]] = []
         for pod in list(pods):
             had = self._given.get(pod)
@@ -62,7 +63,7 @@ class Embedded:
                 continue
             if pod.sidecar is not None and not (pod.sidecar.leaving or pod.failure):
                 pod.sidecar.set_credentials(credentials.secrets(pod.sidecar.proxy, config))
-                snapshot = self._builders[pod].build(ground, config, alike)
+                snapshot = self._builders[pod].build(ground, config, self._routes)
                 jobs.append((pod, asyncio.create_task(_files(pod).deliver(snapshot, written))))
                 await asyncio.sleep(0)  # this Envoy reads its files while the next ones are made
         results = await asyncio.gather(*(task for _, task in jobs), return_exceptions=True)
@@ -78,8 +79,10 @@ class Embedded:
         """Nothing: the files go with their pods."""
 
     def _ground_of(self, wanted: Wanted) -> Ground:
-        """The ground of what is wanted; the same object for as long as it is equal."""
-        ground = Ground.of(wanted.config, wanted.registry, dict(wanted.keys))
+        """The ground of what is wanted; it and its registry are the same objects while they are equal."""
+        known = self._ground.registry
+        registry = known if wanted.registry == known else wanted.registry
+        ground = Ground.of(wanted.config, registry, dict(wanted.keys))
         if ground != self._ground:
             self._ground = ground
         return self._ground

@@ -17,6 +17,7 @@ from mesh.local import resources
 from mesh.local.model import InvalidConfig, Resource
 from mesh.local.runtime import addresses, applied, discovery, held, settings, sweep
 from mesh.local.runtime.addresses import Block
+from mesh.local.runtime.autoscaler import PERIOD_S, Autoscaler
 from mesh.local.runtime.ca import LEAF_LIFETIME, Authority
 from mesh.local.runtime.companion import Companion, ProcessSpec, Room
 from mesh.local.runtime.configuration import Configuration
@@ -29,11 +30,12 @@ from mesh.local.runtime.embedded import Embedded
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.errors import MeshError, NotWritten, Unanswered
 from mesh.local.runtime.kept_keys import KeptKeys
+from mesh.local.runtime.making import EGRESS_PORT, Surroundings
 from mesh.local.runtime.manifest import PodManifest
 from mesh.local.runtime.nursery import Nursery
 from mesh.local.runtime.on_demand import OnDemand
 from mesh.local.runtime.overrides import Overrides
-from mesh.local.runtime.pod import EGRESS_PORT, Pod, Surroundings
+from mesh.local.runtime.pod import Pod
 from mesh.local.runtime.process import Guardian
 from mesh.local.runtime.running_pods import RunningPods
 from mesh.local.runtime.sources import Declared
@@ -51,11 +53,14 @@ T = TypeVar("T")
 class Options:
     """`leaf_lifetime` is how long certificates of Pods hold; they are renewed at half of it.
 
+    `scaling_period_s` is how often autoscalers look.
+
     `locate` finds the programs of Pods annotated `delinkcious.io/optional`, which may come later.
     `control_plane` tells the proxies what to do; `drain_s` is as in `Proxy`.
     """
 
     leaf_lifetime: timedelta = LEAF_LIFETIME
+    scaling_period_s: float = PERIOD_S
     locate: Locate = settings.on_path
     drain_s: int = 1
     control_plane: ControlPlane = field(default_factory=Embedded)
@@ -153,6 +158,13 @@ class Mesh:
         self.desired.config = first.config
         async with self._surrounded(), asyncio.TaskGroup() as tasks:
             self.transactions.words = first.words
+            self.autoscaler = Autoscaler(
+                self.controller,
+                lambda: self.desired.config.of("HorizontalPodAutoscaler"),
+                lambda: self.overrides.entries,
+                self.report,
+                self._options.scaling_period_s,
+            )
             control = Control(self, self.state.socket)
             background = [
                 tasks.create_task(self.desired.keep(self._delivered, self.report)),
@@ -161,6 +173,7 @@ class Mesh:
                 tasks.create_task(self.declared.run()),
                 tasks.create_task(self._start_last()),
                 tasks.create_task(self._end_without_folder()),
+                tasks.create_task(self.autoscaler.run()),
             ]
             self.desired.want_keys()
             self.controller.want(first.config, self.overrides.entries)
@@ -190,6 +203,7 @@ class Mesh:
             self._around = Surroundings(
                 state=self.state.folder,
                 pods=self.state.pods,
+                claims=self.state.claims,
                 folder=self._folder,
                 inherited=settings.inherited(),
                 session=session,

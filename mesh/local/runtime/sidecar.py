@@ -45,6 +45,7 @@ class Sidecar:
         env: Mapping[str, str],
         changed: Callable[[], None],
         report: Report,
+        concurrency: int = 1,
     ) -> None:
         self.proxy = proxy
         self.admin = Admin(session, proxy.admin)
@@ -54,7 +55,7 @@ class Sidecar:
         self._report = report
         self._secrets: dict[str, bytes] = {}
         self._stopped = asyncio.Event()
-        command = Command(tuple(bootstrap.command(proxy)), env, state, log, state)
+        command = Command(tuple(bootstrap.command(proxy, concurrency)), env, state, log, state)
         definition = Definition(
             PROXY_CONTAINER,
             command,

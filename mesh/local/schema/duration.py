@@ -52,9 +52,10 @@ def milliseconds(text: str) -> int:
 
 @dataclass(frozen=True)
 class Duration:
-    """A duration of at least one millisecond, or of any length (`zero`) down to 0."""
+    """A duration of at least one millisecond, or of any length (`zero`) down to 0; at most `most_s`."""
 
     zero: bool = False
+    most_s: int = 0  # no bound
 
     def check(self, value: Any, at: At) -> None:
         if type(value) is not str:
@@ -67,7 +68,10 @@ class Duration:
             at.error("duration must be greater than 1ms")
         elif length % 1_000_000:
             at.error("only durations to ms precision are supported")
+        elif self.most_s and length > self.most_s * 1_000_000_000:
+            at.error(f"{value} is longer than Envoy takes: {self.most_s} seconds")
 
 
 DURATION = Duration()
+UINT32_DURATION = Duration(most_s=2**32 - 1)  # where Envoy has whole seconds
 ZERO_OR_DURATION = Duration(zero=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mesh.local.model import Json
-from mesh.local.schema.duration import DURATION, ZERO_OR_DURATION
+from mesh.local.schema.duration import DURATION, UINT32_DURATION, ZERO_OR_DURATION
 from mesh.local.schema.http_match import PORT
 from mesh.local.schema.language import (
     ANY_TEXT,
@@ -17,6 +17,7 @@ from mesh.local.schema.language import (
     Number,
     later,
 )
+from mesh.local.schema.locality import LOCALITY_LB, needs_outlier_detection
 from mesh.local.schema.report import At
 from mesh.local.schema.text import NOT_EMPTY
 
@@ -44,7 +45,9 @@ CONNECTION_POOL = Message(
                 "connectTimeout": DURATION,
                 "maxConnectionDuration": DURATION,
                 "idleTimeout": ZERO_OR_DURATION,
-                "tcpKeepalive": Message({"probes": UINT32, "time": DURATION, "interval": DURATION}),
+                "tcpKeepalive": Message(
+                    {"probes": UINT32, "time": UINT32_DURATION, "interval": UINT32_DURATION}
+                ),
             }
         ),
         "http": Message(
@@ -137,7 +140,7 @@ LOAD_BALANCER = Message(
             rules=[_some_aggression],
         ),
         "warmupDurationSecs": DURATION,
-        "localityLbSetting": later(why="a laptop is one locality"),
+        "localityLbSetting": LOCALITY_LB,
         "zoneAwareLbSetting": later(why="a laptop is one zone"),
         "backendUtilization": later(),
     },
@@ -237,5 +240,5 @@ TRAFFIC_POLICY = Message(
         "retryBudget": later(),
     },
     one_of=[("tunnel", "proxyProtocol")],
-    rules=[_some_block],
+    rules=[_some_block, needs_outlier_detection],
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 from cryptography import x509
 
+from mesh.local.bootstrap import INTERNAL_LISTENERS, RUNTIME_FLAGS
 from mesh.local.model import Json, Snapshot
 from tests.mesh.translate.authority import Authority
 
@@ -27,6 +28,8 @@ def rendition(snapshot: Snapshot) -> Json:
 
     return {
         "node": {"id": "validation", "cluster": "validation"},
+        "bootstrap_extensions": [INTERNAL_LISTENERS],
+        "layered_runtime": {"layers": [{"name": "static", "static_layer": dict(RUNTIME_FLAGS)}]},
         "static_resources": {
             "listeners": listeners,
             "clusters": clusters,
@@ -43,6 +46,8 @@ def _inlined(value: Any, snapshot: Snapshot) -> Any:
             return _inlined({**rest, "route_config": snapshot.routes[name]}, snapshot)
         if "sds_config" in value:
             return {"name": value["name"]}
+        if str(value.get("@type")).endswith(".FileAccessLog"):
+            value = {**value, "path": "/dev/null"}
         return {key: _PEM.get(key) or _inlined(part, snapshot) for key, part in value.items()}
     if isinstance(value, list):
         return [_inlined(part, snapshot) for part in value]

@@ -14,9 +14,9 @@ from mesh.local.runtime.applied import Word, digest, merge
 from mesh.local.runtime.backoff import HEALTHY_S, LIMIT_S, Backoff
 from mesh.local.runtime.configuration import Configuration
 from mesh.local.runtime.errors import MeshError
-from mesh.local.runtime.manifest import Workload, workloads
 from mesh.local.runtime.order import findings, may_start
 from mesh.local.runtime.sources import Files
+from mesh.local.runtime.workload import Workload, workloads
 
 
 def _map(value: str) -> Resource:
