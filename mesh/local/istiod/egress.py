@@ -149,10 +149,6 @@ def _destinations(
             for port in resource.spec.get("ports") or []:
                 number = int(port["number"])
                 yield host, (known or [UNADDRESSED])[0], number, _domains([host, *known], number)
-    for resource in config.of("VirtualService"):  # a host may be known by this alone
-        for host in resource.spec.get("hosts") or []:
-            if "." in host:
-                yield host, UNADDRESSED, HTTP_PORT, _domains([host], HTTP_PORT)
 
 
 def _domains(names: Sequence[str], port: int) -> list[str]:

@@ -24,7 +24,7 @@ spec:
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: virtual, namespace: shop }
-spec: { hosts: [virtual.example, reviews] }
+spec: { hosts: [virtual.example, reviews], http: [{ directResponse: { status: 204 } }] }
 """
 REGISTRY_ONLY = """
 ---
