@@ -33,6 +33,10 @@ test: $(VENV)/dev ## Run the tests (23 minutes on 2 cores)
 test-slow: $(VENV)/dev ## Run the long tests: large files, a hundred edits under load
 	$(BIN)/pytest -m slow --timeout 900 -o faulthandler_timeout=2400
 
+.PHONY: conformance
+conformance: $(VENV)/dev ## Run every case of mesh policy on each control plane, and tell where they differ
+	$(BIN)/python -m tests.mesh.conformance $(ARGS)
+
 .PHONY: test-kubernetes
 test-kubernetes: $(VENV)/dev ## Run all that meets a real Kubernetes (Go builds that once: 15 minutes on 2 cores)
 	$(BIN)/delinkcious tools install --kubernetes

@@ -25,7 +25,10 @@ class Document(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Documents(msgspec.Struct, forbid_unknown_fields=True):
+    """What is spoken of; and by kind, namespace and name what an apply forgets in the same step."""
+
     documents: list[Document]
+    instead_of: list[tuple[str, str, str]] = []
 
 
 class Target(msgspec.Struct, forbid_unknown_fields=True):
@@ -69,7 +72,11 @@ async def read(request: Request, kind: type[T]) -> T:
 
 async def resources_of(request: Request) -> list[Resource]:
     """The resources of the request, all of them right by themselves. Raises InvalidConfig."""
-    asked = await read(request, Documents)
+    return resources_in(await read(request, Documents))
+
+
+def resources_in(asked: Documents) -> list[Resource]:
+    """The resources of all documents, all of them right by themselves. Raises InvalidConfig."""
     found: list[Resource] = []
     findings: list[Finding] = []
     for document in asked.documents:

@@ -141,8 +141,9 @@ class Control:
         return explaining.answer(self._mesh, question)
 
     async def _apply(self, request: Request) -> Any:
-        spoken, expected = versions.parted(await asked.resources_of(request))
-        told = self._told(await self._mesh.transactions.apply(spoken, expected))
+        documents = await asked.read(request, asked.Documents)
+        spoken, expected = versions.parted(asked.resources_in(documents))
+        told = self._told(await self._mesh.transactions.apply(spoken, expected, documents.instead_of))
         return {**told, "written": versions.written(spoken, expected, self._mesh.overrides.entries)}
 
     async def _delete(self, request: Request) -> Any:

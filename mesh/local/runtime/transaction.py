@@ -60,9 +60,12 @@ class Transactions:
         return await self._change(lambda: self.words, (), since)
 
     async def apply(
-        self, spoken: Sequence[Resource], expected: Mapping[Key, str] = MappingProxyType({})
+        self,
+        spoken: Sequence[Resource],
+        expected: Mapping[Key, str] = MappingProxyType({}),
+        instead_of: Collection[Key] = (),
     ) -> Outcome:
-        """Put resources above the files.
+        """Put resources above the files, in one step with letting the files rule again over `instead_of`.
 
         Raises Conflict when one of `expected` has another version by now, and as `reread`.
         """
@@ -73,7 +76,7 @@ class Transactions:
                 merged, _ = applied.merge(self._configuration.declared(), self.words)
                 for config in (self._mesh.desired.config, Config(merged)):
                     versions.judge(expected, config, self._mesh.overrides.entries)
-            return self._configuration.said(self.words, spoken, delete=False)
+            return self._configuration.said(held.without(self.words, instead_of), spoken, delete=False)
 
         return await self._change(words, spoken, _now())
 

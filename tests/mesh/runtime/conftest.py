@@ -38,8 +38,9 @@ def until(condition: Callable[[], Any], within_s: float = PATIENCE_S) -> Any:
 class Running:
     """A supervisor process, asked and observed from outside as a user would."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
+        self.options = options
         self.files = folder / "manifests"
         self.files.mkdir()
         self.state = State(folder / "state")
@@ -56,7 +57,7 @@ class Running:
         output = (self.folder / "output").open("ab")
         with output:
             self.process = subprocess.Popen(
-                [*command, "--state", str(self.state.folder)], stdout=output, stderr=output
+                [*command, "--state", str(self.state.folder), *self.options], stdout=output, stderr=output
             )
 
     def up(self) -> bool:

@@ -1,0 +1,94 @@
+"""Runs cases on a control plane."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.mesh.conformance import access_log
+from tests.mesh.conformance.case import Case, Request
+from tests.mesh.conformance.external import External
+from tests.mesh.conformance.judging import differences
+from tests.mesh.conformance.plane import ControlPlane
+from tests.mesh.conformance.platform import Credentials
+from tests.mesh.conformance.sending import Sender
+
+EVENTUALLY_S = 20.0
+# How the mesh says that Istio would have taken what it refuses.
+MILDER = ("not supported on the laptop", "Istio would accept this")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one control plane made of a case: `problems` is empty when all was as expected."""
+
+    case: Case
+    plane: str
+    problems: tuple[str, ...]
+
+
+class Suite:
+    """Runs one case after the other on the platform of one control plane."""
+
+    def __init__(self, plane: Callable[[Path, Credentials], ControlPlane], folder: Path) -> None:
+        credentials = Credentials()
+        self._external = External(folder, credentials)
+        self._plane = plane(folder, credentials)
+        self._sender = Sender(self._plane, credentials, folder)
+        self._values = {**credentials.values, **self._external.values}
+
+    def __enter__(self) -> Suite:
+        try:
+            self._plane.start()
+            self._external.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._external.close()
+        self._plane.close()
+
+    def run(self, case: Case) -> Outcome:
+        """Put its objects in the place of the last case's, then send its requests."""
+        refusal = self._plane.replace(case.text(self._values))
+        return Outcome(case, self._plane.name, tuple(self._problems(case, refusal)))
+
+    def _problems(self, case: Case, refusal: str | None) -> Iterator[str]:
+        if case.written.refused is not None:
+            yield from self._refused(case, refusal)
+        elif refusal is not None:
+            yield f"refused: {refusal}"
+        else:
+            for request in case.written.requests:
+                for difference in self._sent(request):
+                    yield f"{request.method} {request.url}: {difference}"
+
+    def _sent(self, request: Request) -> list[str]:
+        """What is not as expected; what is to be so eventually is asked for again."""
+        deadline = time.monotonic() + EVENTUALLY_S
+        while True:
+            found = list(differences(request.expect, self._sender.send(request), self._log))
+            if not found or not request.eventually or time.monotonic() > deadline:
+                return found
+            time.sleep(0.05)
+
+    def _refused(self, case: Case, refusal: str | None) -> Iterator[str]:
+        """By the mesh always, in these words; by Istio where it is invalid there too."""
+        if self._plane.name != "embedded":
+            if (refusal is not None) != (case.written.istio == "refuses"):
+                yield f"Istio {case.written.istio} it, says the case; Istio says {refusal or 'nothing'}"
+        elif refusal is None:
+            yield "accepted, and was to be refused"
+        else:
+            said = [line for line in refusal.splitlines() if str(case.written.refused) in line]
+            if not said:
+                yield f"refused in other words than {case.written.refused!r}: {refusal}"
+            elif (case.written.istio == "accepts") not in [any(w in line for w in MILDER) for line in said]:
+                yield f"it is to be told whether Istio {case.written.istio} it: {refusal}"
+
+    def _log(self, workload: str, agent: str) -> Mapping[str, str]:
+        return access_log.entry(self._plane.pod(workload).log, agent)
