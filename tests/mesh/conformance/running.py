@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.mesh.conformance import access_log
 from tests.mesh.conformance.case import Case, Request
@@ -13,7 +15,7 @@ from tests.mesh.conformance.external import External
 from tests.mesh.conformance.judging import differences
 from tests.mesh.conformance.plane import ControlPlane
 from tests.mesh.conformance.platform import Credentials
-from tests.mesh.conformance.sending import Sender
+from tests.mesh.conformance.sending import Answer, Sender
 
 EVENTUALLY_S = 20.0
 # How the mesh says that Istio would have taken what it refuses.
@@ -51,6 +53,21 @@ class Suite:
     def __exit__(self, *_: object) -> None:
         self._external.close()
         self._plane.close()
+
+    def replace(self, bodies: Sequence[Any]) -> str | None:
+        """Put these objects in the place of the last ones. None once they are in force, else why not."""
+        return self._plane.replace("".join(f"---\n{json.dumps(body)}\n" for body in bodies))
+
+    def ask(self, request: Request) -> Answer:
+        return self._sender.send(request)[0]
+
+    def log(self, answer: Answer) -> Mapping[str, str]:
+        """The line of a request in the access log of the proxy that was asked; none of what was closed."""
+        return {} if answer.closed else self._log(answer.proxy, answer.agent)
+
+    @property
+    def plane(self) -> ControlPlane:
+        return self._plane
 
     def run(self, case: Case) -> Outcome:
         """Put its objects in the place of the last case's, then send its requests."""
