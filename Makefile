@@ -143,6 +143,10 @@ bench-capacity: $(VENV)/dev ## Measure the capacity curve that the README shows
 bench-start: $(VENV)/dev ## Measure how soon a second start is of use, and what everything takes when idle
 	$(BIN)/python -m tests.bench.start
 
+.PHONY: bench-mesh
+bench-mesh: $(VENV)/dev ## Measure edits of the mesh on both control planes, translation and memory (ARGS="--edits 50")
+	$(BIN)/python -m tests.bench.mesh $(ARGS)
+
 .PHONY: render
 render: $(VENV)/dev ## Render the chart for the local mesh, and the table of its values
 	$(BIN)/python -m delinkcious.chart

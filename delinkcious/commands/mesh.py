@@ -9,9 +9,16 @@ from typing import Any
 
 import click
 
+from delinkcious import control_planes
 from delinkcious.asking import output_option
-from delinkcious.commands import mesh_change, mesh_logs, mesh_options, mesh_show
-from delinkcious.commands.mesh_options import files_option, meant, namespace_option, state_option
+from delinkcious.commands import mesh_change, mesh_logs, mesh_options, mesh_run, mesh_show
+from delinkcious.commands.mesh_options import (
+    files_option,
+    meant,
+    namespace_option,
+    selector_option,
+    state_option,
+)
 from mesh.local import resources
 from mesh.local.check import validate
 from mesh.local.model import InvalidConfig
@@ -19,10 +26,11 @@ from mesh.local.runtime import freeing, podcheck, supervise
 from mesh.local.runtime import state as states
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import MeshError, NotFound
-from mesh.local.runtime.manifest import workloads
-from mesh.local.runtime.mesh import Mesh
+from mesh.local.runtime.mesh import Mesh, Options
 from mesh.local.runtime.sources import Files
 from mesh.local.runtime.state import State
+from mesh.local.runtime.workload import workloads
+from mesh.local.schema.selectors import fits
 
 
 class Verbs(click.Group):
@@ -48,14 +56,37 @@ def mesh() -> None:
 @click.option("--state", type=click.Path(path_type=Path), help="The mesh's folder [default: .delinkcious]")
 @click.option("-d", "--detach", is_flag=True, help="Return when everything is ready; it goes on running.")
 @click.option("--timeout", "timeout_s", default=300.0, show_default=True, help="Seconds -d waits.")
-def up(filenames: tuple[str, ...], state: Path | None, detach: bool, timeout_s: float) -> None:
+@click.option(
+    "--control-plane",
+    "control_plane",
+    type=click.Choice(control_planes.NAMES),
+    default=control_planes.EMBEDDED,
+    show_default=True,
+    help=f"What tells the sidecars what to do; istiod is a real one ({control_planes.BRINGS}).",
+)
+@click.option(
+    "--drain-time",
+    "drain_s",
+    default=1,
+    show_default=True,
+    help="Seconds that open connections have when their policy changes; 0 cuts them.",
+)
+def up(
+    filenames: tuple[str, ...],
+    state: Path | None,
+    detach: bool,
+    timeout_s: float,
+    control_plane: str,
+    drain_s: int,
+) -> None:
     """Start a mesh of these files and keep it like them until SIGTERM or Ctrl-C.
 
     `command`s of containers run in the current folder, unless they have a `workingDir`.
     """
     folder = state or Path(states.FOLDER)
     if detach:
-        arguments = ["mesh", "up", "--state", str(folder.resolve())]
+        arguments = ["mesh", "up", "--state", str(folder.resolve()), "--control-plane", control_plane]
+        arguments += ["--drain-time", str(drain_s)]
         for name in filenames:
             arguments += ["-f", str(Path(name).absolute())]
         supervise.detach(arguments, State(folder), timeout_s)
@@ -65,7 +96,11 @@ def up(filenames: tuple[str, ...], state: Path | None, detach: bool, timeout_s: 
             click.echo(f"\n{mesh_show.nearer(holding)}")
         return
     began = time.monotonic()
-    running = Mesh(folder, Files([Path(name) for name in filenames]), report=supervise.reporter())
+    report = supervise.reporter()
+    plane, processes = control_planes.control_plane(control_plane, folder, report)
+    files = Files([Path(name) for name in filenames])
+    options = Options(control_plane=plane, drain_s=drain_s)
+    running = Mesh(folder, files, processes=processes, report=report, options=options)
 
     def came_up() -> None:
         pods = [pod for pod in running.controller.pods.values() if pod.ready]
@@ -141,6 +176,7 @@ def check(filenames: tuple[str, ...]) -> None:
     show_default=True,
     help="How to print it.",
 )
+@selector_option
 @namespace_option
 @click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace, as without -n.")
 @state_option
@@ -148,11 +184,12 @@ def get(
     what: str,
     names: tuple[str, ...],
     output: str,
+    selector: dict[str, Any] | None,
     namespace: str | None,
     all_namespaces: bool,
     state: Path | None,
 ) -> None:
-    """Show what runs and what is in force: pods, services, routes, clusters, policies, overrides."""
+    """Show what runs and what is in force: pods, services, workloads, jobs, cronjobs, hpa, routes ..."""
     kind, where = mesh_show.plural(what), meant(state)
     space = None if all_namespaces else namespace
     query = {"namespace": space} if space else {}
@@ -160,6 +197,8 @@ def get(
         rows = [row for row in freeing.listed(where) if space in (None, row["namespace"])]
     else:
         rows = Client(where).get(f"/get/{kind}", **query)
+    if selector is not None:
+        rows = [row for row in rows if fits(selector, row.get("labels") or {})]
     mesh_show.show(kind, mesh_show.picked(kind, rows, names, space), output, space)
 
 
@@ -198,7 +237,10 @@ for _verb in (
     mesh_change.reset,
     mesh_change.scale,
     mesh_change.restart,
+    mesh_change.create,
     mesh_change.rotate,
+    mesh_run.run,
+    mesh_run.init,
 ):
     mesh.add_command(_verb)
 mesh.add_command(mesh_logs.logs)

@@ -1,4 +1,4 @@
-"""`delinkcious mesh apply`, `delete`, `reset`, `scale`, `restart`, `rotate`: changes beside the files."""
+"""`delinkcious mesh apply`, `delete`, `reset`, `scale`, `restart`, `create`, `rotate`: beside the files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from delinkcious.commands.mesh_options import (
     meant,
     own_namespace_option,
     read,
+    selector_option,
     state_option,
     timeout_option,
     wait_option,
@@ -21,6 +22,10 @@ from delinkcious.commands.mesh_show import nearer
 from mesh.local import resources
 from mesh.local.runtime import applied, freeing
 from mesh.local.runtime.client import Client
+from mesh.local.runtime.errors import NotFound
+from mesh.local.runtime.reference import KINDS
+from mesh.local.schema.selectors import fits
+from mesh.local.templates import LASTING
 
 Json = dict[str, Any]
 
@@ -92,26 +97,60 @@ def reset(
 
 
 @click.command()
-@click.argument("target", metavar="deployment/NAME")
+@click.argument("target", metavar="KIND/NAME")
 @click.option("--replicas", type=click.IntRange(0, 1000), required=True, help="How many pods it is to have.")
 @own_namespace_option
 @state_option
 def scale(target: str, replicas: int, namespace: str, state: Path | None) -> None:
-    """Change how many pods a Deployment has; returns when they are ready or gone."""
-    body = {"namespace": namespace, "name": _deployment(target), "replicas": replicas}
+    """Change how many pods a workload has; returns when they are ready or gone."""
+    kind, name = _workload(target)
+    body = {"namespace": namespace, "name": name, "kind": kind, "replicas": replicas}
     answer = Client(meant(state)).post("/scale", body)
     click.echo(f"{target} scaled to {replicas} ({answer['ms'] / 1000:.1f} s)")
 
 
 @click.command()
-@click.argument("target", metavar="deployment/NAME")
+@click.argument("targets", nargs=-1, metavar="[KIND/NAME]...")
+@selector_option
 @own_namespace_option
 @state_option
-def restart(target: str, namespace: str, state: Path | None) -> None:
-    """Replace a Deployment's pods one by one, losing no request; returns when all are new."""
-    body = {"namespace": namespace, "name": _deployment(target)}
-    answer = Client(meant(state)).post("/restart", body)
-    click.echo(f"{target} restarted ({answer['ms'] / 1000:.1f} s)")
+def restart(targets: tuple[str, ...], selector: Json | None, namespace: str, state: Path | None) -> None:
+    """Replace the pods of a workload one by one, losing no request; returns when all are new."""
+    if bool(targets) == bool(selector):
+        raise click.UsageError("say what is to be restarted: KIND/NAME ..., or -l LABEL=VALUE")
+    client = Client(meant(state))
+    named = [_workload(target) for target in targets]
+    if selector:
+        named = [
+            (kind, one["object"]["metadata"]["name"])
+            for kind in LASTING
+            for one in client.get("/objects", kind=kind, namespace=namespace)
+            if fits(selector, one["object"]["metadata"].get("labels") or {})
+        ]
+        if not named:
+            raise NotFound(f"no workload with these labels in namespace {namespace}")
+    for kind, name in named:
+        answer = client.post("/restart", {"namespace": namespace, "name": name, "kind": kind})
+        click.echo(f"{kind.lower()}/{name} restarted ({answer['ms'] / 1000:.1f} s)")
+
+
+@click.group()
+def create() -> None:
+    """Make what no file says: a Job of a CronJob, now."""
+
+
+@create.command("job")
+@click.argument("name")
+@click.option("--from", "source", required=True, metavar="cronjob/NAME", help="The CronJob whose Job it is.")
+@own_namespace_option
+@state_option
+def create_job(name: str, source: str, namespace: str, state: Path | None) -> None:
+    """Run a CronJob's Job now, whatever its schedule says."""
+    kind, _, cronjob = source.rpartition("/")
+    if kind.lower() not in ("cronjob", "cronjobs", "cj", "cronjob.batch"):
+        raise click.BadParameter(f"only a cronjob can be: cronjob/{cronjob}")
+    Client(meant(state)).post("/jobs", {"namespace": namespace, "name": name, "cronjob": cronjob})
+    click.echo(f"job/{name} created: `delinkcious mesh logs job/{name}` prints what it says")
 
 
 @click.command()
@@ -122,11 +161,13 @@ def rotate(state: Path | None) -> None:
     click.echo(f"{answer['proxies']} proxies show new certificates after {answer['ms']:.0f} ms")
 
 
-def _deployment(target: str) -> str:
-    kind, _, name = target.rpartition("/")
-    if kind not in ("", "deployment", "deployments", "deploy", "deployment.apps"):
-        raise click.BadParameter(f"only a deployment can be: deployment/{name}")
-    return name
+def _workload(target: str) -> tuple[str, str]:
+    """Kind and name; a name alone is a Deployment's."""
+    written, _, name = target.rpartition("/")
+    kind = KINDS.get(written.lower() or "deployment")
+    if kind not in LASTING:
+        raise click.BadParameter(f"only what lasts can be: deployment/{name}, statefulset/{name}")
+    return kind, name
 
 
 def _documents(filenames: tuple[str, ...]) -> dict[str, list[dict[str, str]]]:

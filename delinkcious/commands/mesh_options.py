@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,7 @@ from mesh.local.model import Finding, InvalidConfig
 from mesh.local.runtime import state as states
 from mesh.local.runtime.errors import MeshNotRunning
 from mesh.local.runtime.state import State
+from mesh.local.schema import selectors
 
 STDIN = "standard input"
 
@@ -33,6 +35,21 @@ namespace_option = click.option("-n", "--namespace", help="Only this namespace."
 own_namespace_option = click.option(
     "-n", "--namespace", default="default", show_default=True, help="The namespace it is in."
 )
+
+
+class Selector(click.ParamType[Any]):
+    """Labels as kubectl takes them: `app=x,tier!=y,track in (a,b),release,!old`."""
+
+    name = "selector"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return value if isinstance(value, dict) else selectors.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+selector_option = click.option("-l", "--selector", type=Selector(), help="Only those with these labels.")
 timeout_option = click.option(
     "--timeout",
     "timeout_s",

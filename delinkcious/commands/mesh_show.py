@@ -20,13 +20,17 @@ _PLURALS = {
     "cluster": "clusters",
     "policy": "policies",
     "override": "overrides",
+    "workload": "workloads",
+    "job": "jobs",
+    "cronjob": "cronjobs",
+    "horizontalpodautoscalers": "hpa",
 }
 # A file that begins a finding, or that something was applied from.
 _PLACED = re.compile(
     r"^/[^:\n]+(?=(?::\d+)?: (?:error|warning): )|(?<= from )/[^:\n]+(?=:\d+\))",
     re.MULTILINE,
 )
-KINDS = [*_PLURALS.values(), *_PLURALS]
+KINDS = list(dict.fromkeys([*_PLURALS.values(), *_PLURALS]))
 
 Row = Mapping[str, Any]
 Columns = dict[str, Callable[[Row], object]]
@@ -101,6 +105,40 @@ _COLUMNS: dict[str, Columns] = {
         "SOURCE": lambda row: near(row["source"] or "-"),
     },
 }
+_COLUMNS |= {
+    "workloads": {
+        "NAMESPACE": lambda row: row["namespace"],
+        "NAME": lambda row: f"{row['kind'].lower()}/{row['name']}",
+        "READY": lambda row: f"{row['ready']}/{row['replicas']}",
+        "UP-TO-DATE": lambda row: row["upToDate"],
+    },
+    "jobs": {
+        "NAMESPACE": lambda row: row["namespace"],
+        "NAME": lambda row: row["name"],
+        "STATUS": lambda row: row["state"],
+        "COMPLETIONS": lambda row: f"{row['succeeded']}/{row['completions']}",
+        "FAILED": lambda row: row["failed"],
+    },
+    "cronjobs": {
+        "NAMESPACE": lambda row: row["namespace"],
+        "NAME": lambda row: row["name"],
+        "SCHEDULE": lambda row: row["schedule"],
+        "TIMEZONE": lambda row: row["timeZone"],
+        "SUSPEND": lambda row: row["suspend"],
+        "ACTIVE": lambda row: len(row["active"]),
+        "LAST": lambda row: row["last"] or "-",
+    },
+    "hpa": {
+        "NAMESPACE": lambda row: row["namespace"],
+        "NAME": lambda row: row["name"],
+        "REFERENCE": lambda row: row["reference"],
+        "TARGETS": lambda row: ", ".join(row["metrics"]) or "-",
+        "MINPODS": lambda row: row["minReplicas"],
+        "MAXPODS": lambda row: row["maxReplicas"],
+        "REPLICAS": lambda row: row["replicas"],
+        "MESSAGE": lambda row: row["message"] or "-",
+    },
+}
 _WIDE: dict[str, Columns] = {
     "pods": {
         "EGRESS": lambda row: row["egress"] or "-",
@@ -115,6 +153,8 @@ _WIDE: dict[str, Columns] = {
         ),
         "PODS": lambda row: ",".join(end["pod"] for end in row["endpoints"]) or "none",
         "HOST": lambda row: row["hostname"],
+        "KIND": lambda row: row["kind"],
+        "RESOLUTION": lambda row: row["resolution"],
     },
     "routes": {"CONFIG": lambda row: row["config"] or "-"},
 }

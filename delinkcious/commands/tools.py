@@ -14,13 +14,13 @@ from rich.table import Table
 
 from delinkcious import terminal
 from delinkcious.tools import finding, installing
-from delinkcious.tools.catalogue import ALL, FOR_KUBERNETES, HELM, KUBECTL, TOOLS, Tool, pinned
+from delinkcious.tools.catalogue import ALL, FOR_ISTIOD, FOR_KUBERNETES, HELM, KUBECTL, TOOLS, Tool, pinned
 from delinkcious.tools.errors import ToolUnavailable
 
 
 @click.group()
 def tools() -> None:
-    """Jaeger, Prometheus, what tests rules, a Kubernetes: say where they are, or bring them."""
+    """Jaeger, Prometheus, what tests rules, a Kubernetes, istiod: say where they are, or bring them."""
 
 
 @tools.command("list")
@@ -37,15 +37,17 @@ def list_() -> None:
 @tools.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1, type=click.Choice(list(ALL)))
 @click.option("--kubernetes", is_flag=True, help="All that delinkcious up --kubernetes needs.")
-def install(names: tuple[str, ...], kubernetes: bool) -> None:
+@click.option("--istiod", is_flag=True, help="All that delinkcious mesh up --control-plane istiod needs.")
+def install(names: tuple[str, ...], kubernetes: bool, istiod: bool) -> None:
     """Bring tools that are missing: from the system's package, else built by Go (minutes, once).
 
-    What only a Kubernetes needs is brought when it is named, or all of it by --kubernetes.
+    What only a Kubernetes or istiod needs is brought when it is named, or all of it by the options.
 
     Exit code 1 when one cannot be had.
     """
     errors = 0
-    for name in dict.fromkeys((*names, *(FOR_KUBERNETES if kubernetes else ()))) or TOOLS:
+    wanted = (*names, *(FOR_KUBERNETES if kubernetes else ()), *(FOR_ISTIOD if istiod else ()))
+    for name in dict.fromkeys(wanted) or TOOLS:
         errors += not _installed(ALL[name])
     if errors:
         sys.exit(1)

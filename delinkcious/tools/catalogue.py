@@ -128,10 +128,23 @@ HELM = Tool(
     requirement="helm.sh/helm/v4",
     stamp="helm.sh/helm/v4/internal/version.version",
 )
+# Istio's own control plane, fed from an API server: the other one that the local mesh can run under.
+ISTIOD = Tool(
+    name="pilot-discovery",
+    what="istiod",
+    asks=("version",),
+    says=r'Version:"([^"]*)"',
+    oldest=(0, 0, 0),  # Go's module counts no versions; a release of Istio will do as well
+    module="istiod",
+    package="istio.io/istio/pilot/cmd/pilot-discovery",
+    requirement="istio.io/istio",
+    stamp="istio.io/istio/pkg/version.buildVersion",
+)
 TOOLS = {tool.name: tool for tool in (JAEGER, PROMETHEUS, PROMTOOL)}
 CONTROL_PLANE = (ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBE_SCHEDULER)
 FOR_KUBERNETES = {tool.name: tool for tool in (*CONTROL_PLANE, KUBECTL, HELM)}
-ALL = TOOLS | FOR_KUBERNETES
+FOR_ISTIOD = {tool.name: tool for tool in (ETCD, KUBE_APISERVER, ISTIOD)}
+ALL = TOOLS | FOR_KUBERNETES | FOR_ISTIOD
 
 
 def pinned(tool: Tool, modules: Path = GO_MODULES) -> str:

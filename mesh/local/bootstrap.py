@@ -28,6 +28,7 @@ def bootstrap(proxy: Proxy, runtime_values: Mapping[str, str] | None = None) -> 
             "cds_config": files.config_source(proxy.folder, files.CLUSTERS),
             "lds_config": files.config_source(proxy.folder, files.LISTENERS),
         },
+        "bootstrap_extensions": [INTERNAL_LISTENERS],
         "layered_runtime": {"layers": [{"name": "static", "static_layer": runtime}]},
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "overload_manager": {"resource_monitors": [_CONNECTION_LIMIT]},
@@ -35,15 +36,18 @@ def bootstrap(proxy: Proxy, runtime_values: Mapping[str, str] | None = None) -> 
     }
 
 
-def command(proxy: Proxy) -> list[str]:
-    """The command line; an open connection is closed after its next answer once its policy changed."""
+def command(proxy: Proxy, concurrency: int = 1) -> list[str]:
+    """The command line; an open connection is closed after its next answer once its policy changed.
+
+    `concurrency` is the number of worker threads, 0 for one a core.
+    """
     return [
         str(package_files("envoy") / "_bin" / "envoy"),
         "--config-path",
         str(proxy.folder / files.BOOTSTRAP),
-        *("--concurrency", "1"),
+        *(("--concurrency", str(concurrency)) if concurrency else ()),
         *("--drain-strategy", "immediate"),
-        *("--drain-time-s", "1"),
+        *("--drain-time-s", str(proxy.drain_s)),
         *("--parent-shutdown-time-s", "2"),
         *("--log-level", "warning"),
         *("--component-log-level", "tracing:critical"),  # a missing collector is no news, ten times a second
@@ -66,6 +70,12 @@ RUNTIME_FLAGS: Json = {
 STATS_BUCKETS = "sidecar.istio.io/statsHistogramBuckets"
 _ISTIO_PREFIX = "istiocustom"  # of Istio's own metrics in Istio's proxy
 
+INTERNAL_LISTENERS: Json = {
+    "name": "envoy.bootstrap.internal_listener",
+    "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
+    },
+}
 _CONNECTION_LIMIT: Json = {
     "name": "envoy.resource_monitors.global_downstream_max_connections",
     "typed_config": {

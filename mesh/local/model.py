@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ CLUSTER_ID = "Kubernetes"  # Istio's name for the cluster it runs in
 
 Json = dict[str, Any]
 Protocol = Literal["http", "http2", "tcp"]
+Resolution = Literal["STATIC", "DNS", "DNS_ROUND_ROBIN", "NONE"]
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,14 @@ class Resource:
     def annotations(self) -> Mapping[str, str]:
         return self.body["metadata"].get("annotations") or {}
 
-    @property
+    @cached_property
     def key(self) -> tuple[str, str, str]:
         return (self.kind, self.namespace, self.name)
+
+    @cached_property
+    def remembered(self) -> dict[object, Any]:
+        """What was made of this very resource alone, by those who made it."""
+        return {}
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.namespace}/{self.name}"
@@ -84,6 +90,14 @@ class Config:
     def get(self, kind: str, namespace: str, name: str) -> Resource | None:
         return self._by_key.get((kind, namespace, name))
 
+    def kinds(self) -> set[str]:
+        return set(self._by_kind)
+
+    @cached_property
+    def remembered(self) -> dict[object, Any]:
+        """What was found out about this very configuration, by those who asked."""
+        return {}
+
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._by_key.values())
 
@@ -95,42 +109,41 @@ class Config:
         return kinds
 
 
+@lru_cache(maxsize=32)
+def differing(config: Config, before: Config, kind: str) -> tuple[Resource, ...]:
+    """The resources of a kind that are other than `before`: as they are, as they were, or both."""
+    now, then = config.of(kind), before.of(kind)
+    new = [one for one in now if not _same(one, before.get(*one.key))]
+    return (*new, *(one for one in then if not _same(one, config.get(*one.key))))
+
+
+def _same(one: Resource, other: Resource | None) -> bool:
+    return one is other or (other is not None and one.body == other.body)
+
+
 @dataclass(frozen=True)
 class ServicePort:
-    """`protocol` follows Istio's rule: `appProtocol`, else the port name's prefix, else tcp."""
+    """`protocol` follows Istio's rule: `appProtocol`, else the port name's prefix, else tcp.
+
+    `tls` is a TCP port (https, tls) of which the first bytes name a server.
+    """
 
     name: str
     number: int
     target_port: int | str
     protocol: Protocol
-
-
-@dataclass(frozen=True)
-class Service:
-    """A Kubernetes Service.
-
-    `public_ip` is the lasting address of a Service in front of a gateway: every gateway pod behind it
-    listens there too, so that clients outside need not know which pods run.
-    """
-
-    name: str
-    namespace: str
-    ports: tuple[ServicePort, ...]
-    selector: Mapping[str, str]
-    cluster_ip: str | None = None
-    public_ip: str | None = None
-
-    @property
-    def hostname(self) -> str:
-        return f"{self.name}.{self.namespace}.svc.{CLUSTER_DOMAIN}"
-
-    def port(self, number: int) -> ServicePort | None:
-        return next((port for port in self.ports if port.number == number), None)
+    tls: bool = False
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One pod as others see it. `ports` maps a container port's name to its number, `workload` made it."""
+    """One address that takes requests, as others see it: a pod, a WorkloadEntry, a line of a ServiceEntry.
+
+    `ports` maps a container port's name to its number, `at` the name of a service's port to the number that
+    it has here; `workload` made it. `address` is a name where its service is resolved by DNS. `locality` is
+    `region/zone/subzone`. `sidecar`: it speaks the mesh's mutual TLS. `written`: by people; it is no
+    pod of ours. `hostname` and `subdomain` are a pod's name below a headless Service, where it says them.
+    """
 
     pod: str
     namespace: str
@@ -141,9 +154,17 @@ class Endpoint:
     sidecar: bool
     ready: bool
     workload: str = ""
+    at: Mapping[str, int] = field(default_factory=dict)
+    weight: int = 1
+    locality: str = ""
+    written: bool = False
+    hostname: str = ""
+    subdomain: str = ""
 
     def target(self, port: ServicePort) -> int | None:
-        """The number of the container port that `port` leads to; None when its name is unknown here."""
+        """The number that `port` leads to here; None when its name is unknown."""
+        if port.name in self.at:
+            return self.at[port.name]
         return port.target_port if isinstance(port.target_port, int) else self.ports.get(port.target_port)
 
     @property
@@ -152,24 +173,79 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class Service:
+    """What can be called by a host: a Kubernetes Service, or one host of a ServiceEntry.
+
+    `host` is its name where that is not Kubernetes' own (maybe a wildcard). Its endpoints are those written
+    at it and those that `selector` picks; `resolution` says how a proxy finds them: they are listed (STATIC),
+    or it asks DNS, or it goes where the request says (NONE). `addresses` are virtual IPs, as `cluster_ip` is.
+    `external`: outside the mesh, without its identities. `exported_to` is () where only the mesh's default
+    speaks. `aliases` are other names for it. `public_ip` is the lasting address of a Service in front of a
+    gateway: every gateway pod behind it listens there too, so that clients outside need not know which pods
+    run. `declared` is the kind and name of the resource.
+    """
+
+    name: str
+    namespace: str
+    ports: tuple[ServicePort, ...]
+    selector: Mapping[str, str]
+    cluster_ip: str | None = None
+    public_ip: str | None = None
+    host: str = ""
+    addresses: tuple[str, ...] = ()
+    resolution: Resolution = "STATIC"
+    external: bool = False
+    exported_to: tuple[str, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    subject_alt_names: tuple[str, ...] = ()
+    headless: bool = False
+    even_unready: bool = False
+    aliases: tuple[str, ...] = ()
+    declared: tuple[str, str] = ("Service", "")
+
+    @cached_property
+    def hostname(self) -> str:
+        return self.host or f"{self.name}.{self.namespace}.svc.{CLUSTER_DOMAIN}"
+
+    @property
+    def resource(self) -> tuple[str, str, str]:
+        """The key of the resource that declares it."""
+        kind, name = self.declared
+        return kind, self.namespace, name or self.name
+
+    def port(self, number: int) -> ServicePort | None:
+        return next((port for port in self.ports if port.number == number), None)
+
+
+@dataclass(frozen=True)
 class Registry:
-    """Services and the pods behind them, as Kubernetes' Services and EndpointSlices would tell."""
+    """All services and the endpoints that selectors may pick, of every namespace.
+
+    `elsewhere` are hosts that only DNS would lead away from the mesh: an ExternalName that names no service.
+    """
 
     services: tuple[Service, ...]
     endpoints: tuple[Endpoint, ...]
+    elsewhere: tuple[Service, ...] = ()
 
     def service(self, hostname: str) -> Service | None:
+        """The first of this host; what one client sees, its `View` says."""
         return self._by_hostname.get(hostname)
 
     def endpoints_of(self, service: Service) -> list[Endpoint]:
-        """Every pod that the selector picks, ready or not; none for a service without a selector."""
+        """Every endpoint, ready or not; none for a service without a selector where none is written."""
         if not service.selector:
-            return []
+            return list(service.endpoints)
         wanted = service.selector.items()
         rarest = min(
             (self._by_label.get((service.namespace, key, value), []) for key, value in wanted), key=len
         )
-        return [endpoint for endpoint in rarest if wanted <= endpoint.labels.items()]
+        return [*service.endpoints, *(endpoint for endpoint in rarest if wanted <= endpoint.labels.items())]
+
+    @cached_property
+    def remembered(self) -> dict[object, Any]:
+        """What was found out about this very registry, by those who asked."""
+        return {}
 
     @cached_property
     def _by_label(self) -> dict[tuple[str, str, str], list[Endpoint]]:
@@ -181,7 +257,7 @@ class Registry:
 
     @cached_property
     def _by_hostname(self) -> dict[str, Service]:
-        return {service.hostname: service for service in self.services}
+        return {service.hostname: service for service in reversed(self.services)}
 
 
 @dataclass(frozen=True)
@@ -197,7 +273,7 @@ class Proxy:
     `ip` is the pod IP, whose `ports` the proxy owns; the process listens on `app_ip` at the same
     ports (a gateway has no process: `app_ip` is `ip`). `egress` and `admin` are (host, port).
     `folder` holds the bootstrap, the xDS files and `certs/` (SDS files and keys). `annotations` are the
-    pod's.
+    pod's. `drain_s` is how long a connection may stay idle or go on with a request when its policy changed.
     """
 
     kind: Literal["sidecar", "gateway"]
@@ -213,6 +289,7 @@ class Proxy:
     admin: tuple[str, int]
     folder: Path
     annotations: Mapping[str, str] = field(default_factory=dict)
+    drain_s: int = 1
 
     @property
     def principal(self) -> str:

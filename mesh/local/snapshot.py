@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mesh.local.envoy import clusters, gateway, inbound, outbound
+from mesh.local.envoy.destination_rule import Hosts
+from mesh.local.envoy.route_table import RouteTable
 from mesh.local.envoy.view import View
-from mesh.local.model import Config, Json, Proxy, Registry, Snapshot
+from mesh.local.model import Config, Json, Proxy, Registry, Snapshot, differing
+
+# What a proxy's routes and clusters follow part by part; everything else makes all of it anew.
+RULES = ("VirtualService", "DestinationRule")
 
 
 @dataclass(frozen=True)
@@ -25,48 +30,86 @@ class Ground:
         )
 
 
-class Alike:
-    """What proxies have alike in one delivery (one configuration on one ground): made once for all."""
+class Routes:
+    """The routes of sidecars, from configuration to configuration: made once for all that have them alike."""
 
     def __init__(self) -> None:
-        self._routes: dict[tuple[object, ...], Mapping[str, Json]] = {}
-        self._selectors: list[Mapping[str, str]] | None = None
+        self._tables: dict[tuple[object, ...], RouteTable] = {}
+        self._before: dict[tuple[object, ...], RouteTable] = {}
+        self._config: Config | None = None
+        self._selectors: list[Mapping[str, str]] = []
 
-    def routes(self, view: View) -> Mapping[str, Json]:
-        """The routes of a sidecar."""
-        if self._selectors is None:
-            self._selectors = outbound.client_selectors(view.config)
+    def of(self, view: View) -> Mapping[str, Json]:
+        if view.config is not self._config:
+            self._config, self._selectors = view.config, outbound.client_selectors(view.config)
+            self._before, self._tables = self._tables, {}
         audience = outbound.audience(view, self._selectors)
-        if audience not in self._routes:
-            self._routes[audience] = outbound.route_configurations(view)
-        return self._routes[audience]
+        if audience not in self._tables:
+            self._tables[audience] = self._before.get(audience) or RouteTable()
+        return self._tables[audience].routes(view)
 
 
 class Builder:
     """Builds the snapshots of one proxy, one after the other.
 
-    On the same `ground` as before only routes are translated anew (and a gateway's listeners, which follow
-    its routes); the rest is the very same object, so that nobody needs to compare it either.
+    An edit of VirtualServices and DestinationRules makes anew what it touches; the rest is the very same
+    object as before, so that nobody needs to compare it either.
     """
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
         self._ground: Ground | None = None
+        self._view: View | None = None
         self._before = Snapshot({}, {}, {}, {})
+        self._clusters: dict[str, dict[str, Json]] = {}
 
-    def build(self, ground: Ground, config: Config, alike: Alike | None = None) -> Snapshot:
-        """As `build`; `ground` is `Ground.of` the same configuration, `alike` belongs to both."""
-        if ground is not self._ground and ground != self._ground:
-            self._before = build(self._proxy, config, ground.registry, ground.jwks)
+    def build(self, ground: Ground, config: Config, routes: Routes | None = None) -> Snapshot:
+        """As `build`; `ground` is `Ground.of` the same configuration, `routes` are those of all proxies."""
+        view = View(self._proxy, config, ground.registry, ground.jwks)
+        made = self._routes(view, routes or Routes())
+        if self._same_but(RULES[:1], ground, view):
+            listeners = gateway.listeners(view) if self._proxy.kind == "gateway" else self._before.listeners
+            self._before = replace(self._before, listeners=listeners, routes=made)
         else:
-            view = View(self._proxy, config, ground.registry, ground.jwks)
-            if self._proxy.kind == "gateway":
-                routes = gateway.route_configurations(view)
-                self._before = replace(self._before, listeners=gateway.listeners(view), routes=routes)
-            else:
-                self._before = replace(self._before, routes=(alike or Alike()).routes(view))
-        self._ground = ground
+            self._follow(view, anew=not self._same_but(RULES, ground, view))
+            self._before = _snapshot(view, _all(self._clusters), made)
+        self._ground, self._view = ground, view
         return self._before
+
+    def _routes(self, view: View, routes: Routes) -> Mapping[str, Json]:
+        return gateway.route_configurations(view) if self._proxy.kind == "gateway" else routes.of(view)
+
+    def _same_but(self, kinds: Sequence[str], ground: Ground, view: View) -> bool:
+        """Whether only resources of these kinds may be other than before."""
+        if self._ground is None or self._view is None or not _same_services(view, self._view):
+            return False
+        if ground is self._ground or ground == self._ground:
+            return True
+        if kinds != RULES or ground.registry != self._ground.registry or ground.jwks != self._ground.jwks:
+            return False
+        config, before = view.config, self._view.config
+        others = (config.kinds() | before.kinds()).difference(kinds)
+        return not any(differing(config, before, kind) for kind in others)
+
+    def _follow(self, view: View, *, anew: bool) -> None:
+        """Bring the clusters of all services up to the view."""
+        touched = Hosts(differing(view.config, self._view.config, "DestinationRule") if self._view else ())
+        before = {} if anew else self._clusters
+        self._clusters = {
+            service.hostname: before[service.hostname]
+            if service.hostname in before and service.hostname not in touched
+            else clusters.of_service(view, service)
+            for service in view.scope.reachable
+        }
+
+
+def _same_services(view: View, before: View) -> bool:
+    one, other = view.scope.reachable, before.scope.reachable  # with a Sidecar, VirtualServices have a say
+    return one is other or one == other
+
+
+def _all(parts: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
+    return {name: cluster for part in parts.values() for name, cluster in part.items()}
 
 
 def build(proxy: Proxy, config: Config, registry: Registry, jwks: Mapping[str, str]) -> Snapshot:
@@ -76,17 +119,16 @@ def build(proxy: Proxy, config: Config, registry: Registry, jwks: Mapping[str, s
     missing there all fail. Pure and total for validated configuration; equal inputs give equal snapshots.
     """
     view = View(proxy, config, registry, jwks)
-    outbound_clusters = clusters.outbound(view)
-    if proxy.kind == "gateway":
-        return Snapshot(
-            clusters=outbound_clusters,
-            endpoints={},
-            listeners=gateway.listeners(view),
-            routes=gateway.route_configurations(view),
-        )
+    routes = (gateway if proxy.kind == "gateway" else outbound).route_configurations(view)
+    return _snapshot(view, clusters.outbound(view), routes)
+
+
+def _snapshot(view: View, outwards: Mapping[str, Json], routes: Mapping[str, Json]) -> Snapshot:
+    if view.proxy.kind == "gateway":
+        return Snapshot(clusters=outwards, endpoints={}, listeners=gateway.listeners(view), routes=routes)
     return Snapshot(
-        clusters={**outbound_clusters, **inbound.clusters(view), **outbound.clusters(view)},
+        clusters={**outwards, **inbound.clusters(view), **outbound.clusters(view)},
         endpoints={},
         listeners={**inbound.listeners(view), **outbound.listeners(view)},
-        routes=outbound.route_configurations(view),
+        routes=routes,
     )

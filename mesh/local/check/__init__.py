@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mesh.local.check.callers import caller_findings
+from mesh.local.check.entries import entry_findings
 from mesh.local.check.mesh import Mesh
 from mesh.local.check.pods import pod_findings
 from mesh.local.check.routes import route_findings
@@ -50,7 +51,8 @@ def validate(resources: Sequence[Resource], judged: Judged | None = None) -> tup
 def check(config: Config) -> list[Finding]:
     """What resources that are valid one by one say together: unknown references, idle rules, conflicts."""
     mesh = Mesh(config)
-    findings = [*route_findings(mesh), *workload_findings(mesh), *telemetry_findings(mesh)]
+    findings = [*route_findings(mesh), *workload_findings(mesh), *entry_findings(mesh)]
+    findings += telemetry_findings(mesh)
     if mesh.has_workloads:
         findings += [*pod_findings(mesh), *caller_findings(mesh)]
     return findings

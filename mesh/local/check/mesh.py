@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from mesh.local.model import CLUSTER_DOMAIN, ROOT_NAMESPACE, Config, Resource
+from mesh.local import templates
+from mesh.local.model import CLUSTER_DOMAIN, ROOT_NAMESPACE, Config, Json, Resource, Service
+from mesh.local.registry import declared
 from mesh.local.schema.virtual_service import covers
 
-WORKLOADS = ("Deployment", "Job")
+WORKLOADS = tuple(templates.PATHS)
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,11 @@ class PodTemplate:
 
     @property
     def account(self) -> str:
-        return self.workload.spec["template"]["spec"].get("serviceAccountName") or "default"
+        return templates.account(self.template)
+
+    @property
+    def template(self) -> Json:
+        return templates.template(self.workload)
 
     def fits(self, labels: Mapping[str, str]) -> bool:
         return labels.items() <= self.labels.items()
@@ -58,13 +64,28 @@ class Mesh:
         }
 
     @cached_property
+    def hosts(self) -> dict[str, Service]:
+        """What can be called, by its host: Services, ExternalNames among them, and ServiceEntries."""
+        return {service.hostname: service for service in reversed(declared(self.config))}
+
+    def knows(self, host: str) -> Service | None:
+        """The service that a rule means by a host, also one of a wildcard."""
+        return self.hosts.get(host) or self.hosts.get(host.removesuffix("."))
+
+    @staticmethod
+    def missing(host: str) -> str:
+        """What would have to declare a host that nobody has."""
+        of_kubernetes = host.endswith(f".svc.{CLUSTER_DOMAIN}")
+        return f"no Service {host}" if of_kubernetes else f"no Service {host} and no ServiceEntry for it"
+
+    @cached_property
     def pods(self) -> list[PodTemplate]:
-        templates = []
+        found = []
         for kind in WORKLOADS:
             for workload in self.config.of(kind):
-                metadata = workload.spec["template"].get("metadata") or {}
-                templates.append(PodTemplate(workload, metadata.get("labels") or {}))
-        return templates
+                metadata = templates.template(workload).get("metadata") or {}
+                found.append(PodTemplate(workload, metadata.get("labels") or {}))
+        return found
 
     @cached_property
     def accounts(self) -> frozenset[tuple[str, str]]:

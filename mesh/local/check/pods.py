@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mesh.local import templates
 from mesh.local.check.mesh import Mesh, PodTemplate
 from mesh.local.model import Finding, Json, Resource
 from mesh.local.resources import finding
@@ -15,12 +16,12 @@ INJECT = "sidecar.istio.io/inject"
 
 def pod_findings(mesh: Mesh) -> Iterator[Finding]:
     for service in mesh.services.values():
-        yield from _closed_ports(service, mesh.pods_of(service))
+        yield from _closed_ports(mesh, service, mesh.pods_of(service))
     for pod in mesh.pods:
         yield from _unknown_account(mesh, pod)
 
 
-def _closed_ports(service: Resource, pods: list[PodTemplate]) -> Iterator[Finding]:
+def _closed_ports(mesh: Mesh, service: Resource, pods: list[PodTemplate]) -> Iterator[Finding]:
     """Ports of a Service at which no container of its pods listens, as far as containers say so."""
     for index, port in enumerate(service.spec.get("ports") or [] if pods else []):
         target = port.get("targetPort") or port["port"]
@@ -29,12 +30,22 @@ def _closed_ports(service: Resource, pods: list[PodTemplate]) -> Iterator[Findin
             if not any(target in (entry.get("name") for entry in _ports(pod)) for pod in pods):
                 message = f'no container of the selected pods has a port named "{target}": answered 503'
                 yield finding(service, path, message, warning=True)
-        elif not any(_takes(pod, target) for pod in pods):
+        elif target not in _sidecar_ports(mesh, service) and not any(_takes(pod, target) for pod in pods):
             message = (
                 f"no container of the selected pods declares the containerPort {target}: Kubernetes needs "
                 "none, but on the laptop a sidecar takes declared ports only, so requests are answered 503"
             )
             yield finding(service, path, message, warning=True)
+
+
+def _sidecar_ports(mesh: Mesh, service: Resource) -> set[int]:
+    """Ports that a Sidecar of the namespace opens by itself."""
+    return {
+        listener["port"]["number"]
+        for sidecar in mesh.config.of("Sidecar")
+        if sidecar.namespace == service.namespace
+        for listener in sidecar.spec.get("ingress") or []
+    }
 
 
 def _takes(pod: PodTemplate, number: int) -> bool:
@@ -45,11 +56,11 @@ def _takes(pod: PodTemplate, number: int) -> bool:
 
 
 def _metadata(pod: PodTemplate, word: str) -> Json:
-    return (pod.workload.spec["template"].get("metadata") or {}).get(word) or {}
+    return (pod.template.get("metadata") or {}).get(word) or {}
 
 
 def _ports(pod: PodTemplate) -> Iterator[Json]:
-    for container in pod.workload.spec["template"]["spec"]["containers"]:
+    for container in pod.template["spec"]["containers"]:
         yield from container.get("ports") or []
 
 
@@ -57,5 +68,5 @@ def _unknown_account(mesh: Mesh, pod: PodTemplate) -> Iterator[Finding]:
     name = pod.account
     if mesh.config.get("ServiceAccount", pod.workload.namespace, name) is None and name != DEFAULT_ACCOUNT:
         message = f"no ServiceAccount {pod.workload.namespace}/{name}: Kubernetes makes no pod without it"
-        path = ("spec", "template", "spec", "serviceAccountName")
+        path = (*templates.path(pod.workload), "spec", "serviceAccountName")
         yield finding(pod.workload, path, message, warning=True)

@@ -20,19 +20,25 @@ def route_findings(mesh: Mesh) -> Iterator[Finding]:
         yield from _unknown_gateways(mesh, virtual_service)
         yield from _unknown_hosts(mesh, virtual_service)
         yield from _unused_routes(virtual_service)
-        for index, route in enumerate(virtual_service.spec.get("http") or []):
-            yield from _unknown_destinations(mesh, virtual_service, route, ("spec", "http", index))
-            yield from _unknown_delegate(mesh, virtual_service, route, ("spec", "http", index))
+        for at, route in _routes(virtual_service):
+            yield from _unknown_destinations(mesh, virtual_service, route, at)
+            yield from _unknown_delegate(mesh, virtual_service, route, at)
     yield from _same_hosts(mesh)
+
+
+def _routes(resource: Resource) -> Iterator[tuple[Path, Json]]:
+    for kind in ("http", "tcp", "tls"):
+        for index, route in enumerate(resource.spec.get(kind) or []):
+            yield ("spec", kind, index), route
 
 
 def _unknown_gateways(mesh: Mesh, resource: Resource) -> Iterator[Finding]:
     names: list[tuple[Path, str]] = [
         (("spec", "gateways", i), name) for i, name in enumerate(resource.spec.get("gateways") or [])
     ]
-    for index, route in enumerate(resource.spec.get("http") or []):
+    for at, route in _routes(resource):
         for number, match in enumerate(route.get("match") or []):
-            inside: Path = ("spec", "http", index, "match", number, "gateways")
+            inside: Path = (*at, "match", number, "gateways")
             names += [((*inside, i), name) for i, name in enumerate(match.get("gateways") or [])]
     for path, name in names:
         namespace, short = gateway_key(name, resource.namespace)
@@ -47,7 +53,7 @@ def _unknown_hosts(mesh: Mesh, resource: Resource) -> Iterator[Finding]:
         return
     for index, written in enumerate(resource.spec.get("hosts") or []):
         host, path = full_host(written, resource.namespace), ("spec", "hosts", index)
-        if host in mesh.services or "*" in host:
+        if mesh.knows(host) or "*" in host:
             continue
         name, _, namespace = host.partition(".")
         if host.endswith(f".svc.{CLUSTER_DOMAIN}"):
@@ -59,7 +65,7 @@ def _unknown_hosts(mesh: Mesh, resource: Resource) -> Iterator[Finding]:
 
 
 def destinations(route: Json) -> Iterator[tuple[Path, Json]]:
-    """Every place that an HTTP route sends requests or copies of them to."""
+    """Every place that a route sends requests, copies of them, or connections to."""
     for index, entry in enumerate(route.get("route") or []):
         yield ("route", index, "destination"), entry["destination"]
     if "mirror" in route:
@@ -81,15 +87,15 @@ def _unknown_destinations(mesh: Mesh, resource: Resource, route: Json, at: Path)
             )
         if not mesh.has_workloads:
             continue
-        service = mesh.services.get(host)
+        service = mesh.knows(host)
         if service is None:
-            message = f'unknown host "{destination["host"]}": no Service {host}; requests are answered 503'
+            missing = mesh.missing(host)
+            message = f'unknown host "{destination["host"]}": {missing}; requests are answered 503'
             yield finding(resource, (*at, *path, "host"), message, warning=True)
             continue
         number = (destination.get("port") or {}).get("number")
-        ports = [port["port"] for port in service.spec.get("ports") or []]
-        if number is not None and number not in ports:
-            message = f"Service {host} has no port {number}; requests are answered 503"
+        if number is not None and service.port(number) is None:
+            message = f"{service.declared[0]} {host} has no port {number}; requests are answered 503"
             yield finding(resource, (*at, *path, "port", "number"), message, warning=True)
 
 

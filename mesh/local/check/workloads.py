@@ -67,8 +67,8 @@ def _idle_subsets(mesh: Mesh) -> Iterator[Finding]:
         host = full_host(rule.spec["host"], rule.namespace)
         service = mesh.services.get(host)
         if service is None:
-            if "*" not in host:
-                message = f'unknown host "{rule.spec["host"]}": no Service {host}'
+            if "*" not in host and mesh.knows(host) is None:
+                message = f'unknown host "{rule.spec["host"]}": {mesh.missing(host)}'
                 yield finding(rule, ("spec", "host"), message, warning=True)
             continue
         pods = mesh.pods_of(service)

@@ -11,13 +11,13 @@ from mesh.local.envoy.http import filter_
 from mesh.local.envoy.view import View, selects
 from mesh.local.model import ROOT_NAMESPACE, Json, Resource
 
-Action = Literal["AUDIT", "DENY", "ALLOW"]
+Action = Literal["CUSTOM", "AUDIT", "DENY", "ALLOW"]
 ORDER: tuple[Action, ...] = ("AUDIT", "DENY", "ALLOW")
-_ENVOY_ACTIONS = {"AUDIT": "LOG", "DENY": "DENY", "ALLOW": "ALLOW"}
+_ENVOY_ACTIONS = {"CUSTOM": "DENY", "AUDIT": "LOG", "DENY": "DENY", "ALLOW": "ALLOW"}
 DRY_RUN = "istio.io/dry-run"
 
-_HTTP = "envoy.extensions.filters.http.rbac.v3.RBAC"
-_NETWORK = "envoy.extensions.filters.network.rbac.v3.RBAC"
+HTTP_RBAC = "envoy.extensions.filters.http.rbac.v3.RBAC"
+NETWORK_RBAC = "envoy.extensions.filters.network.rbac.v3.RBAC"
 
 One = Callable[[str], Json]
 
@@ -72,12 +72,12 @@ def policies(view: View, action: Action) -> list[Resource]:
 
 
 def http_filters(view: View) -> list[Json]:
-    return [filter_("envoy.filters.http.rbac", _HTTP, **config) for config in _configs(view, http=True)]
+    return [filter_("envoy.filters.http.rbac", HTTP_RBAC, **config) for config in _configs(view, http=True)]
 
 
 def network_filters(view: View) -> list[Json]:
     return [
-        filter_("envoy.filters.network.rbac", _NETWORK, stat_prefix="tcp.", **config)
+        filter_("envoy.filters.network.rbac", NETWORK_RBAC, stat_prefix="tcp.", **config)
         for config in _configs(view, http=False)
     ]
 
@@ -107,10 +107,16 @@ def rule_name(resource: Resource, number: int) -> str:
     return f"ns[{resource.namespace}]-policy[{resource.name}]-rule[{number}]"
 
 
-def rbac_rules(action: Action, resources: Sequence[Resource], *, http: bool) -> Json:
+def rbac_rules(
+    action: Action,
+    resources: Sequence[Resource],
+    *,
+    http: bool,
+    name: Callable[[Resource, int], str] = rule_name,
+) -> Json:
     """An Envoy RBAC: one policy per rule, by name, which is the order of their evaluation."""
     made = {
-        rule_name(resource, number): policy
+        name(resource, number): policy
         for resource in resources
         for number, rule in enumerate(resource.spec.get("rules") or [])
         if (policy := _policy(action, resource.namespace, rule or {}, http=http)) is not None

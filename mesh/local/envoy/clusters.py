@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mesh.local.envoy import names, tls
+from mesh.local.envoy import locality, names, tls
 from mesh.local.envoy.destination_rule import Rule, blocks, rule_for
-from mesh.local.envoy.endpoints import load_assignment, principals
+from mesh.local.envoy.discovery import cluster_fields
+from mesh.local.envoy.endpoints import POD, load_assignment, principals
 from mesh.local.envoy.istio_labels import SERVICE
 from mesh.local.envoy.peer_authentication import namespace_mode
 from mesh.local.envoy.traffic_policy import balancing_fields, connection_fields, outlier_fields, speaks_http2
 from mesh.local.envoy.view import View
 from mesh.local.model import Json, Service, ServicePort
+
+# A request for one pod of a headless Service names it; any other may go to each.
+_PODS: Json = {"fallback_policy": "ANY_ENDPOINT", "subset_selectors": [{"keys": [POD]}]}
 
 
 def outbound(view: View) -> dict[str, Json]:
@@ -20,12 +24,17 @@ def outbound(view: View) -> dict[str, Json]:
     Endpoints do not come by files of their own (EDS): Envoy takes an inotify instance for every such file,
     of which a Linux user has 128 unless somebody raised it, and each sidecar would need one per service.
     """
+    return {name: one for service in view.scope.reachable for name, one in of_service(view, service).items()}
+
+
+def of_service(view: View, service: Service) -> dict[str, Json]:
+    """The clusters of one service by name: made of it, of the rule for its host, and of the view's policies."""
     clusters: dict[str, Json] = {}
-    for service in view.registry.services:
-        rule = rule_for(view, service.hostname)
-        for port, subset in _parts(service, rule):
-            name = names.outbound_cluster(service.hostname, port.number, subset)
-            clusters[name] = _cluster(view, service, port, rule, subset)
+    rule = rule_for(view, service.hostname)
+    for port, subset in _parts(service, rule):
+        name = names.outbound_cluster(service.hostname, port.number, subset)
+        if (cluster := _cluster(view, service, port, rule, subset)) is not None:
+            clusters[name] = cluster
     return clusters
 
 
@@ -35,29 +44,34 @@ def _parts(service: Service, rule: Rule) -> Iterator[tuple[ServicePort, str]]:
             yield port, subset
 
 
-def _cluster(view: View, service: Service, port: ServicePort, rule: Rule, subset: str) -> Json:
+def _cluster(view: View, service: Service, port: ServicePort, rule: Rule, subset: str) -> Json | None:
     name = names.outbound_cluster(service.hostname, port.number, subset)
     policy = blocks(rule, port.number, subset)
     labels = (rule.subsets.get(subset) or {}).get("labels") or {}
-    pool = policy.get("connectionPool") or {}
+    pool, secured = policy.get("connectionPool") or {}, policy.get("tls") or {}
+    assignment = load_assignment(view, name, service, port, labels, policy)
+    balancing = balancing_fields(policy.get("loadBalancer") or {})
+    found = cluster_fields(view, service, assignment, balancing)
+    if found is None:
+        return None
     cluster: Json = {
         "name": name,
         "alt_stat_name": f"{name};",
-        "type": "STATIC",
-        "load_assignment": load_assignment(view, name, service, port, labels),
+        **found,
         **connection_fields(
             pool,
             port.protocol,
             connect_timeout=view.mesh.connect_timeout,
-            by_host=tls.by_host(policy.get("tls")),
+            by_host=tls.by_host(secured),
         ),
-        **balancing_fields(policy.get("loadBalancer") or {}),
         **outlier_fields(policy.get("outlierDetection")),
         **_sockets(view, service, port, subset, policy),
         "metadata": _metadata(service, port, rule, subset),
-        # the pod's address, so that a policy on source.ip means the same as in a cluster
-        "upstream_bind_config": {"source_address": {"address": view.proxy.ip, "port_value": 0}},
     }
+    if locality.weighs(policy):
+        cluster["common_lb_config"] = {**cluster["common_lb_config"], "locality_weighted_lb_config": {}}
+    if service.headless:
+        cluster["lb_subset_config"] = _PODS
     return cluster
 
 
@@ -67,8 +81,13 @@ def _sockets(view: View, service: Service, port: ServicePort, subset: str, polic
     sni = names.sni(service.hostname, port.number, subset)
     written = policy.get("tls")
     if written:
+        if written.get("mode") in ("SIMPLE", "MUTUAL") and not written.get("insecureSkipVerify"):
+            sans = written.get("subjectAltNames") or list(service.subject_alt_names)
+            written = {**written, "subjectAltNames": sans}
         return tls.from_rule(view.proxy.folder, written, sni, principals(view, service), http2=http2)
-    if not view.mesh.auto_mtls or namespace_mode(view.config, service.namespace) == "DISABLE":
+    if service.external or not view.mesh.auto_mtls or service.resolution == "NONE":
+        return {}
+    if namespace_mode(view.config, service.namespace) == "DISABLE":
         return {}
     socket = tls.mesh_client(view.proxy.folder, sni, principals(view, service), http2=http2)
     return {
@@ -82,6 +101,8 @@ def _sockets(view: View, service: Service, port: ServicePort, subset: str, polic
 def _metadata(service: Service, port: ServicePort, rule: Rule, subset: str) -> Json:
     about = {"host": service.hostname, "name": service.name, "namespace": service.namespace}
     istio: Json = {"services": [about], "default_original_port": port.number}
+    if service.external:
+        istio["external"] = True
     if rule.resources:
         istio["config"] = names.config_path(rule.resources[0])
     if subset:

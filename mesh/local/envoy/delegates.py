@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from mesh.local.envoy import names
@@ -16,6 +16,7 @@ from mesh.local.envoy.view import exported
 from mesh.local.model import Config, Json, Resource
 
 Path = tuple[str | int, ...]
+WHOLE = "whole"  # what a resource remembers
 
 # What a delegate's route takes from the root's when it says nothing itself.
 INHERITED = (
@@ -55,12 +56,35 @@ class VirtualService:
     gateways: tuple[str, ...]
     rules: tuple[Rule, ...]
 
+    @cached_property
+    def destinations(self) -> frozenset[str]:
+        """Every host that its http routes lead to, copies included."""
+        return frozenset(
+            part["destination"]["host"]
+            for rule in self.rules
+            for part in (
+                *(rule.http.get("route") or []),
+                *(rule.http.get("mirrors") or []),
+                *([{"destination": rule.http["mirror"]}] if rule.http.get("mirror") else []),
+            )
+        )
+
 
 @lru_cache(maxsize=4)
 def virtual_services(config: Config) -> tuple[VirtualService, ...]:
     """Every VirtualService with hosts, in Istio's order of conflict."""
     roots = (resource for resource in config.of("VirtualService") if resource.spec.get("hosts"))
-    return tuple(_whole(config, resource) for resource in roots)
+    return tuple(_remembered(config, resource) for resource in roots)
+
+
+def _remembered(config: Config, resource: Resource) -> VirtualService:
+    """The very same for the same resource, unless others have a say in it: most of them outlive an edit."""
+    if any(http.get("delegate") for http in resource.spec.get("http") or []):
+        return _whole(config, resource)
+    if WHOLE not in resource.remembered:
+        resource.remembered[WHOLE] = _whole(config, resource)
+    found: VirtualService = resource.remembered[WHOLE]
+    return found
 
 
 def _whole(config: Config, resource: Resource) -> VirtualService:

@@ -34,7 +34,7 @@ def rule_for(view: View, hostname: str) -> Rule:
 
 
 def _rule_for(view: View, hostname: str) -> Rule:
-    service = view.registry.service(hostname)
+    service = view.service(hostname)
     own = view.proxy.namespace
     namespaces = dict.fromkeys([own, *([service.namespace] if service else []), ROOT_NAMESPACE])
     index = _index(view.config)
@@ -109,6 +109,21 @@ def _merged(visible: list[Resource]) -> Rule:
 
 def _subsets(resources: Iterable[Resource]) -> Iterable[Json]:
     return (subset for resource in resources for subset in resource.spec.get("subsets") or [])
+
+
+class Hosts:
+    """The hosts that some rules speak for."""
+
+    def __init__(self, rules: Iterable[Resource]) -> None:
+        hosts = {full_host(rule) for rule in rules}
+        self._suffixes = tuple(host[1:] for host in hosts if host.startswith("*"))
+        self._exact = {host for host in hosts if not host.startswith("*")}
+
+    def __contains__(self, hostname: str) -> bool:
+        return hostname in self._exact or hostname.endswith(self._suffixes)
+
+    def __bool__(self) -> bool:
+        return bool(self._exact or self._suffixes)
 
 
 class _Index:

@@ -17,7 +17,7 @@ def port_of(view: View, listener: Listener, destination: Json) -> int:
     """The service port: as written, else the listener's; a gateway takes a service's only port."""
     if written := (destination.get("port") or {}).get("number"):
         return int(written)
-    service = view.registry.service(destination["host"])
+    service = view.service(destination["host"])
     if listener.edge and service and len(service.ports) == 1:
         return service.ports[0].number
     return listener.port

@@ -1,42 +1,63 @@
-"""Endpoints of a cluster: the ready pods behind a service, or behind one of its subsets."""
+"""Endpoints of a cluster: who is ready behind a service, or behind one of its subsets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from mesh.local.envoy.locality import grouped, preferred
 from mesh.local.envoy.peer_authentication import accepts_mtls
 from mesh.local.envoy.view import View, selects
 from mesh.local.envoy.workload import endpoint_metadata
 from mesh.local.model import Endpoint, Json, Service, ServicePort
 
+POD = "pod"  # in an endpoint's metadata for subsets: which pod it is
+SUBSETS = "envoy.lb"
+
 
 def load_assignment(
-    view: View, name: str, service: Service, port: ServicePort, labels: Mapping[str, str]
+    view: View, name: str, service: Service, port: ServicePort, labels: Mapping[str, str], policy: Json
 ) -> Json:
-    """The ClusterLoadAssignment `name`; empty when no pod is ready."""
-    lb_endpoints = [
-        _lb_endpoint(view, endpoint, target)
-        for endpoint in sorted(view.registry.endpoints_of(service), key=lambda e: e.pod)
-        if endpoint.ready
-        and (target := endpoint.target(port)) is not None
-        and selects(labels, endpoint.labels)
+    """The ClusterLoadAssignment `name`; empty when nothing is ready. `policy` says which localities count."""
+    made = [
+        (endpoint, _lb_endpoint(view, service, endpoint, target))
+        for endpoint, target in serving(view, service, port, labels)
     ]
-    groups = [{"locality": {}, "load_balancing_weight": len(lb_endpoints), "lb_endpoints": lb_endpoints}]
-    return {"cluster_name": name, "endpoints": groups if lb_endpoints else []}
+    groups = preferred(grouped(made), view.proxy.labels, policy)
+    return {"cluster_name": name, "endpoints": [group.envoy() for group in groups]}
+
+
+def serving(
+    view: View, service: Service, port: ServicePort, labels: Mapping[str, str]
+) -> Iterator[tuple[Endpoint, int]]:
+    """The endpoints that get requests for a port, each with its own number for it."""
+    for endpoint in sorted(view.registry.endpoints_of(service), key=lambda e: e.pod):
+        target = endpoint.target(port)
+        ready = endpoint.ready or service.even_unready
+        if ready and target is not None and selects(labels, endpoint.labels):
+            yield endpoint, target
 
 
 def principals(view: View, service: Service) -> list[str]:
-    """The SPIFFE ids that the service's pods may show, ready or not, so that a restart changes nothing."""
-    return sorted({f"spiffe://{endpoint.principal}" for endpoint in view.registry.endpoints_of(service)})
+    """The SPIFFE ids that the endpoints may show, ready or not, so that a restart changes nothing."""
+    endpoints = view.registry.endpoints_of(service)
+    known = {f"spiffe://{endpoint.principal}" for endpoint in endpoints if endpoint.service_account}
+    return sorted(known | set(service.subject_alt_names))
 
 
-def _lb_endpoint(view: View, endpoint: Endpoint, target: int) -> Json:
+def takes_mtls(view: View, endpoint: Endpoint, target: int) -> bool:
+    """Whether the mesh's mutual TLS is spoken at a port of an endpoint."""
+    return endpoint.sidecar and accepts_mtls(view.config, endpoint.namespace, endpoint.labels, target)
+
+
+def _lb_endpoint(view: View, service: Service, endpoint: Endpoint, target: int) -> Json:
     address = {"socket_address": {"address": endpoint.address, "port_value": target}}
     metadata = endpoint_metadata(endpoint)
-    if endpoint.sidecar and accepts_mtls(view.config, endpoint.namespace, endpoint.labels, target):
+    if takes_mtls(view, endpoint, target):
         metadata["envoy.transport_socket_match"] = {"tlsMode": "istio"}
+    if service.headless:
+        metadata[SUBSETS] = {POD: endpoint.pod}
     return {
         "endpoint": {"address": address},
-        "load_balancing_weight": 1,
+        "load_balancing_weight": endpoint.weight,
         "metadata": {"filter_metadata": metadata},
     }

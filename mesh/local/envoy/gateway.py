@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mesh.local import files
-from mesh.local.envoy import authorization_policy, istio_labels, tls
+from mesh.local.envoy import authorization_policy, ext_authz, gateway_l4, istio_labels, tls
 from mesh.local.envoy.delegates import VirtualService
-from mesh.local.envoy.http import connection_manager, filter_, plain_filters
+from mesh.local.envoy.http import TLS_INSPECTOR, connection_manager, plain_filters
 from mesh.local.envoy.matches import Listener, reads_claims
 from mesh.local.envoy.request_authentication import jwt_filters
 from mesh.local.envoy.servers import Server, effective_hosts, in_front, redirects, server_hosts, servers
+from mesh.local.envoy.tls_route import named
 from mesh.local.envoy.view import View
 from mesh.local.envoy.virtual_service import Route, merged, visible
 from mesh.local.model import Json
@@ -30,8 +31,9 @@ class VirtualHost:
 
 
 def listeners(view: View) -> dict[str, Json]:
+    """One for each port that something is sent on from."""
     made = (_listener(view, port, group) for port, group in _by_bind_port(servers(view)).items())
-    return {listener["name"]: listener for listener in made}
+    return {listener["name"]: listener for listener in made if listener["filter_chains"]}
 
 
 def route_configurations(view: View) -> dict[str, Json]:
@@ -71,14 +73,18 @@ def _by_bind_port(every: Iterable[Server]) -> dict[int, list[Server]]:
     for server in every:
         groups.setdefault(server.bind_port, []).append(server)
     # one port speaks one protocol: that of its first server
-    return {port: [s for s in group if s.https == group[0].https] for port, group in sorted(groups.items())}
+    return {
+        port: [server for server in group if server.transport == group[0].transport]
+        for port, group in sorted(groups.items())
+    }
 
 
 def _by_routes(every: Iterable[Server]) -> dict[str, list[Server]]:
     groups: dict[str, list[Server]] = {}
     for group in _by_bind_port(every).values():
         for server in group:
-            groups.setdefault(server.route_name, []).append(server)
+            if server.carries_http:
+                groups.setdefault(server.route_name, []).append(server)
     return groups
 
 
@@ -94,9 +100,8 @@ def _listener(view: View, port: int, group: Sequence[Server]) -> Json:
         "enable_reuse_port": True,  # cannot change while it runs, and an address may still come
         "filter_chains": list(_chains(view, group)),
     }
-    if group[0].https:
-        proto = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
-        listener["listener_filters"] = [filter_("envoy.filters.listener.tls_inspector", proto)]
+    if group[0].transport == "tls":
+        listener["listener_filters"] = [TLS_INSPECTOR]
         listener["continue_on_listener_filters_timeout"] = True
     if public:
         listener["additional_addresses"] = [
@@ -106,24 +111,33 @@ def _listener(view: View, port: int, group: Sequence[Server]) -> Json:
 
 
 def _chains(view: View, group: Sequence[Server]) -> Iterator[Json]:
-    if not group[0].https:
+    if group[0].transport == "tcp":
+        yield from gateway_l4.plain(view, group)
+    elif group[0].transport == "http":
         yield {"filters": [_manager(view, group[0].route_name, group)]}
-        return
+    else:
+        yield from _secure_chains(view, group)
+
+
+def _secure_chains(view: View, group: Sequence[Server]) -> Iterator[Json]:
+    """Chains by server name; a name belongs to the first server that has it."""
     taken: set[str] = set()
-    for server in group:
+    for server in (server for server in group if not server.passes_on):
         hosts = [host for _, host in server_hosts(server)]
         own = [host for host in dict.fromkeys(hosts) if host not in taken]
         taken.update(own)
         if not own:
             continue
-        chain: Json = {
-            "name": server.route_name,
-            "filters": [_manager(view, server.route_name, [server])],
-            "transport_socket": tls.gateway_server(view.proxy.folder, server.spec.get("tls") or {}),
-        }
-        if "*" not in own:
-            chain["filter_chain_match"] = {"server_names": own}
-        yield chain
+        if server.https:
+            yield {
+                "name": server.route_name,
+                "filters": [_manager(view, server.route_name, [server])],
+                "transport_socket": tls.gateway_server(view.proxy.folder, server.spec.get("tls") or {}),
+                **named(own),
+            }
+        elif chain := gateway_l4.terminated(view, server, own):
+            yield chain
+    yield from gateway_l4.passed_on(view, [server for server in group if server.passes_on], taken)
 
 
 def _manager(view: View, route_name: str, group: Sequence[Server]) -> Json:
@@ -134,6 +148,7 @@ def _manager(view: View, route_name: str, group: Sequence[Server]) -> Json:
     bound = frozenset(server.gateway_name for server in group)
     claims = any(reads_claims(rule.http) for service in visible(view, bound) for rule in service.rules)
     filters = [
+        *ext_authz.http_filters(view),
         *jwt_filters(view, clear_route_cache=claims),
         *authorization_policy.http_filters(view),
         *plain_filters(),

@@ -94,6 +94,10 @@ def _identity(place: Place, mesh: MeshConfig) -> Json:
 
 
 _FILTERS = "envoy.extensions.filters.http"
+TLS_INSPECTOR = filter_(
+    "envoy.filters.listener.tls_inspector",
+    "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+)
 ROUTER = filter_("envoy.filters.http.router", f"{_FILTERS}.router.v3.Router")
 FAULT = filter_("envoy.filters.http.fault", f"{_FILTERS}.fault.v3.HTTPFault")
 CORS = filter_("envoy.filters.http.cors", f"{_FILTERS}.cors.v3.Cors")

@@ -2,56 +2,37 @@
 
 from __future__ import annotations
 
-from mesh.local.envoy import authorization_policy, istio_labels, istio_metrics, names, tls
+from mesh.local.envoy import authorization_policy, ext_authz, istio_labels, istio_metrics, names, tls
 from mesh.local.envoy.access_log import access_logs
-from mesh.local.envoy.destination_rule import inbound_pool
-from mesh.local.envoy.http import connection_manager, filter_, plain_filters
+from mesh.local.envoy.http import TLS_INSPECTOR, connection_manager, filter_, plain_filters
+from mesh.local.envoy.inbound_ports import InboundPort, inbound_ports
 from mesh.local.envoy.peer_authentication import Mode, mode_of
 from mesh.local.envoy.request_authentication import jwt_filters
 from mesh.local.envoy.traffic_policy import connection_fields
-from mesh.local.envoy.view import View, selects
-from mesh.local.model import Json, Protocol, Service, ServicePort
+from mesh.local.envoy.view import View
+from mesh.local.listening import listens
+from mesh.local.model import Json
 
 # What Istio's clients offer inside the mesh; other TLS is none of the sidecar's business.
 MESH_ALPNS = ("istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2")
 
 
 def listeners(view: View) -> dict[str, Json]:
-    made = (_listener(view, port.number) for port in view.proxy.ports)
+    made = (_listener(view, port) for port in inbound_ports(view))
     return {listener["name"]: listener for listener in made}
 
 
 def clusters(view: View) -> dict[str, Json]:
-    """One cluster per container port, which leads to the process behind the sidecar."""
-    made = (_cluster(view, port.number) for port in view.proxy.ports)
+    """One cluster per port, which leads to the process behind the sidecar."""
+    made = (_cluster(view, port) for port in inbound_ports(view))
     return {cluster["name"]: cluster for cluster in made}
 
 
-def served_by(view: View, number: int) -> tuple[Service, ServicePort] | None:
-    """The first service, by name, that leads to the container port; it decides the protocol."""
-    proxy = view.proxy
-    by_name = {port.name: port.number for port in proxy.ports}
-    for service in sorted(view.registry.services, key=lambda s: s.name):
-        if service.namespace != proxy.namespace or not service.selector:
-            continue
-        if selects(service.selector, proxy.labels):
-            for port in service.ports:
-                target = port.target_port
-                if (target if isinstance(target, int) else by_name.get(target)) == number:
-                    return service, port
-    return None
-
-
-def _protocol(view: View, number: int) -> Protocol:
-    served = served_by(view, number)
-    return served[1].protocol if served else "tcp"
-
-
-def _listener(view: View, number: int) -> Json:
-    proxy = view.proxy
-    http = _protocol(view, number) != "tcp"
+def _listener(view: View, port: InboundPort) -> Json:
+    proxy, number = view.proxy, port.number
+    http = port.protocol != "tcp"
     mode = mode_of(view.config, proxy.namespace, proxy.labels, number)
-    handler = _http_filters(view, number) if http else _tcp_filters(view, number)
+    handler = _http_filters(view, port) if http else _tcp_filters(view, port)
     filters = [*istio_metrics.connection_filters(view), *handler]
     return {
         "name": f"{proxy.ip}_{number}",
@@ -60,12 +41,7 @@ def _listener(view: View, number: int) -> Json:
         "metadata": {"filter_metadata": istio_labels.LISTENER_METADATA},
         "enable_reuse_port": False,
         "filter_chains": _chains(view, number, mode, http=http, filters=filters),
-        "listener_filters": [
-            filter_(
-                "envoy.filters.listener.tls_inspector",
-                "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
-            )
-        ],
+        "listener_filters": [TLS_INSPECTOR],
         "listener_filters_timeout": "0s",
         "continue_on_listener_filters_timeout": True,
     }
@@ -100,37 +76,40 @@ def _chains(view: View, number: int, mode: Mode, *, http: bool, filters: list[Js
     return chains
 
 
-def _http_filters(view: View, number: int) -> list[Json]:
+def _http_filters(view: View, port: InboundPort) -> list[Json]:
+    number = port.number
     cluster = names.inbound_cluster(number)
-    host = {"name": f"inbound|http|{number}", "domains": ["*"], "routes": _routes(view, number)}
+    host = {"name": f"inbound|http|{number}", "domains": ["*"], "routes": _routes(port)}
     routes = {"name": cluster, "virtual_hosts": [host], "validate_clusters": False}
     prefix = f"inbound_{view.proxy.ip}_{number};"
-    filters = [*jwt_filters(view), *authorization_policy.http_filters(view), *plain_filters()]
-    served = served_by(view, number)
-    service = served[0] if served else None
-    return [connection_manager("inbound", prefix, view, filters, service, route_config=routes)]
+    filters = [
+        *ext_authz.http_filters(view),
+        *jwt_filters(view),
+        *authorization_policy.http_filters(view),
+        *plain_filters(),
+    ]
+    return [connection_manager("inbound", prefix, view, filters, port.service, route_config=routes)]
 
 
-def _routes(view: View, number: int) -> list[Json]:
+def _routes(port: InboundPort) -> list[Json]:
     """Everything to the process; what it certainly did not see is sent again, unless it is gRPC."""
-    action = {"cluster": names.inbound_cluster(number), "timeout": "0s", "max_grpc_timeout": "0s"}
+    action = {"cluster": names.inbound_cluster(port.number), "timeout": "0s", "max_grpc_timeout": "0s"}
     retries = {"retry_on": "reset-before-request", "num_retries": 2}
-    common = {"name": "default", "decorator": {"operation": _operation(view, number)}}
+    common = {"name": "default", "decorator": {"operation": _operation(port)}}
     return [
         {**common, "match": {"prefix": "/", "grpc": {}}, "route": action},
         {**common, "match": {"prefix": "/"}, "route": {**action, "retry_policy": retries}},
     ]
 
 
-def _operation(view: View, number: int) -> str:
-    served = served_by(view, number)
-    return f"{served[0].hostname}:{served[1].number}/*" if served else f"inbound:{number}/*"
+def _operation(port: InboundPort) -> str:
+    served = port.served
+    return f"{served[0].hostname}:{served[1].number}/*" if served else f"inbound:{port.number}/*"
 
 
-def _tcp_filters(view: View, number: int) -> list[Json]:
-    cluster = names.inbound_cluster(number)
-    served = served_by(view, number)
-    metrics = istio_metrics.loggers(view, "SERVER", "tcp", served[0] if served else None)
+def _tcp_filters(view: View, port: InboundPort) -> list[Json]:
+    cluster = names.inbound_cluster(port.number)
+    metrics = istio_metrics.loggers(view, "SERVER", "tcp", port.service)
     proxy = filter_(
         "envoy.filters.network.tcp_proxy",
         "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
@@ -138,14 +117,14 @@ def _tcp_filters(view: View, number: int) -> list[Json]:
         cluster=cluster,
         access_log=[*access_logs(view, "SERVER"), *metrics],
     )
-    return [*authorization_policy.network_filters(view), proxy]
+    return [*ext_authz.network_filters(view), *authorization_policy.network_filters(view), proxy]
 
 
-def _cluster(view: View, number: int) -> Json:
-    name = names.inbound_cluster(number)
-    address = {"socket_address": {"address": view.proxy.app_ip, "port_value": number}}
-    served = served_by(view, number)
-    pool = inbound_pool(view, *_service_port(served)) if served else {}
+def _cluster(view: View, port: InboundPort) -> Json:
+    name = names.inbound_cluster(port.number)
+    known = listens(view.proxy.annotations, view.proxy.app_ip)
+    host, target = known.get(port.number, (view.proxy.app_ip, port.target))
+    address = {"socket_address": {"address": host, "port_value": target}}
     return {
         "name": name,
         "type": "STATIC",
@@ -153,10 +132,6 @@ def _cluster(view: View, number: int) -> Json:
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
-        **connection_fields(pool, _protocol(view, number), connect_timeout=view.mesh.connect_timeout),
+        **connection_fields(port.pool, port.protocol, connect_timeout=view.mesh.connect_timeout),
         "common_lb_config": {},
     }
-
-
-def _service_port(served: tuple[Service, ServicePort]) -> tuple[Service, int]:
-    return served[0], served[1].number

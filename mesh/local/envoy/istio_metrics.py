@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
 
-from mesh.local.envoy import istio_labels, workload
+from mesh.local.envoy import istio_labels, names, workload
 from mesh.local.envoy.access_log import cel_filter
 from mesh.local.envoy.istio_labels import Labels
 from mesh.local.envoy.telemetry import Mode, Override, metrics
@@ -61,7 +61,7 @@ def _loggers(
         {**_logger("grpc", tags, by_name), "filter": _GRPC},
     ]
     if tunnels:
-        # What comes in a tunnel for an HTTP port goes round once more, and is counted as what it is.
+        # What a tunnel leads to inside the proxy goes round once more, and is counted as what it is.
         made.append({**_logger("tcp", tags, by_name), "filter": _all_of(_CONNECT, _NOT_ROUND)})
     return made
 
@@ -144,4 +144,6 @@ def _all_of(*conditions: Json) -> Json:
 ROUND = "EgressLoopback"  # the cluster that leads from a tunnel back into the egress listener
 _GRPC = _header("content-type", {"safe_regex": {"regex": r"application/grpc(\+.*)?"}})
 _CONNECT = _header(":method", {"exact": "CONNECT"})
-_NOT_ROUND = cel_filter(f"xds.cluster_name != '{ROUND}'")
+_NOT_ROUND = cel_filter(
+    f"xds.cluster_name != '{ROUND}' && !xds.cluster_name.startsWith('{names.INTERNAL}')"
+)

@@ -26,6 +26,8 @@ class MeshConfig:
     connect_timeout: str = "10s"
     path_normalization: str = "BASE"
     default_retry: Json = field(default_factory=lambda: DEFAULT_RETRY)
+    dns_refresh_rate: str = "60s"
+    export_services: tuple[str, ...] = ("*",)
     export_virtual_services: tuple[str, ...] = ("*",)
     export_destination_rules: tuple[str, ...] = ("*",)
     runtime_values: Mapping[str, str] = field(default_factory=dict)
@@ -55,6 +57,8 @@ def _parse(text: str, networks: str) -> MeshConfig:
         connect_timeout=durations.envoy(raw.get("connectTimeout") or "10s"),
         path_normalization="BASE" if normalization == "DEFAULT" else normalization,
         default_retry=raw.get("defaultHttpRetryPolicy") or DEFAULT_RETRY,
+        dns_refresh_rate=raw.get("dnsRefreshRate") or "60s",
+        export_services=tuple(raw.get("defaultServiceExportTo") or ("*",)),
         export_virtual_services=tuple(raw.get("defaultVirtualServiceExportTo") or ("*",)),
         export_destination_rules=tuple(raw.get("defaultDestinationRuleExportTo") or ("*",)),
         runtime_values=(raw.get("defaultConfig") or {}).get("runtimeValues") or {},

@@ -8,6 +8,7 @@ PASSTHROUGH = "PassthroughCluster"
 BLACK_HOLE = "BlackHoleCluster"
 INBOUND_PASSTHROUGH = "InboundPassthroughCluster"
 EGRESS_ROUTES = "http_proxy"
+INTERNAL = "internal|"  # before the name of a listener inside the proxy, and of the way to it
 
 _GROUPS = {
     "AuthorizationPolicy": "security.istio.io",

@@ -7,34 +7,23 @@ CONNECT. One RouteConfiguration holds a virtual host per service port, as Istio'
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from mesh.local import files
-from mesh.local.envoy import durations, istio_labels, istio_metrics, names
+from mesh.local.envoy import elsewhere, forwarding, istio_labels, istio_metrics, names, tls_route
 from mesh.local.envoy.delegates import VirtualService
-from mesh.local.envoy.destination_rule import traffic_policy
-from mesh.local.envoy.fence import fence
-from mesh.local.envoy.http import connection_manager, filter_, plain_filters
+from mesh.local.envoy.http import connection_manager, plain_filters
 from mesh.local.envoy.matches import Listener
+from mesh.local.envoy.tcp_route import routes as tcp_routes
+from mesh.local.envoy.tcp_route import tunnel
 from mesh.local.envoy.view import View, selects
+from mesh.local.envoy.virtual_host import HTTP_PORT, VirtualHost, domains, of_pods
 from mesh.local.envoy.virtual_service import MESH, Owners, Route, default_route, routes, visible
-from mesh.local.model import Config, Json, Service, ServicePort
+from mesh.local.model import Config, Json, Resource, Service, ServicePort
 
-_DNS_CACHE: Json = {"name": "egress", "dns_lookup_family": "V4_PREFERRED"}
-_FORWARD: Json = {"dns_cache_config": _DNS_CACHE, "save_upstream_address": True}
 _LOOPBACK = istio_metrics.ROUND
+_SELECTORS = "client selectors"  # what a resource remembers
 _MAX_DIRECT_RESPONSE_BYTES = 1024 * 1024
-_HTTP_PORT = 80  # of a host that no service declares
-
-
-@dataclass(frozen=True)
-class VirtualHost:
-    """A virtual host with its routes; `service` is None for a host that only a VirtualService names."""
-
-    name: str
-    domains: Sequence[str]
-    routes: Sequence[Route]
-    service: Service | None = None
 
 
 def listeners(view: View) -> dict[str, Json]:
@@ -45,10 +34,8 @@ def listeners(view: View) -> dict[str, Json]:
         "route_config_name": names.EGRESS_ROUTES,
     }
     filters = plain_filters()
-    if not view.mesh.registry_only:
-        proto = "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig"
-        forward = filter_("envoy.filters.http.dynamic_forward_proxy", proto, **_FORWARD)
-        filters += [forward, fence(view.proxy)]
+    if not view.registry_only or any(one.resolution == "NONE" for one in view.scope.reachable):
+        filters += forwarding.filters(view.proxy)
     manager = connection_manager("outbound", f"outbound_{name};", view, filters, rds=rds)
     manager["typed_config"]["upgrade_configs"].append({"upgrade_type": "CONNECT"})
     # many clients say CONNECT in HTTP/1.0
@@ -62,7 +49,7 @@ def listeners(view: View) -> dict[str, Json]:
         "enable_reuse_port": False,
         "filter_chains": [{"filters": [manager]}],
     }
-    return {name: listener}
+    return {name: listener, **tls_route.listeners(view)}
 
 
 def clusters(view: View) -> dict[str, Json]:
@@ -78,21 +65,24 @@ def clusters(view: View) -> dict[str, Json]:
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
     }
-    if view.mesh.registry_only:
-        return {_LOOPBACK: loopback}
-    proto = "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig"
+    inside = {_LOOPBACK: loopback, **tls_route.clusters(view)}
+    if view.registry_only:
+        return inside
     passthrough = {
         "name": names.PASSTHROUGH,
         "connect_timeout": view.mesh.connect_timeout,
-        "lb_policy": "CLUSTER_PROVIDED",
-        "cluster_type": filter_("envoy.clusters.dynamic_forward_proxy", proto, dns_cache_config=_DNS_CACHE),
+        **forwarding.cluster_fields(),
         "metadata": _called(names.PASSTHROUGH),
     }
-    return {_LOOPBACK: loopback, names.PASSTHROUGH: passthrough}
+    return {**inside, names.PASSTHROUGH: passthrough, **elsewhere.clusters(view)}
 
 
 def route_configurations(view: View) -> dict[str, Json]:
-    hosts = [_envoy(view, host) for host in virtual_hosts(view)]
+    return table(view, [envoy_host(host) for host in virtual_hosts(view)])
+
+
+def table(view: View, hosts: Sequence[Json]) -> dict[str, Json]:
+    """The one RouteConfiguration, of these virtual hosts and of what is said to every other host."""
     config = {
         "name": names.EGRESS_ROUTES,
         "virtual_hosts": [*hosts, _catch_all(view)],
@@ -103,113 +93,117 @@ def route_configurations(view: View) -> dict[str, Json]:
 
 
 def audience(view: View, selectors: Iterable[Mapping[str, str]]) -> tuple[object, ...]:
-    """What the routes have of this very proxy: its namespace, and which `client_selectors` pick it.
+    """What the routes have of this very proxy: its namespace, its Sidecar, which `client_selectors` pick it.
 
     Proxies of one audience have equal routes.
     """
-    return view.proxy.namespace, *(selects(labels, view.proxy.labels) for labels in selectors)
+    sidecar = view.scope.sidecar
+    picked = (selects(labels, view.proxy.labels) for labels in selectors)
+    return view.proxy.namespace, sidecar.key if sidecar else None, *picked
 
 
 def client_selectors(config: Config) -> list[Mapping[str, str]]:
     """The labels by which VirtualServices and DestinationRules choose some clients; each once."""
-    found = {tuple(sorted(labels.items())): labels for labels in _selectors(config) if labels}
+    rules = [*config.of("VirtualService"), *config.of("DestinationRule")]
+    found = {tuple(sorted(labels.items())): labels for rule in rules for labels in _selectors_of(rule)}
     return list(found.values())
 
 
-def _selectors(config: Config) -> Iterator[Mapping[str, str]]:
-    for resource in config.of("VirtualService"):
-        for kind in ("http", "tcp", "tls"):
-            for route in resource.spec.get(kind) or []:
-                for match in route.get("match") or []:
-                    yield match.get("sourceLabels") or {}
-    for resource in config.of("DestinationRule"):
-        yield (resource.spec.get("workloadSelector") or {}).get("matchLabels") or {}
+def _selectors_of(rule: Resource) -> list[Mapping[str, str]]:
+    if _SELECTORS not in rule.remembered:
+        rule.remembered[_SELECTORS] = [labels for labels in _selectors(rule) if labels]
+    found: list[Mapping[str, str]] = rule.remembered[_SELECTORS]
+    return found
+
+
+def _selectors(rule: Resource) -> Iterator[Mapping[str, str]]:
+    if rule.kind == "DestinationRule":
+        yield (rule.spec.get("workloadSelector") or {}).get("matchLabels") or {}
+    for kind in ("http", "tcp", "tls"):
+        for route in rule.spec.get(kind) or []:
+            for match in route.get("match") or []:
+                yield match.get("sourceLabels") or {}
 
 
 def virtual_hosts(view: View) -> Iterator[VirtualHost]:
     """One per service port and per host that only a VirtualService names; a domain belongs to its first."""
-    services = sorted(view.registry.services, key=lambda s: s.hostname)
-    candidates = visible(view)
-    owners = Owners(candidates)
-    taken = {f"{service.hostname}:{port.number}" for service in services for port in service.ports}
+    services = view.scope.services
+    rules = Obeyed(view)
+    taken = reserved(services)
     for service in services:
-        owner = owners.of(service.hostname)
-        for port in service.ports:
+        yield from freed(of_service(view, service, rules), taken)
+    yield from freed(of_no_service(view, rules), taken)
+
+
+def reserved(services: Sequence[Service]) -> set[str]:
+    """The domains that are kept for their services, whoever comes first."""
+    return {f"{service.hostname}:{port.number}" for service in services for port in service.ports}
+
+
+class Obeyed:
+    """The VirtualServices that a proxy obeys inside the mesh, in order; `l4`: those with tcp or tls rules."""
+
+    def __init__(self, view: View) -> None:
+        self.every = visible(view)
+        self.owners = Owners(self.every)
+        self.l4 = [one for one in self.every if one.resource.spec.get("tcp") or one.resource.spec.get("tls")]
+
+
+def of_service(view: View, service: Service, rules: Obeyed) -> Iterator[VirtualHost]:
+    """The virtual hosts of a service, with all the domains that they would like to have."""
+    owner = rules.owners.of(service.hostname)
+    for port in service.ports:
+        if port.protocol == "tcp":
+            made: Sequence[Route] = tcp_routes(view, service, port, rules.l4)
+        else:
             made = _service_routes(view, service, port, owner)
-            domains = _free(_domains(service, port.number, view.proxy.namespace), taken, service.hostname)
-            yield VirtualHost(f"{service.hostname}:{port.number}", domains, made, service)
-    yield from _foreign_hosts(view, candidates, taken)
+        wanted = domains(service, port.number, view.proxy.namespace)
+        yield VirtualHost(f"{service.hostname}:{port.number}", wanted, made, service)
+        if service.headless:
+            yield from of_pods(view, service, port, made)
+
+
+def of_no_service(view: View, rules: Obeyed) -> Iterator[VirtualHost]:
+    """Hosts that lead away, and those that only a VirtualService names."""
+    if not view.registry_only:
+        yield from elsewhere.virtual_hosts(view)
+    listener = Listener(view.proxy, HTTP_PORT, MESH)
+    for one in rules.every:
+        for host in one.hosts:
+            if view.service(host) is None and (made := routes(view, listener, one)):
+                yield VirtualHost(f"{host}:{HTTP_PORT}", [host, f"{host}:{HTTP_PORT}"], made)
+
+
+def freed(hosts: Iterable[VirtualHost], taken: set[str]) -> Iterator[VirtualHost]:
+    """The virtual hosts with those of their domains that no earlier one has, while there are any."""
+    for host in hosts:
+        own = host.service.hostname if host.service else ""
+        free = [name for name in host.domains if name not in taken or name.partition(":")[0] == own]
+        taken.update(free)
+        if free:
+            yield replace(host, domains=free)
 
 
 def _service_routes(
     view: View, service: Service, port: ServicePort, owner: VirtualService | None
 ) -> Sequence[Route]:
-    made: Sequence[Route] = ()
-    if owner is not None and port.protocol != "tcp":
-        made = routes(view, Listener(view.proxy, port.number, MESH), owner)
+    made = [] if owner is None else routes(view, Listener(view.proxy, port.number, MESH), owner)
     return made or [default_route(view, service.hostname, port.number)]
 
 
-def _foreign_hosts(
-    view: View, candidates: Sequence[VirtualService], taken: set[str]
-) -> Iterator[VirtualHost]:
-    listener = Listener(view.proxy, _HTTP_PORT, MESH)
-    for candidate in candidates:
-        for host in candidate.hosts:
-            if view.registry.service(host) is None and (made := routes(view, listener, candidate)):
-                domains = _free([host, f"{host}:{_HTTP_PORT}"], taken)
-                if domains:
-                    yield VirtualHost(f"{host}:{_HTTP_PORT}", domains, made)
-
-
-def _free(domains: Sequence[str], taken: set[str], own: str = "") -> list[str]:
-    """Those that no earlier virtual host has; `own` is a host that was reserved for this one."""
-    free = [domain for domain in domains if domain not in taken or domain.partition(":")[0] == own]
-    taken.update(free)
-    return free
-
-
-def _domains(service: Service, port: int, client_namespace: str) -> list[str]:
-    full, qualified = service.hostname, f"{service.name}.{service.namespace}"
-    hosts = [full, f"{full}.", qualified, f"{qualified}.svc"]
-    if service.namespace == client_namespace:
-        hosts.append(service.name)
-    if service.cluster_ip and service.cluster_ip != "None":
-        hosts.append(service.cluster_ip)
-    plain = hosts if port == _HTTP_PORT else []
-    return [*plain, *(f"{host}:{port}" for host in hosts)]
-
-
-def _envoy(view: View, host: VirtualHost) -> Json:
+def envoy_host(host: VirtualHost) -> Json:
     return {
         "name": host.name,
         "domains": list(host.domains),
-        "routes": [_tunnel(view, host), *(route.envoy for route in host.routes)],
+        "routes": _with_tunnel([route.envoy for route in host.routes]),
         "include_request_attempt_count": True,
     }
 
 
-def _tunnel(view: View, host: VirtualHost) -> Json:
-    """What a CONNECT leads to: the pods of a TCP port; HTTP comes back in, to be routed as such."""
-    number = int(host.name.rpartition(":")[2])
-    port = host.service.port(number) if host.service else None
-    if host.service is None or port is None or port.protocol != "tcp":
-        return _connect(_LOOPBACK)
-    made = _connect(names.outbound_cluster(host.service.hostname, number))
-    pool = traffic_policy(view, host.service.hostname, number).get("connectionPool") or {}
-    tcp = pool.get("tcp") or {}
-    if tcp.get("idleTimeout"):
-        made["route"]["idle_timeout"] = durations.envoy(tcp["idleTimeout"])
-    if tcp.get("maxConnectionDuration"):
-        limit = durations.envoy(tcp["maxConnectionDuration"])
-        made["route"]["max_stream_duration"] = {"max_stream_duration": limit}
-    return made
-
-
-def _connect(cluster: str, name: str = "connect") -> Json:
-    upgrade = {"upgrade_type": "CONNECT", "connect_config": {}}
-    action = {"cluster": cluster, "timeout": "0s", "upgrade_configs": [upgrade]}
-    return {"name": name, "match": {"connect_matcher": {}}, "route": action}
+def _with_tunnel(made: list[Json]) -> list[Json]:
+    """HTTP in a tunnel comes back in, to be routed as such."""
+    led = made and "connect_matcher" in made[0]["match"]
+    return made if led else [tunnel({"cluster": _LOOPBACK}), *made]
 
 
 def _called(name: str) -> Json:
@@ -218,7 +212,7 @@ def _called(name: str) -> Json:
 
 
 def _catch_all(view: View) -> Json:
-    if view.mesh.registry_only:
+    if view.registry_only:
         refuse: Json = {
             "name": "block_all",
             "direct_response": {"status": 502},
@@ -229,7 +223,7 @@ def _catch_all(view: View) -> Json:
         return {"name": "block_all", "domains": ["*"], "routes": made}
     action = {"cluster": names.PASSTHROUGH, "timeout": "0s"}
     made = [
-        _connect(names.PASSTHROUGH, "allow_any"),
+        tunnel({"cluster": names.PASSTHROUGH}, "allow_any"),
         {"name": "allow_any", "match": {"prefix": "/"}, "route": action},
     ]
     return {"name": "allow_any", "domains": ["*"], "routes": made, "include_request_attempt_count": True}

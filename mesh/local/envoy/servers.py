@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from mesh.local.envoy.delegates import VirtualService
 from mesh.local.envoy.view import View, selects
 from mesh.local.envoy.virtual_service import covers
 from mesh.local.model import Json, Resource, Service
 
-_PROTOCOLS = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTPS")
+_PROTOCOLS = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTPS", "TCP", "TLS")
+
+Transport = Literal["http", "tcp", "tls"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,30 @@ class Server:
         return _number(self.spec)
 
     @property
+    def _protocol(self) -> str:
+        return str(self.spec["port"].get("protocol", "")).upper()
+
+    @property
     def https(self) -> bool:
-        return str(self.spec["port"].get("protocol", "")).upper() == "HTTPS"
+        """Whether TLS ends here and HTTP is inside."""
+        return self._protocol == "HTTPS" and not self.passes_on
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether TLS is left as it is, and routed by the name that is asked for."""
+        mode = (self.spec.get("tls") or {}).get("mode", "PASSTHROUGH")
+        return self._protocol in ("HTTPS", "TLS") and mode == "PASSTHROUGH"
+
+    @property
+    def transport(self) -> Transport:
+        """What the port's first bytes are; only servers that agree on it share a port."""
+        if self._protocol in ("HTTPS", "TLS"):
+            return "tls"
+        return "tcp" if self._protocol == "TCP" else "http"
+
+    @property
+    def carries_http(self) -> bool:
+        return self.https or self.transport == "http"
 
     @property
     def gateway_name(self) -> str:

@@ -132,19 +132,37 @@ def gateway_server(folder: Path, written: Json) -> Json:
     suites = dict.fromkeys(suite for suite in written.get("cipherSuites") or [] if suite in CIPHER_SUITES)
     params["cipher_suites"] = list(suites or CIPHERS)
     common: Json = {"alpn_protocols": ["h2", "http/1.1"], "tls_params": params}
-    credential = written.get("credentialName")
-    if credential:
-        common["tls_certificate_sds_secret_configs"] = [secret(folder, files.credential(credential))]
+    if credentials := credentials_of(written):
+        common["tls_certificate_sds_secret_configs"] = [
+            secret(folder, files.credential(name)) for name in credentials
+        ]
     else:
-        chain, key = written.get("serverCertificate", ""), written.get("privateKey", "")
-        pair = {"certificate_chain": {"filename": chain}, "private_key": {"filename": key}}
-        common["tls_certificates"] = [pair]
+        common["tls_certificates"] = [
+            {
+                "certificate_chain": {"filename": pair.get("serverCertificate", "")},
+                "private_key": {"filename": pair.get("privateKey", "")},
+            }
+            for pair in written.get("tlsCertificates") or [written]
+        ]
     if mode in ("MUTUAL", "OPTIONAL_MUTUAL"):
         common.update(_client_validation(folder, written))
     context: Json = {"common_tls_context": common}
     if mode == "MUTUAL":
         context["require_client_certificate"] = True
     return downstream(context)
+
+
+def credentials_of(written: Json) -> list[str]:
+    """The Secrets with a server's certificates: one, or one for each kind of key."""
+    names = written.get("credentialNames") or [written.get("credentialName")]
+    return [str(name) for name in names if name]
+
+
+def authority_of(written: Json) -> str | None:
+    """The Secret with the authority of a server's clients."""
+    if name := written.get("caCertCredentialName"):
+        return str(name).removesuffix("-cacert")
+    return next(iter(credentials_of(written)), None)
 
 
 def _client_validation(folder: Path, written: Json) -> Json:
@@ -154,7 +172,15 @@ def _client_validation(folder: Path, written: Json) -> Json:
         for kind in ("DNS", "URI")
     ]
     names: Json = {"match_typed_subject_alt_names": sans} if sans else {}
-    if credential := written.get("credentialName"):
+    for key, field in (
+        ("verifyCertificateSpki", "verify_certificate_spki"),
+        ("verifyCertificateHash", "verify_certificate_hash"),
+    ):
+        if written.get(key):
+            names[field] = written[key]
+    if written.get("insecureSkipVerify"):
+        names["trust_chain_verification"] = "ACCEPT_UNTRUSTED"
+    if credential := authority_of(written):
         authority = secret(folder, files.credential_authority(credential))
         return {
             "combined_validation_context": {

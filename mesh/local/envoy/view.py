@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from mesh.local.envoy.mesh_config import MeshConfig, mesh_config
-from mesh.local.model import Config, Proxy, Registry, Resource
+from mesh.local.envoy.scope import Scope, scope_of
+from mesh.local.model import Config, Proxy, Registry, Resource, Service
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,24 @@ class View:
     @cached_property
     def mesh(self) -> MeshConfig:
         return mesh_config(self.config)
+
+    @cached_property
+    def scope(self) -> Scope:
+        """The services that the proxy may call, as far as exports and its Sidecar go."""
+        return scope_of(self.proxy, self.config, self.registry, self.mesh)
+
+    @cached_property
+    def registry_only(self) -> bool:
+        """Whether hosts of no service are refused: the Sidecar's word, else the mesh's."""
+        sidecar = self.scope.sidecar
+        policy = sidecar.spec.get("outboundTrafficPolicy") if sidecar else None
+        if policy is None:
+            return self.mesh.registry_only
+        return (policy.get("mode") or "REGISTRY_ONLY") == "REGISTRY_ONLY"
+
+    def service(self, hostname: str) -> Service | None:
+        """The service that the proxy knows by this host."""
+        return self.scope.by_host.get(hostname)
 
 
 def exported(resource: Resource, default: Sequence[str], namespace: str) -> bool:

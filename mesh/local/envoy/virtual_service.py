@@ -28,11 +28,24 @@ class Route:
 
 def visible(view: View, gateways: frozenset[str] = MESH) -> list[VirtualService]:
     """Those that a proxy obeys on these gateways: private first, then named exports, then public ones."""
+    if view.scope.hosts is not None:
+        return _visible(view, gateways)
+    remembered = view.config.remembered
+    key = ("visible", view.proxy.namespace, gateways)
+    if key not in remembered:
+        remembered[key] = _visible(view, gateways)
+    found: list[VirtualService] = remembered[key]
+    return found
+
+
+def _visible(view: View, gateways: frozenset[str]) -> list[VirtualService]:
     groups: dict[str, list[VirtualService]] = {"private": [], "named": [], "public": []}
     for candidate in virtual_services(view.config):
         if gateways.isdisjoint(candidate.gateways):
             continue
         resource = candidate.resource
+        if not view.scope.takes(resource, candidate.hosts):
+            continue
         targets = resource.spec.get("exportTo") or view.mesh.export_virtual_services
         if "*" in targets:
             groups["public"].append(candidate)

@@ -16,9 +16,10 @@ from mesh.local.envoy import gateway, outbound
 from mesh.local.envoy.servers import servers, serves
 from mesh.local.envoy.view import View
 from mesh.local.envoy.virtual_service import Route
-from mesh.local.explain import matching, policies
+from mesh.local.explain import connections, matching, policies
 from mesh.local.explain.answer import Explanation
 from mesh.local.explain.forwarding import carried_out
+from mesh.local.explain.matching import best_domain
 from mesh.local.explain.request import Request, normalised, parse
 from mesh.local.explain.telemetry import told
 from mesh.local.model import Config, Json, Proxy, Registry
@@ -40,7 +41,7 @@ def explain(
     """What becomes of a request that `proxy`'s pod sends, or that reaches a gateway from the world.
 
     `claims` are those of a valid token; without them a bearer token among the headers is read, its
-    signature unchecked.
+    signature unchecked. A URL `tcp://HOST:PORT` or `tls://NAME:PORT` asks about a connection.
     """
     view = View(proxy, config, registry, jwks)
     request = normalised(parse(method, url, headers), view.mesh)
@@ -55,20 +56,26 @@ def _at_sidecar(view: View, request: Request) -> Explanation:
     authority = request.authority.lower()
     domain = best_domain(authority, by_domain)
     if domain is None:
-        if view.mesh.registry_only:
+        if view.registry_only:
             reason = f"the host is in no registry and the mesh is closed{_near(authority, by_domain)}"
             return Explanation("answered", reason, 502)
         reason = f"the host is in no registry{_near(authority, by_domain)}"
         return Explanation("passed on", reason, authority=authority, path=request.path)
     host = by_domain[domain]
+    if request.scheme in connections.SCHEMES:
+        return connections.at_sidecar(view, request, host)
     return _routed(view, request, host.name, host.routes)
 
 
 def _at_gateway(view: View, request: Request) -> Explanation:
+    if request.scheme in connections.SCHEMES:
+        return connections.at_gateway(view, request)
     port, secure = request.service_port, request.scheme == "https"
     # the port of the Gateway, or the one behind it, which is what the public address names
     group = [
-        found for found in servers(view) if port in (found.port, found.bind_port) and found.https == secure
+        found
+        for found in servers(view)
+        if found.carries_http and port in (found.port, found.bind_port) and found.https == secure
     ]
     if secure:
         group = [server for server in group if serves(server, request.host)][:1]
@@ -98,15 +105,6 @@ def _near(authority: str, domains: Iterable[str]) -> str:
     """The name that was perhaps meant."""
     close = get_close_matches(authority, sorted(domains), n=1)
     return f'; did you mean "{close[0]}"?' if close else ""
-
-
-def best_domain(authority: str, domains: Iterable[str]) -> str | None:
-    """The domain that Envoy picks: exact, else the longest with a leading `*`, else `*`."""
-    candidates = set(domains)
-    if authority in candidates:
-        return authority
-    wild = (domain for domain in candidates if domain.startswith("*") and authority.endswith(domain[1:]))
-    return max(wild, key=len, default=None)
 
 
 def _routed(view: View, request: Request, host: str, routes: Sequence[Route]) -> Explanation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mesh.local.explain.request import Request
@@ -66,6 +66,15 @@ def _path(match: Json, path: str) -> bool:
     wanted: str = match["path"] if "path" in match else match["prefix"]
     wanted = wanted.lower() if fold else wanted
     return subject == wanted if "path" in match else subject.startswith(wanted)
+
+
+def best_domain(authority: str, domains: Iterable[str]) -> str | None:
+    """The domain that Envoy picks: exact, else the longest with a leading `*`, else `*`."""
+    candidates = set(domains)
+    if authority in candidates:
+        return authority
+    wild = (domain for domain in candidates if domain.startswith("*") and authority.endswith(domain[1:]))
+    return max(wild, key=len, default=None)
 
 
 def metadata(matcher: Json, request: Request) -> bool:

@@ -6,16 +6,17 @@ from collections.abc import Iterator
 
 import msgspec
 
+from mesh.local import templates
 from mesh.local.envoy import authorization_policy, gateway, outbound, request_authentication, servers
 from mesh.local.envoy.clusters import outbound as outbound_clusters
 from mesh.local.envoy.destination_rule import rule_for
-from mesh.local.envoy.inbound import served_by
+from mesh.local.envoy.inbound_ports import InboundPort, inbound_ports
 from mesh.local.envoy.peer_authentication import mode_of
 from mesh.local.envoy.view import View, selects
 from mesh.local.envoy.virtual_service import Route
 from mesh.local.explain.answer import Place
 from mesh.local.explain.policies import place
-from mesh.local.model import ROOT_NAMESPACE, Json, Resource
+from mesh.local.model import ROOT_NAMESPACE, Json, Resource, Service
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -49,24 +50,31 @@ def _servers(view: View) -> Iterator[Part]:
         written = server.gateway.spec["servers"]
         at = place(server.gateway, "spec", "servers", written.index(server.spec))
         hosts = ", ".join(server.spec.get("hosts") or [])
-        mode = f", TLS {server.spec['tls'].get('mode', 'SIMPLE')}" if server.https else ""
+        secure = server.transport == "tls"
+        mode = f", TLS {server.spec['tls'].get('mode', 'PASSTHROUGH')}" if secure else ""
         about = f"{server.spec['port']['protocol']} for {hosts}{mode}"
         yield Part(f"{view.proxy.ip}:{server.bind_port}", about, (at,))
 
 
 def _listeners(view: View) -> Iterator[Part]:
     proxy = view.proxy
-    workload = view.config.get("Deployment", proxy.namespace, proxy.workload)
-    own = () if workload is None else (place(workload, "spec", "template", "spec"),)
-    for port in proxy.ports:
-        served = served_by(view, port.number)
-        protocol = served[1].protocol if served else "tcp"
+    known = (view.config.get(kind, proxy.namespace, proxy.workload) for kind in templates.PATHS)
+    workload = next((one for one in known if one is not None), None)
+    own = () if workload is None else (place(workload, *templates.path(workload), "spec"),)
+    for port in inbound_ports(view):
         mode = mode_of(view.config, proxy.namespace, proxy.labels, port.number)
-        name = f" of Service {served[0].name}:{served[1].number}" if served else ""
-        about = f"inbound {protocol}{name}, mutual TLS {mode}"
+        name = f" of {_served(port)}" if port.served else ""
+        about = f"inbound {port.protocol}{name}, mutual TLS {mode}"
         yield Part(f"{proxy.ip}:{port.number}", about, own)
     host, number = proxy.egress
     yield Part(f"{host}:{number}", "outbound: the proxy that the process's own calls go through")
+
+
+def _served(port: InboundPort) -> str:
+    if port.served is None:
+        return ""
+    service, served = port.served
+    return f"{service.declared[0]} {service.name}:{served.number}"
 
 
 def _sidecar_routes(view: View) -> Iterator[Part]:
@@ -78,7 +86,8 @@ def _sidecar_routes(view: View) -> Iterator[Part]:
 def _gateway_routes(view: View) -> Iterator[Part]:
     groups: dict[str, list[servers.Server]] = {}
     for server in servers.servers(view):
-        groups.setdefault(server.route_name, []).append(server)
+        if server.carries_http:
+            groups.setdefault(server.route_name, []).append(server)
     for group in groups.values():
         for host in gateway.virtual_hosts(view, group):
             if host.redirects:
@@ -97,6 +106,8 @@ def _route(host: str, route: Route) -> Part:
 
 
 def _matched(match: Json) -> str:
+    if "connect_matcher" in match:
+        return "CONNECT"
     path = match.get("path") or (match.get("safe_regex") or {}).get("regex") or f"{match.get('prefix', '/')}*"
     conditions = [header["name"] for header in match.get("headers") or []]
     conditions += [f"?{parameter['name']}" for parameter in match.get("query_parameters") or []]
@@ -119,16 +130,23 @@ def _led(envoy: Json) -> str:
 def _clusters(view: View) -> Iterator[Part]:
     for name, cluster in outbound_clusters(view).items():
         _, _, subset, hostname = name.split("|")
-        service = view.registry.service(hostname)
+        service = view.service(hostname)
         endpoints = sum(
             len(group.get("lb_endpoints") or [])
             for group in (cluster.get("load_assignment") or {}).get("endpoints") or []
         )
         secured = "transport_socket_matches" in cluster or "transport_socket" in cluster
-        about = f"{endpoints} pod{'' if endpoints == 1 else 's'}, {'mutual TLS' if secured else 'plain text'}"
-        written = view.config.get("Service", service.namespace, service.name) if service else None
+        about = f"{_counted(service, endpoints)}, {'mutual TLS' if secured else 'plain text'}"
+        written = view.config.get(*service.resource) if service else None
         at = () if written is None else (place(written),)
         yield Part(name, about, (*at, *_rules(view, hostname, subset)))
+
+
+def _counted(service: Service | None, endpoints: int) -> str:
+    if service is not None and service.resolution == "NONE":
+        return "wherever the request says"
+    what = "pod" if service is None or service.declared[0] == "Service" else "endpoint"
+    return f"{endpoints} {what}{'' if endpoints == 1 else 's'}"
 
 
 def _rules(view: View, hostname: str, subset: str) -> Iterator[Place]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mesh.local.envoy import authorization_policy, request_authentication
+from mesh.local.envoy import authorization_policy, ext_authz, request_authentication
 from mesh.local.envoy.view import View
 from mesh.local.explain import matching
 from mesh.local.explain.answer import Place, Verdict
@@ -43,7 +43,7 @@ def authentication(view: View, claims: Json | None) -> Verdict | None:
     if claims is None or not rules:
         return None
     policies = tuple(place(resource, "spec") for resource in request_authentication.policies(view))
-    meant = [rule for rule in rules if rule.get("issuer") == claims.get("iss")]
+    meant = [rule for rule in rules if rule.get("issuer") in (None, claims.get("iss"))]
     if not meant:
         return Verdict(False, 401, f"issuer {claims.get('iss')!r} is not configured", policies)
     audience = claims.get("aud")
@@ -68,7 +68,19 @@ def accepted(view: View, claims: Json | None) -> Json | None:
 
 
 def authorization(view: View, request: Request, *, http: bool) -> Verdict:
-    """DENY rules, then ALLOW rules, as the proxy evaluates them."""
+    """CUSTOM rules, DENY rules, then ALLOW rules, as the proxy evaluates them."""
+    custom = authorization_policy.policies(view, "CUSTOM")
+    asked = _matched(view, "CUSTOM", custom, request, http=http) if custom else ()
+    if asked and (wrong := ext_authz.wrong(view, custom)):
+        return Verdict(False, 403, f"a CUSTOM rule matches and nobody can be asked: {wrong}", asked)
+    verdict = _decided(view, request, http=http)
+    if not asked or not verdict.allowed or not (http or ext_authz.network_filters(view)):
+        return verdict
+    reason = f"{verdict.reason}, if {ext_authz.asks(custom)} allows it too"
+    return Verdict(True, 200, reason, (*asked, *verdict.by))
+
+
+def _decided(view: View, request: Request, *, http: bool) -> Verdict:
     for action in ("DENY", "ALLOW"):
         enforced = [
             resource

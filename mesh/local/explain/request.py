@@ -12,7 +12,7 @@ from mesh.local.envoy.mesh_config import MeshConfig
 from mesh.local.model import Json
 
 _ESCAPED = re.compile("%([0-9A-Fa-f]{2})")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443, "tls": 443}
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def parse(method: str, url: str, headers: Mapping[str, str]) -> Request:
     parts = urlsplit(url if "://" in url else f"http://{url}")
     lower = {name.lower(): value for name, value in headers.items()}
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Request(method.upper(), parts.scheme, lower.pop("host", "") or parts.netloc, path, lower)
+    carried = "CONNECT" if parts.scheme in ("tcp", "tls") else method.upper()
+    return Request(carried, parts.scheme, lower.pop("host", "") or parts.netloc, path, lower)
 
 
 def normalised(request: Request, mesh: MeshConfig) -> Request:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from mesh.local.envoy import inbound
 from mesh.local.envoy.destination_rule import blocks, rule_for
-from mesh.local.envoy.endpoints import load_assignment
+from mesh.local.envoy.endpoints import serving, takes_mtls
+from mesh.local.envoy.inbound_ports import inbound_port
 from mesh.local.envoy.peer_authentication import Mode, mode_of, namespace_mode
 from mesh.local.envoy.view import View, selects
 from mesh.local.explain import policies
@@ -39,7 +39,7 @@ def targets(view: View, action: Json, request: Request) -> Iterator[Target]:
 def _target(
     view: View, cluster: str, host: str, number: int, subset: str, percent: float, request: Request
 ) -> Target:
-    service = view.registry.service(host)
+    service = view.service(host)
     port = service.port(number) if service else None
     rule = rule_for(view, host)
     missing = subset and subset not in rule.subsets
@@ -49,23 +49,20 @@ def _target(
         return Target(cluster, host, number, subset, percent, (), False, None, None, verdict)
     labels = (rule.subsets.get(subset) or {}).get("labels") or {}
     where = policies.place(rule.resources[0], "spec") if rule.resources else None
-    pods = [
-        endpoint
-        for endpoint in view.registry.endpoints_of(service)
-        if endpoint.ready and endpoint.target(port) is not None and selects(labels, endpoint.labels)
-    ]
+    pods = [endpoint for endpoint, _ in serving(view, service, port, labels)]
+    if service.resolution == "NONE":
+        verdict = Verdict(True, 200, "sent to the address that the request names")
+        return Target(cluster, host, number, subset, percent, (), False, None, where, verdict)
     if not pods:
         verdict = Verdict(False, 503, "no pod is ready (UH)")
         return Target(cluster, host, number, subset, percent, (), False, None, where, verdict)
-    pods.sort(key=lambda endpoint: endpoint.pod)
+    names = tuple(endpoint.address if endpoint.written else endpoint.pod for endpoint in pods)
     if (closed := _closed(view, pods[0], port)) is not None:
-        names = tuple(endpoint.pod for endpoint in pods)
         return Target(cluster, host, number, subset, percent, names, False, None, where, closed)
     tls = blocks(rule, number, subset).get("tls") or {}
     secured = _secured(view, service, port, pods[0], tls)
     mode = _mode(view, pods[0], pods[0].target(port) or 0)
     verdict = _verdict(view, pods[0], port, request, mode, secured=secured, tls=tls)
-    names = tuple(endpoint.pod for endpoint in pods)
     return Target(cluster, host, number, subset, percent, names, secured, mode, where, verdict)
 
 
@@ -76,7 +73,9 @@ def _closed(view: View, endpoint: Endpoint, port: ServicePort) -> Verdict | None
         selects(resource.spec.get("selector") or {}, endpoint.labels)
         for resource in view.config.of("Gateway")
     )
-    if gateway or not endpoint.sidecar or number in endpoint.ports.values():
+    if gateway or endpoint.written or not endpoint.sidecar:
+        return None
+    if inbound_port(replace(view, proxy=_proxy(endpoint)), number or 0) is not None:
         return None
     return Verdict(False, 503, f"no container of the pod declares port {number}: nobody listens there (UF)")
 
@@ -85,19 +84,15 @@ def _secured(view: View, service: Service, port: ServicePort, endpoint: Endpoint
     """Whether the client's sidecar uses the mesh's mutual TLS towards a pod."""
     if tls:
         return bool(tls.get("mode") == "ISTIO_MUTUAL")
-    if not view.mesh.auto_mtls or namespace_mode(view.config, service.namespace) == "DISABLE":
+    if service.external or not view.mesh.auto_mtls:
         return False
-    made = load_assignment(view, "", service, port, endpoint.labels)
-    return any(
-        "envoy.transport_socket_match" in entry["metadata"]["filter_metadata"]
-        for group in made["endpoints"]
-        for entry in group["lb_endpoints"]
-        if entry["endpoint"]["address"]["socket_address"]["address"] == endpoint.address
-    )
+    if namespace_mode(view.config, service.namespace) == "DISABLE":
+        return False
+    return takes_mtls(view, endpoint, endpoint.target(port) or 0)
 
 
 def _mode(view: View, endpoint: Endpoint, number: int) -> Mode | None:
-    if not endpoint.sidecar:
+    if not endpoint.sidecar or endpoint.written:
         return None
     return mode_of(view.config, endpoint.namespace, endpoint.labels, number)
 
@@ -112,6 +107,8 @@ def _verdict(
     secured: bool,
     tls: Json,
 ) -> Verdict:
+    if endpoint.written:
+        return Verdict(True, 200, "an endpoint that is no pod of this mesh: what it says is not known here")
     if mode is None and secured:
         return Verdict(False, 503, "the pod has no sidecar to speak TLS with (UF)")
     if mode is None:
@@ -127,8 +124,8 @@ def _verdict(
 def _judged(view: View, endpoint: Endpoint, port: ServicePort, request: Request, *, secured: bool) -> Verdict:
     number = endpoint.target(port) or 0
     there = replace(view, proxy=_proxy(endpoint))
-    served = inbound.served_by(there, number)
-    http = served is not None and served[1].protocol != "tcp"
+    here = inbound_port(there, number)
+    http = here is not None and here.protocol != "tcp"
     arrived = replace(
         normalised(request, view.mesh),
         principal=f"spiffe://{view.proxy.principal}" if secured else None,

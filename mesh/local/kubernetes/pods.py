@@ -18,12 +18,12 @@ from mesh.local.kubernetes.reflector import UNANSWERED, Key
 from mesh.local.kubernetes.status import Process, Seen, status
 from mesh.local.model import Json
 from mesh.local.runtime.controller import RETRY_S
-from mesh.local.runtime.controller import Key as WorkloadKey
 from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.jobs import JobRun
-from mesh.local.runtime.manifest import Workload
 from mesh.local.runtime.pod import Pod
 from mesh.local.runtime.running_pods import RunningPods
+from mesh.local.runtime.workload import Key as WorkloadKey
+from mesh.local.runtime.workload import Workload
 
 AGAIN_AFTER_S = 0.5
 ENDED = ("Succeeded", "Failed")
@@ -76,6 +76,13 @@ class BoundPods:
     def replace(self, key: str) -> None:
         """Raises MeshError: whoever made the pod makes another."""
         raise MeshError(f"a Kubernetes keeps pod {key}: kubectl delete pod replaces it")
+
+    def count(self, counts: Mapping[WorkloadKey, int]) -> None:
+        """Nothing: a Kubernetes scales what it keeps."""
+
+    def create_job(self, namespace: str, cron: str, name: str) -> None:
+        """Raises MeshError: a Kubernetes makes Jobs."""
+        raise MeshError("a Kubernetes makes Jobs: kubectl create job --from=cronjob/NAME")
 
     def done(self, workload: Workload) -> bool:
         return False

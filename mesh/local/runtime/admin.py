@@ -81,6 +81,10 @@ class Admin:
         """What is in force now."""
         return Status.read(await self._get("/stats", _WANTED))
 
+    async def statistics(self, pattern: str) -> str:
+        """Those whose names match, a line each."""
+        return await self._get("/stats", pattern)
+
     async def active_requests(self) -> int:
         """Requests and TCP connections from outside that the process still works on."""
         text = await self._get("/stats", _ACTIVE)

@@ -32,10 +32,11 @@ class Documents(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Target(msgspec.Struct, forbid_unknown_fields=True):
-    """A Deployment to scale or restart; whether the answer is to wait for its pods."""
+    """A workload to scale or restart; whether the answer is to wait for its pods."""
 
     namespace: str
     name: str
+    kind: str = "Deployment"
     replicas: int | None = None
     wait: bool = True
 
@@ -45,6 +46,14 @@ class Pod(msgspec.Struct, forbid_unknown_fields=True):
 
     namespace: str
     name: str
+
+
+class JobFrom(msgspec.Struct, forbid_unknown_fields=True):
+    """A Job to be made of a CronJob now."""
+
+    namespace: str
+    name: str
+    cronjob: str
 
 
 class Process(msgspec.Struct, forbid_unknown_fields=True):

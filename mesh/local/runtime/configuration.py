@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mesh.local.check import Judged, validate
+from mesh.local import templates
+from mesh.local.check import Judged
 from mesh.local.model import Config, Finding, InvalidConfig, Resource
 from mesh.local.runtime import applied, held, order, podcheck
 from mesh.local.runtime.applied import Key, Word, digest
-from mesh.local.runtime.manifest import workloads
 from mesh.local.runtime.sources import Declared
+from mesh.local.runtime.workload import workloads
 
-KINDS_OF_PODS = ("Deployment", "Job", "ConfigMap", "Secret")
+Validate = Callable[[Sequence[Resource], Judged], tuple[Config, list[Finding]]]
+
+KINDS_OF_PODS = (*templates.PATHS, "ConfigMap", "Secret", "PersistentVolumeClaim")
 Verb = Literal["created", "configured", "deleted", "unchanged"]
 
 
@@ -61,10 +64,11 @@ class Tried:
 
 
 class Configuration:
-    """Judges the whole of what is declared, with what was said over it."""
+    """Judges the whole of what is declared, with what was said over it, by `validate`."""
 
-    def __init__(self, declared: Declared) -> None:
+    def __init__(self, declared: Declared, validate: Validate) -> None:
         self._declared = declared
+        self._validate = validate
         self._judged = Judged()
         self._tried = Tried()
 
@@ -80,7 +84,7 @@ class Configuration:
         Raises InvalidConfig.
         """
         merged, still = applied.merge(self.declared(), words)
-        config, findings = validate(merged, self._judged)
+        config, findings = self._validate(merged, self._judged)
         if self._declared.makes_pods and not any(finding.level == "error" for finding in findings):
             findings = [*findings, *self._tried.findings(config, overrides)]
         if any(finding.level == "error" for finding in findings):

@@ -21,6 +21,8 @@ BACKTRACE_LINES = 60
 BACKTRACE = re.compile(r"\[(envoy_bug|backtrace)\]")  # Envoy's, of addresses that say nothing to anybody
 TRIM_PERIOD_S = 10.0
 LOCATE_PERIOD_S = 1.0
+HOOK_WITHIN_S = 3600.0  # a postStart hook has no limit of its own
+LOST_AFTER_S = 30.0
 LOOK_AFTER_S = 2.0  # of a process that is not ready: by then it listens, perhaps elsewhere
 
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
@@ -34,7 +36,8 @@ Report = Callable[[str], None]
 class Definition:
     """What a container is: `attempt` carries out the actions of its probes and hooks.
 
-    With `locate` its program may come later: it is started once that is found. `start` begins a process.
+    It is to listen at one of `expected`. With `locate` its program may come later: it is started once that is
+    found. `start` begins a process.
     """
 
     name: str
@@ -44,6 +47,8 @@ class Definition:
     attempt: Attempt
     grace_s: float = 30.0
     pre_stop: Action | None = None
+    post_start: Action | None = None
+    expected: tuple[tuple[str, int], ...] = ()
     stop_signal: signal.Signals = signal.SIGTERM
     locate: Locate | None = None
     start: Start = Process.start
@@ -69,10 +74,12 @@ class Container:
         self._report = report
         self._process: Process | None = None
         self._ended: Process | None = None  # was not alive, and is to end
-        self._look_at: float | None = None  # when, if it is not ready, to see where it listens
+        self._look_at = 0.0  # when, if it is not ready, to see where it listens
         self._astray = ""
+        self._astray_since = 0.0
         self._stopping = asyncio.Event()
         self.finished = asyncio.Event()
+        self.started = asyncio.Event()  # its postStart and its startup probe have succeeded
 
     @property
     def pid(self) -> int | None:
@@ -184,9 +191,15 @@ class Container:
             self._set_ready(False)
 
     async def _probe(self) -> None:
-        probes = self.definition.probes
+        definition, probes = self.definition, self.definition.probes
+        if (hook := definition.post_start) is not None:
+            failure = await definition.attempt(hook, HOOK_WITHIN_S)
+            if failure is not None:
+                await self._end(f"has not done its postStart: {failure}")
+                return
         if probes.startup is not None and not await self._started(probes.startup):
             return
+        self.started.set()
         await asyncio.gather(self._watch_readiness(probes.readiness), self._watch_liveness(probes.liveness))
 
     async def _started(self, probe: Probe) -> bool:
@@ -195,7 +208,7 @@ class Container:
         while (failure := await self._try(probe)) is not None:
             self._explain(f"startup: {failure}")
             if time.monotonic() > deadline:
-                await self._end(f"has not started within {probe.budget_s:g} s: {failure}")
+                await self._end(f"has not started within {probe.budget_s:g} s: {failure}", probe.grace_s)
                 return False
             await asyncio.sleep(min(probe.period_s, EAGER_PERIOD_S))
         return True
@@ -226,17 +239,18 @@ class Container:
             await asyncio.sleep(probe.period_s)
             failure = await self._try(probe)
             failures = 0 if failure is None else failures + 1
-        await self._end(f"is not alive: {failure}")
+        await self._end(f"is not alive: {failure}", probe.grace_s)
 
     async def _try(self, probe: Probe) -> str | None:
         return await self.definition.attempt(probe.action, probe.timeout_s)
 
-    async def _end(self, why: str) -> None:
+    async def _end(self, why: str, grace_s: float | None = None) -> None:
         if self._process is not None and not self._stopping.is_set():
             self._report(f"{self.definition.name} {why}; starting it again")
             self._ended = self._process
             self._set_ready(False)
-            await self._process.stop(self.definition.grace_s, self.definition.stop_signal)
+            grace_s = self.definition.grace_s if grace_s is None else grace_s
+            await self._process.stop(grace_s, self.definition.stop_signal)
 
     async def _trim(self) -> None:
         while True:
@@ -255,15 +269,28 @@ class Container:
 
     def _explain(self, reason: str) -> None:
         if not self.ready and self.state == "Running":
-            if self._look_at is not None and time.monotonic() > self._look_at and self.pid is not None:
-                self._look_at = None
-                self._astray = astray(self.definition.command, self.pid)
+            if time.monotonic() > self._look_at and self.pid is not None:
+                self._look_at = time.monotonic() + LOOK_AFTER_S
+                self._note(astray(self.definition.expected, self.pid))
             self.reason = reason + self._astray
+
+    def _note(self, where: str) -> None:
+        """Take down where it listens instead; people are told once."""
+        if where and not self._astray:
+            self._astray_since = time.monotonic()
+            self._report(self.definition.name + where.removeprefix(";"))
+        self._astray = where
+
+    @property
+    def lost(self) -> bool:
+        """It has long listened where nobody asks: it will not come by itself."""
+        return bool(self._astray) and time.monotonic() - self._astray_since > LOST_AFTER_S
 
     def _set_ready(self, ready: bool) -> None:
         if ready != self.ready:
             self.ready = ready
             self.reason = "" if ready else self.reason
+            self._astray = "" if ready else self._astray
             self._changed()
 
     def _become(self, state: Literal["Waiting", "Running", "Terminated"], reason: str) -> None:

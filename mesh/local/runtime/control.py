@@ -13,18 +13,30 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
 
-from mesh.local.runtime import asked, explaining, held, on_demand, rolling, rotating, versions, views
+from mesh.local.runtime import (
+    asked,
+    explaining,
+    held,
+    on_demand,
+    rolling,
+    rotating,
+    versions,
+    views,
+    workload_views,
+)
 from mesh.local.runtime.answers import answering
 from mesh.local.runtime.applied import Key
 from mesh.local.runtime.errors import MeshError, NotFound, NotReady
 from mesh.local.runtime.serving import serve
 from mesh.local.runtime.topology import topology
 from mesh.local.runtime.transaction import Outcome
+from mesh.local.templates import LASTING
 
 if TYPE_CHECKING:
     from mesh.local.runtime.mesh import Mesh
 
 
+WATCHED = (*LASTING, "Pod")  # their pods follow a change
 Ask = Callable[[Request], Awaitable[Any]]
 
 
@@ -60,6 +72,7 @@ class Control:
                 Route("/scale", answering(self._changing(self._scale)), methods=post),
                 Route("/restart", answering(self._changing(self._restart)), methods=post),
                 Route("/evict", answering(self._changing(self._evict)), methods=post),
+                Route("/jobs", answering(self._changing(self._create_job)), methods=post),
                 Route("/start", answering(self._start), methods=post),
                 Route("/rotate", answering(self._rotate), methods=post),
                 Route("/stop", answering(self._stop), methods=post),
@@ -108,6 +121,10 @@ class Control:
             "routes": lambda: views.routes(running),
             "clusters": lambda: views.clusters(running),
             "policies": lambda: views.policies(mesh.desired.config, running),
+            "workloads": lambda: workload_views.workloads(mesh),
+            "jobs": lambda: workload_views.jobs(mesh),
+            "cronjobs": lambda: workload_views.cronjobs(mesh),
+            "hpa": lambda: workload_views.autoscalers(mesh),
         }
         if what not in shown:
             raise NotFound(f"no such kind {what!r}; one of {', '.join(shown)}")
@@ -158,9 +175,9 @@ class Control:
         return {"ms": 1000 * await rolling.rolled_out(self._mesh, wanted.keys, wanted.within_s)}
 
     def _told(self, outcome: Outcome, keys: Sequence[Key] = ()) -> Any:
-        """What a change did, and the Deployments among its objects whose pods are still to follow."""
+        """What a change did, and the workloads among its objects whose pods are still to follow."""
         changed = {(change.kind, change.namespace, change.name) for change in outcome.changes}
-        moving = rolling.unfinished(self._mesh, {key for key in {*changed, *keys} if key[0] == "Deployment"})
+        moving = rolling.unfinished(self._mesh, {key for key in {*changed, *keys} if key[0] in WATCHED})
         return {
             "changes": [str(change) for change in outcome.changes],
             "warnings": list(outcome.warnings),
@@ -181,20 +198,21 @@ class Control:
         mesh = self._mesh
         if target.replicas is None or not 0 <= target.replicas <= 1000:
             raise MeshError("replicas must be a number from 0 to 1000")
-        mesh.overrides.scale(mesh.desired.config, target.namespace, target.name, target.replicas)
+        key = (target.kind, target.namespace, target.name)
+        mesh.overrides.scale(mesh.desired.config, key, target.replicas)
         return await self._rolled_out(target)
 
     async def _restart(self, request: Request) -> Any:
         target = await asked.read(request, asked.Target)
         mesh = self._mesh
-        mesh.overrides.restart(mesh.desired.config, target.namespace, target.name)
+        mesh.overrides.restart(mesh.desired.config, (target.kind, target.namespace, target.name))
         return await self._rolled_out(target)
 
     async def _rolled_out(self, target: asked.Target) -> Any:
-        """Make the next moves, and wait, where that is wanted, until the Deployment is as it should be."""
+        """Make the next moves, and wait, where that is wanted, until the workload is as it should be."""
         mesh = self._mesh
         mesh.controller.want(mesh.desired.config, mesh.overrides.entries)
-        key = ("Deployment", target.namespace, target.name)
+        key = (target.kind, target.namespace, target.name)
         if not target.wait:
             return {"rollingOut": rolling.shown(mesh, rolling.unfinished(mesh, [key]))}
         return {"ms": 1000 * await rolling.rolled_out(mesh, [key], asked.ROLLED_OUT_WITHIN_S)}
@@ -202,6 +220,11 @@ class Control:
     async def _evict(self, request: Request) -> Any:
         pod = await asked.read(request, asked.Pod)
         self._mesh.controller.replace(f"{pod.namespace}/{pod.name}")
+        return {}
+
+    async def _create_job(self, request: Request) -> Any:
+        wanted = await asked.read(request, asked.JobFrom)
+        self._mesh.controller.create_job(wanted.namespace, wanted.cronjob, wanted.name)
         return {}
 
     async def _start(self, request: Request) -> Any:

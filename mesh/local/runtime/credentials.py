@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mesh.local import files
+from mesh.local.envoy.tls import authority_of, credentials_of
 from mesh.local.model import ROOT_NAMESPACE, Config, Proxy
 from mesh.local.runtime.ca import identity_secret, root_secret
 from mesh.local.runtime.volumes import data_of
@@ -20,7 +21,7 @@ def secrets(proxy: Proxy, config: Config) -> dict[str, bytes]:
     if proxy.kind != "gateway":
         return {}
     found: dict[str, bytes] = {}
-    for name in sorted(_names(config)):
+    for name in sorted(names(config)):
         data = data_of(config, "Secret", proxy.namespace, name) or data_of(
             config, "Secret", ROOT_NAMESPACE, name
         )
@@ -47,10 +48,13 @@ def _pem(data: bytes | None) -> str:
     return text if "-----BEGIN " in text else ""
 
 
-def _names(config: Config) -> set[str]:
-    names = set()
+def names(config: Config) -> set[str]:
+    """The credentials that Gateways name."""
+    found: set[str] = set()
     for gateway in config.of("Gateway"):
         for server in gateway.spec.get("servers") or []:
-            if name := (server.get("tls") or {}).get("credentialName"):
-                names |= {str(name), str(name).removesuffix("-cacert")}
-    return names
+            written = server.get("tls") or {}
+            for name in (*credentials_of(written), authority_of(written)):
+                if name:
+                    found |= {name, name.removesuffix("-cacert")}
+    return found

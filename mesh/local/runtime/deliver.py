@@ -109,6 +109,12 @@ class Delivery:
             drains = any(files.LISTENERS in step.write for step in todo)
             return Effect.DRAINING if drains else Effect.EFFECTIVE
 
+    def renewed(self) -> None:
+        """Envoy watches the file of its certificate by itself."""
+
+    async def expected(self) -> None:
+        """Nothing to wait for: `prepare` has written everything."""
+
     async def unread(self) -> str | None:
         """Why an Envoy that is starting does not serve by all that is on disk; None when it does."""
         try:

@@ -5,65 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
 
-from mesh.local import files
-from mesh.local.envoy.mesh_config import mesh_config
 from mesh.local.model import Config, Registry
-from mesh.local.runtime import credentials
-from mesh.local.runtime.deliver import Effect
-from mesh.local.runtime.errors import DeliveryFailed, MeshError, NotWritten, Unanswered
+from mesh.local.runtime.control_plane import ControlPlane, Wanted
+from mesh.local.runtime.delivered import Delivered
+from mesh.local.runtime.errors import DeliveryFailed
 from mesh.local.runtime.jwks import KeySets
 from mesh.local.runtime.kept_keys import KeptKeys
 from mesh.local.runtime.pod import Pod
 from mesh.local.runtime.registry import PublicIp, registry
-from mesh.local.snapshot import Alike, Ground
 
 # A hung Envoy is replaced after three missed answers, 12 s at most.
 ANSWERED_WITHIN_S = 20.0
 AGAIN_AFTER_S = 0.1
 
 
-@dataclass
-class Delivered:
-    """How a delivery went, by pods.
-
-    `draining`: older connections still have to end. `unread`: the Envoy is not started yet. `unanswered`: it
-    neither answers nor ends, and why this is thought. `refused`: what else went wrong.
-    """
-
-    draining: dict[str, Pod] = field(default_factory=dict)
-    unread: dict[str, Pod] = field(default_factory=dict)
-    unanswered: dict[str, str] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
-
-    def add(self, pod: Pod, result: Effect | BaseException) -> None:
-        key = pod.manifest.key
-        if pod.stopping and isinstance(result, Unanswered | NotWritten):
-            return  # it ends, with its folder
-        if isinstance(result, Unanswered):
-            self.unanswered[key] = str(result)
-        elif isinstance(result, MeshError | OSError):
-            self.refused[key] = str(result)
-        elif isinstance(result, BaseException):
-            raise result
-        elif result is Effect.DRAINING:
-            self.draining[key] = pod
-        elif result is Effect.UNREAD:
-            self.unread[key] = pod
-
-    def judge(self) -> None:
-        """Raises DeliveryFailed when something was refused, Unanswered when the rest is worth a try."""
-        failures = "; ".join(f"{key}: {why}" for key, why in {**self.refused, **self.unanswered}.items())
-        if self.refused:
-            raise DeliveryFailed(failures)
-        if self.unanswered:
-            raise Unanswered(failures)
-
-
 class Desired:
-    """Builds the snapshot of every proxy out of what is wanted now, and delivers those that differ."""
+    """What is wanted now, and its way to the proxies through the control plane."""
 
     def __init__(
         self,
@@ -71,27 +29,30 @@ class Desired:
         public_ip: PublicIp,
         report: Callable[[str], None],
         kept: KeptKeys,
+        plane: ControlPlane,
     ) -> None:
         self.config = Config([])
         self.dirty = asyncio.Event()
         self.keys = KeySets(self.registry, self.dirty.set, report, kept)
         self._pods = pods
         self._public_ip = public_ip
-        self._ground = Ground((), Registry((), ()), {})
-        # What each pod's proxy has acknowledged; forgotten with the pod.
-        self._given: WeakKeyDictionary[Pod, tuple[Config, Ground]] = WeakKeyDictionary()
+        self._plane = plane
 
     def registry(self) -> Registry:
         endpoints = (pod.endpoint for pod in self._pods() if not pod.stopping)
         return registry(self.config, endpoints, self._public_ip)
 
+    def wanted(self) -> Wanted:
+        return Wanted(self.config, self.registry(), self.keys.texts)
+
     def prepare(self, pod: Pod) -> None:
         """Write everything for a proxy that is about to start."""
-        if pod.sidecar is not None:
-            snapshot = pod.sidecar.builder.build(self._ground_now(), self.config)
-            runtime_values = mesh_config(self.config).runtime_values
-            secrets = credentials.secrets(pod.sidecar.proxy, self.config)
-            pod.sidecar.prepare(snapshot, secrets, runtime_values)
+        self._plane.prepare(pod, self.wanted())
+
+    def want_keys(self) -> None:
+        """Have the keys of token issuers fetched, where the control plane does not fetch them itself."""
+        if self._plane.fetches_keys:
+            self.keys.want(self.config)
 
     async def deliver(self) -> None:
         """Bring what is wanted now into force everywhere; an Envoy that starts is not waited for.
@@ -102,34 +63,8 @@ class Desired:
         (await self._round()).judge()
 
     async def _round(self) -> Delivered:
-        """Deliver what is wanted now to every proxy once, but for those that have just this already."""
-        config, ground = self.config, self._ground_now()
-        alike, written = Alike(), files.Alike()
-        jobs: list[tuple[Pod, asyncio.Task[Effect]]] = []
-        for pod in list(self._pods()):
-            had = self._given.get(pod)
-            if had is not None and had[0] is config and had[1] is ground:
-                continue
-            if pod.sidecar is not None and not (pod.sidecar.leaving or pod.failure):
-                secrets = credentials.secrets(pod.sidecar.proxy, config)
-                snapshot = pod.sidecar.builder.build(ground, config, alike)
-                jobs.append((pod, asyncio.create_task(pod.sidecar.deliver(snapshot, secrets, written))))
-                await asyncio.sleep(0)  # this Envoy reads its files while the next ones are made
-        results = await asyncio.gather(*(task for _, task in jobs), return_exceptions=True)
-        delivered = Delivered()
-        for (pod, _), result in zip(jobs, results, strict=True):
-            delivered.add(pod, result)
-            self._given.pop(pod, None)
-            if isinstance(result, Effect) and result is not Effect.UNREAD:
-                self._given[pod] = (config, ground)
-        return delivered
-
-    def _ground_now(self) -> Ground:
-        """The ground of what is wanted; the same object for as long as it is equal."""
-        ground = Ground.of(self.config, self.registry(), dict(self.keys.texts))
-        if ground != self._ground:
-            self._ground = ground
-        return self._ground
+        """Deliver what is wanted now to every proxy once."""
+        return await self._plane.deliver(list(self._pods()), self.wanted())
 
     async def switch(self, config: Config) -> Delivered:
         """Make a valid configuration effective on every proxy, or on none.
@@ -137,7 +72,8 @@ class Desired:
         Envoys that start are waited for, and those that hang until they are replaced.
 
         Raises:
-            Unanswered: one hangs, and was not replaced.
+            InvalidConfig: the control plane refused it.
+            Unanswered: a proxy hangs, and was not replaced.
             DeliveryFailed: one refused it, or did not take it.
         """
         before = self.config
@@ -149,7 +85,7 @@ class Desired:
             self.dirty.set()
             await self._restore()
             raise
-        self.keys.want(config)
+        self.want_keys()
         return delivered
 
     async def everywhere(self) -> Delivered:
@@ -186,7 +122,7 @@ class Desired:
         while True:
             await self.dirty.wait()
             self.dirty.clear()
-            self.keys.want(self.config)
+            self.want_keys()
             try:
                 await self.deliver()
                 delivered()

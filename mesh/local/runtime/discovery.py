@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from mesh.local.listening import listens
 from mesh.local.model import Json
 from mesh.local.runtime.manifest import PROXY_CONTAINER
 from mesh.local.runtime.pod import Pod
@@ -32,12 +33,14 @@ def targets(running: Iterable[Pod]) -> bytes:
 def _groups(pod: Pod) -> Iterator[Json]:
     manifest = pod.manifest
     common = _labels(pod)
+    known = listens(manifest.annotations, pod.place.host) if pod.sidecar is not None else {}
     bodies = {body["name"]: body for body in manifest.containers}
     for container in pod.containers:
         if container.state == "Running" and (body := bodies.get(container.definition.name)):
             for port in body.get("ports") or []:
                 # The process itself: a scrape through the sidecar would need a certificate, and be counted.
-                address = (pod.place.host, int(port["containerPort"]))
+                number = int(port["containerPort"])
+                address = known.get(number, (pod.place.host, number))
                 yield _group(common, body["name"], port.get("name") or "", address)
     if pod.sidecar is not None and pod.sidecar.container.state == "Running":
         yield _group(common, PROXY_CONTAINER, PROXY_PORT, pod.sidecar.proxy.admin)

@@ -1,18 +1,19 @@
-"""What a container's process is told: its environment and its command line (pure)."""
+"""What a container's process is told: its environment and its command line."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mesh.local.model import Config, Json
-from mesh.local.runtime import volumes
+from mesh.local.runtime import downward, volumes
 from mesh.local.runtime.addresses import Pair
 from mesh.local.runtime.manifest import FieldPath, PodManifest, Refused
+from mesh.local.runtime.workload import INDEX
 
 NODE = "local"
-_REFERENCE = re.compile(r"\$(\$|\(([^()\s]+)\))")
 _FIELD = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*", re.ASCII)
 
@@ -37,7 +38,8 @@ def fields(pod: PodManifest, place: Place) -> dict[str, str]:
         "metadata.name": pod.name,
         "metadata.namespace": pod.namespace,
         "metadata.uid": f"{pod.namespace}-{pod.name}",
-        "metadata.labels": "\n".join(f'{key}="{value}"' for key, value in sorted(pod.labels.items())),
+        "metadata.labels": _lines(pod.labels),
+        "metadata.annotations": _lines(pod.annotations),
         "spec.nodeName": NODE,
         "spec.serviceAccountName": pod.service_account,
         "status.podIP": place.addresses.pod,
@@ -49,12 +51,16 @@ def fields(pod: PodManifest, place: Place) -> dict[str, str]:
     return found
 
 
+def _lines(values: Mapping[str, str]) -> str:
+    return "\n".join(f"{key}={json.dumps(value)}" for key, value in sorted(values.items()))
+
+
 def given(pod: PodManifest, container: Json, place: Place) -> dict[str, str]:
     """What the mesh tells every process, before the manifest has its say."""
     ports = container.get("ports") or []
     found = {
         "HOST": place.host,
-        "HOSTNAME": pod.name,
+        "HOSTNAME": pod.hostname,
         "POD_IP": place.addresses.pod,
         "POD_NAME": pod.name,
         "POD_NAMESPACE": pod.namespace,
@@ -62,6 +68,8 @@ def given(pod: PodManifest, container: Json, place: Place) -> dict[str, str]:
     }
     if ports:
         found["PORT"] = str(ports[0]["containerPort"])
+    if (index := pod.annotations.get(INDEX)) is not None:
+        found["JOB_COMPLETION_INDEX"] = index
     if place.egress is not None:
         proxy = f"http://{place.egress[0]}:{place.egress[1]}"
         direct = ",".join(["localhost", "127.0.0.1", "::1", place.addresses.app, *place.direct])
@@ -86,7 +94,6 @@ def environment(
     path: FieldPath,
     place: Place,
     config: Config,
-    mounted: Mapping[str, str],
 ) -> dict[str, str]:
     """The variables of the mesh and of the manifest, the manifest's last, with mount paths as written.
 
@@ -100,29 +107,21 @@ def environment(
         if not _ENV_NAME.fullmatch(entry["name"]):
             raise Refused((*here, "name"), f"{entry['name']!r} is no name of a variable")
         if (source := entry.get("valueFrom")) is not None:
-            value = _value_from(pod, source, (*here, "valueFrom"), place, config)
+            value = _value_from(pod, container, source, (*here, "valueFrom"), place, config)
             if value is None:
                 continue
         else:
-            value = expand(str(entry.get("value") or ""), found)
+            value = volumes.expand(str(entry.get("value") or ""), found)
         found[entry["name"]] = value
-    if "/tmp" in mounted:  # noqa: S108 - a mount path, not a file of ours
+    paths = {mount["mountPath"].rstrip("/") for mount in container.get("volumeMounts") or []}
+    if "/tmp" in paths:  # noqa: S108 - a mount path, not a file of ours
         found.setdefault("TMPDIR", "/tmp")  # noqa: S108
     return found
 
 
-def expand(text: str, variables: Mapping[str, str]) -> str:
-    """Replace `$(NAME)` as Kubernetes does: `$$` is a dollar, an unknown name stays as it is written."""
-
-    def value(match: re.Match[str]) -> str:
-        return "$" if match[1] == "$" else variables.get(match[2], match[0])
-
-    return _REFERENCE.sub(value, text)
-
-
 def argv(parts: Sequence[str], variables: Mapping[str, str], mounted: Mapping[str, str]) -> tuple[str, ...]:
     """The command line; `variables` with mount paths as written, since the result is made real once."""
-    return tuple(volumes.translate(expand(part, variables), mounted) for part in parts)
+    return tuple(volumes.translate(volumes.expand(part, variables), mounted) for part in parts)
 
 
 def real(variables: Mapping[str, str], mounted: Mapping[str, str]) -> dict[str, str]:
@@ -150,13 +149,17 @@ def _env_from(pod: PodManifest, container: Json, path: FieldPath, config: Config
     return found
 
 
-def _value_from(pod: PodManifest, source: Json, path: FieldPath, place: Place, config: Config) -> str | None:
+def _value_from(
+    pod: PodManifest, container: Json, source: Json, path: FieldPath, place: Place, config: Config
+) -> str | None:
     if (field := source.get("fieldRef")) is not None:
         name = field.get("fieldPath") or ""
         known = fields(pod, place)
         if name not in known and not _FIELD.fullmatch(name):
             raise Refused((*path, "fieldRef"), f"the field {name!r} is not supported by the local mesh")
         return known.get(name, "")
+    if (reference := source.get("resourceFieldRef")) is not None:
+        return downward.size(pod, reference, (*path, "resourceFieldRef"), container)
     for word, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
         if (reference := source.get(word)) is not None:
             data = volumes.data_of(config, kind, pod.namespace, reference.get("name") or "")

@@ -12,7 +12,8 @@ from typing import Any
 
 from mesh.local.model import Config, Finding
 from mesh.local.runtime.applied import Key, Word, Words
-from mesh.local.runtime.overrides import KIND
+from mesh.local.runtime.overrides import key_of, reference
+from mesh.local.runtime.workload import declared_replicas
 
 Entries = Mapping[str, Mapping[str, Any]]
 
@@ -50,15 +51,14 @@ def _said(key: Key, word: Word) -> Held:
 
 
 def _scaled(entries: Entries, config: Config | None) -> Iterator[Held]:
-    for reference, entry in entries.items():
-        namespace, _, name = reference.split("/")
+    for written, entry in entries.items():
         if "replicas" not in entry or entry["replicas"] == entry.get("declared"):
             continue
         if config is not None:
-            deployment = config.get("Deployment", namespace, name)
-            if deployment is None or entry.get("declared") != deployment.spec.get("replicas", 1):
+            declared = config.get(*key_of(written))
+            if declared is None or entry.get("declared") != declared_replicas(declared):
                 continue
-        yield Held("Deployment", namespace, name, f"scaled to {entry['replicas']}")
+        yield Held(*key_of(written), f"scaled to {entry['replicas']}")
 
 
 def told(found: Iterable[Held]) -> str:
@@ -78,14 +78,14 @@ def without(words: Words, keys: Collection[Key]) -> dict[Key, Word]:
 
 
 def unscaled(entries: Entries, keys: Collection[Key]) -> dict[str, dict[str, Any]]:
-    """The overrides without the scaled counts of these Deployments; restarts stay, which are no state."""
-    freed = {f"{namespace}/{KIND}/{name}" for kind, namespace, name in keys if kind == "Deployment"}
+    """The overrides without the scaled counts of these objects; restarts stay, which are no state."""
+    freed = {reference(key) for key in keys}
     kept = {}
-    for reference, entry in entries.items():
-        if reference in freed:
+    for written, entry in entries.items():
+        if written in freed:
             entry = {name: value for name, value in entry.items() if name not in ("replicas", "declared")}
         if entry:
-            kept[reference] = dict(entry)
+            kept[written] = dict(entry)
     return kept
 
 

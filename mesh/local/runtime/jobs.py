@@ -1,9 +1,10 @@
-"""How far a Job is: its attempts, its success, its failure."""
+"""How far a Job is: its attempts, its success, its failure (pure but for the clock)."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from mesh.local.model import Json
 from mesh.local.runtime.backoff import Backoff
@@ -14,40 +15,90 @@ DEFAULT_BACKOFF_LIMIT = 6
 
 @dataclass
 class JobRun:
-    """One Job with one template; another template is another run."""
+    """One Job with one template; another template is another run.
+
+    Without `completions` it is done when one pod has succeeded and all have ended, as a queue of work is.
+    """
 
     hash: str
     backoff_limit: int
     deadline: float | None  # by the monotonic clock
-    attempts: int = 0
+    completions: int | None = 1
+    parallelism: int = 1
+    indexed: bool = False
+    attempts: int = 0  # pods that were started, which numbers them
+    failures: int = 0
+    succeeded: int = 0
+    done: set[int] = field(default_factory=set)  # indexes
     not_before: float = 0.0
     state: Phase = "Pending"
+    ended_at: float | None = None  # by the wall clock
 
     @classmethod
     def begin(cls, template_hash: str, spec: Json) -> JobRun:
         limit = spec.get("backoffLimit")
         seconds = spec.get("activeDeadlineSeconds")
-        return cls(
+        parallelism = spec.get("parallelism", 1)
+        queue = "parallelism" in spec and "completions" not in spec
+        run = cls(
             template_hash,
             DEFAULT_BACKOFF_LIMIT if limit is None else int(limit),
             None if seconds is None else time.monotonic() + float(seconds),
+            None if queue else int(spec.get("completions", 1)),
+            int(parallelism),
+            spec.get("completionMode") == "Indexed",
         )
+        if run.completions == 0:
+            run._end("Succeeded")
+        return run
 
     @property
     def late(self) -> bool:
         return self.deadline is not None and time.monotonic() > self.deadline
 
-    def ended(self, phase: Phase) -> float:
-        """Note the end of an attempt; seconds until the next one, 0 when there is none."""
-        self.attempts += 1
+    @property
+    def has_failed(self) -> bool:
+        return self.state == "Failed"
+
+    def starts(self, active: Collection[int | None]) -> list[int | None]:
+        """What pods to start now beside the `active` ones: their indexes, None each where there are none."""
+        if self.state != "Pending" or self.late:
+            return []
+        free = max(0, self.parallelism - len(active))
+        if self.completions is None:
+            return [None] * (0 if self.succeeded else free)
+        if self.indexed:
+            rest = [each for each in range(self.completions) if each not in self.done | set(active)]
+            return list(rest[:free])
+        return [None] * min(free, max(0, self.completions - self.succeeded - len(active)))
+
+    def ended(self, phase: Phase, index: int | None = None, others: int = 0) -> float:
+        """Note the end of a pod beside `others` that run; seconds until the next start, 0 for at once."""
         if phase == "Succeeded":
-            self.state = "Succeeded"
+            self.succeeded += 1
+            if index is not None:
+                self.done.add(index)
+            if self._complete(others):
+                self._end("Succeeded")
             return 0.0
-        if self.attempts > self.backoff_limit or self.late:
-            self.state = "Failed"
+        self.failures += 1
+        if self.failures > self.backoff_limit or self.late:
+            self._end("Failed")
             return 0.0
         backoff = Backoff()
-        backoff.deaths = self.attempts - 1
+        backoff.deaths = self.failures - 1
         pause_s = backoff.next_s(0)
         self.not_before = time.monotonic() + pause_s
         return pause_s
+
+    def expire(self) -> None:
+        """Its deadline is over."""
+        self._end("Failed")
+
+    def _complete(self, others: int) -> bool:
+        if self.completions is None:
+            return others == 0
+        return (len(self.done) if self.indexed else self.succeeded) >= self.completions
+
+    def _end(self, state: Phase) -> None:
+        self.state, self.ended_at = state, time.time()

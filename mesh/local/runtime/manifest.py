@@ -1,17 +1,14 @@
-"""Manifests as the runner needs them: workloads, and the Pods they make (pure)."""
+"""A Pod as the runner needs it (pure)."""
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-import msgspec
-
-from mesh.local.model import Config, ContainerPort, Json, Resource
+from mesh.local import templates
+from mesh.local.model import ContainerPort, Json
 
 FieldPath = tuple[str | int, ...]
 
@@ -24,7 +21,6 @@ PRELOAD = "delinkcious.io/preload"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 PROXY_CONTAINER = "istio-proxy"
 DEFAULT_GRACE_S = 30.0
-TEMPLATE: FieldPath = ("spec", "template")
 
 
 class Refused(Exception):
@@ -39,7 +35,8 @@ class Refused(Exception):
 class PodManifest:
     """One Pod to run. `body` has `metadata` and `spec`; `workload` is what made it.
 
-    `refusal` is why it cannot be run, where somebody else has taken it already.
+    `refusal` is why it cannot be run, where somebody else has taken it already. `claims` are the names of
+    PersistentVolumeClaims that were made for it.
     """
 
     name: str
@@ -48,6 +45,7 @@ class PodManifest:
     body: Json
     hash: str = ""
     refusal: str = ""
+    claims: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
@@ -67,7 +65,11 @@ class PodManifest:
 
     @property
     def service_account(self) -> str:
-        return self.spec.get("serviceAccountName") or "default"
+        return templates.account(self.body)
+
+    @property
+    def hostname(self) -> str:
+        return self.spec.get("hostname") or self.name
 
     @property
     def gateway(self) -> bool:
@@ -130,89 +132,3 @@ class PodManifest:
             f"the container {name} has no command, and images are not pulled: write `command` into the "
             f"manifest, or annotate the Pod template with `{keys[-1]}: PROGRAM ARGUMENT...`",
         )
-
-
-@dataclass(frozen=True)
-class Workload:
-    """A Deployment or a Job with its Pod template. `hash` changes exactly when the template does."""
-
-    resource: Resource
-    replicas: int
-    restarted_at: str = ""
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.resource.key
-
-    @property
-    def reference(self) -> str:
-        """As people write it: `deployment/links-v1`."""
-        return f"{self.resource.kind.lower()}/{self.resource.name}"
-
-    @cached_property
-    def template(self) -> Json:
-        template: Json = self.resource.spec["template"]
-        if not self.restarted_at:
-            return template
-        metadata = dict(template.get("metadata") or {})
-        metadata["annotations"] = {**(metadata.get("annotations") or {}), RESTARTED_AT: self.restarted_at}
-        return {**template, "metadata": metadata}
-
-    @cached_property
-    def hash(self) -> str:
-        # Every edit asks for it of every workload.
-        return hashlib.sha256(msgspec.json.encode(self.template, order="sorted")).hexdigest()[:8]
-
-    def pod(self, ordinal: int) -> PodManifest:
-        """The Pod of that ordinal; its name, and so its addresses, are the same at every start."""
-        resource = self.resource
-        name = f"{resource.name}-{self.hash}-{ordinal}"
-        template = self.template
-        if resource.kind == "Job":  # every attempt is a Pod of its own, whatever the policy
-            template = {**template, "spec": {**template["spec"], "restartPolicy": "Never"}}
-        return PodManifest(name, resource.namespace, resource.name, template, self.hash)
-
-    @property
-    def after(self) -> list[str]:
-        """References of the workloads of its namespace that it waits for."""
-        text = self.resource.annotations.get(AFTER) or ""
-        return [part.strip().lower() for part in text.split(",") if part.strip()]
-
-    @cached_property
-    def optional(self) -> bool:
-        """Whether nobody waits for its pods."""
-        return self.pod(0).optional
-
-    @property
-    def hooks(self) -> frozenset[str]:
-        """`pre` when it runs before all else at a start, `post` when after; by Helm's annotations."""
-        names = {part.strip() for part in (self.resource.annotations.get("helm.sh/hook") or "").split(",")}
-        moments = {"pre": {"pre-install", "pre-upgrade"}, "post": {"post-install", "post-upgrade"}}
-        return frozenset(moment for moment, hooks in moments.items() if names & hooks)
-
-    @property
-    def weight(self) -> int:
-        return int(self.resource.annotations.get("helm.sh/hook-weight") or 0)
-
-
-def workloads(config: Config, overrides: Mapping[str, Any]) -> list[Workload]:
-    """Deployments and Jobs; `overrides` (by reference with namespace) hold what scale and restart changed."""
-    found = []
-    for kind in ("Deployment", "Job"):
-        for resource in config.of(kind):
-            restarted_at = str(_changed(resource, overrides).get("restartedAt") or "")
-            found.append(Workload(resource, replicas(resource, overrides), restarted_at))
-    return found
-
-
-def replicas(resource: Resource, overrides: Mapping[str, Any]) -> int:
-    """How many pods it is to have: what it was scaled to, until its own count changes."""
-    changed = _changed(resource, overrides)
-    written = 1 if resource.kind == "Job" else resource.spec.get("replicas")
-    declared = 1 if written is None else int(written)
-    scaled = "replicas" in changed and changed.get("declared") == declared
-    return int(changed["replicas"]) if scaled else declared
-
-
-def _changed(resource: Resource, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
-    return overrides.get(f"{resource.namespace}/{resource.kind.lower()}/{resource.name}") or {}

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,21 +17,25 @@ from mesh.local import resources
 from mesh.local.model import InvalidConfig, Resource
 from mesh.local.runtime import addresses, applied, discovery, held, settings, sweep
 from mesh.local.runtime.addresses import Block
+from mesh.local.runtime.autoscaler import PERIOD_S, Autoscaler
 from mesh.local.runtime.ca import LEAF_LIFETIME, Authority
 from mesh.local.runtime.companion import Companion, ProcessSpec, Room
 from mesh.local.runtime.configuration import Configuration
 from mesh.local.runtime.container import Locate
 from mesh.local.runtime.control import Control
+from mesh.local.runtime.control_plane import ControlPlane
 from mesh.local.runtime.controller import PATIENCE_S
 from mesh.local.runtime.desired import Desired
+from mesh.local.runtime.embedded import Embedded
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.errors import MeshError, NotWritten, Unanswered
 from mesh.local.runtime.kept_keys import KeptKeys
+from mesh.local.runtime.making import EGRESS_PORT, Surroundings
 from mesh.local.runtime.manifest import PodManifest
 from mesh.local.runtime.nursery import Nursery
 from mesh.local.runtime.on_demand import OnDemand
 from mesh.local.runtime.overrides import Overrides
-from mesh.local.runtime.pod import EGRESS_PORT, Pod, Surroundings
+from mesh.local.runtime.pod import Pod
 from mesh.local.runtime.process import Guardian
 from mesh.local.runtime.running_pods import RunningPods
 from mesh.local.runtime.sources import Declared
@@ -49,11 +53,17 @@ T = TypeVar("T")
 class Options:
     """`leaf_lifetime` is how long certificates of Pods hold; they are renewed at half of it.
 
+    `scaling_period_s` is how often autoscalers look.
+
     `locate` finds the programs of Pods annotated `delinkcious.io/optional`, which may come later.
+    `control_plane` tells the proxies what to do; `drain_s` is as in `Proxy`.
     """
 
     leaf_lifetime: timedelta = LEAF_LIFETIME
+    scaling_period_s: float = PERIOD_S
     locate: Locate = settings.on_path
+    drain_s: int = 1
+    control_plane: ControlPlane = field(default_factory=Embedded)
 
 
 class Mesh:
@@ -79,9 +89,11 @@ class Mesh:
         self.companions: list[Companion] = []
         self.controller = declared.keeper(RunningPods(self._make, self._release, self._leave, report), report)
         kept = KeptKeys(self.state.keys)
-        self.desired = Desired(lambda: self.controller.pods.values(), self.service_ip, report, kept)
         self._specs = tuple(processes)
         self._options = options or Options()
+        self._plane = self._options.control_plane
+        everybody = self.controller.pods
+        self.desired = Desired(everybody.values, self.service_ip, report, kept, self._plane)
         self.refused = ""  # why the watched files as they are now are not in force
         self._read = 0  # how often the watched files have changed
         self._stopping = asyncio.Event()
@@ -136,16 +148,23 @@ class Mesh:
         if await self._unless_stopped(self._begin_all()) is None:
             return
         self.overrides = Overrides(self.state.overrides)
-        configuration = Configuration(self.declared)
+        configuration = Configuration(self.declared, self._plane.validate)
         self.transactions = Transactions(self, configuration)
         first = configuration.candidate(applied.load(self.state.applied), self.overrides.entries)
         for warning in first.warnings:
             self.report(str(warning))
         if holding := held.told(held.held(first.words, self.overrides.entries, first.config)):
             self.report(holding)
+        self.desired.config = first.config
         async with self._surrounded(), asyncio.TaskGroup() as tasks:
-            self.desired.config = first.config
             self.transactions.words = first.words
+            self.autoscaler = Autoscaler(
+                self.controller,
+                lambda: self.desired.config.of("HorizontalPodAutoscaler"),
+                lambda: self.overrides.entries,
+                self.report,
+                self._options.scaling_period_s,
+            )
             control = Control(self, self.state.socket)
             background = [
                 tasks.create_task(self.desired.keep(self._delivered, self.report)),
@@ -154,8 +173,9 @@ class Mesh:
                 tasks.create_task(self.declared.run()),
                 tasks.create_task(self._start_last()),
                 tasks.create_task(self._end_without_folder()),
+                tasks.create_task(self.autoscaler.run()),
             ]
-            self.desired.keys.want(first.config)
+            self.desired.want_keys()
             self.controller.want(first.config, self.overrides.entries)
             self._declared = True
             self._look()
@@ -183,20 +203,25 @@ class Mesh:
             self._around = Surroundings(
                 state=self.state.folder,
                 pods=self.state.pods,
+                claims=self.state.claims,
                 folder=self._folder,
                 inherited=settings.inherited(),
                 session=session,
+                plane=self._plane,
                 authority=Authority(self.state, self._options.leaf_lifetime),
                 config=lambda: self.desired.config,
                 report=self.report,
                 driven={DISCOVERY: self.state.discovery},
                 locate=self._options.locate,
                 nursery=nursery,
+                drain_s=self._options.drain_s,
             )
             try:
+                await self._plane.begin(self.desired.wanted())
                 yield
             finally:
                 await self.controller.stop()
+                await self._plane.close()
                 await nursery.close()
                 await self.desired.keys.stop()
 

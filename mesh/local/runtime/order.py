@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mesh.local.model import Finding
 from mesh.local.resources import finding
-from mesh.local.runtime.manifest import AFTER, Workload
+from mesh.local.runtime.manifest import AFTER
+from mesh.local.runtime.workload import Workload
 
 
 def may_start(workload: Workload, everything: Sequence[Workload], done: Callable[[Workload], bool]) -> bool:

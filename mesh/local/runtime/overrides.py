@@ -7,15 +7,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mesh.local.model import Config
+from mesh.local.model import Config, Resource
 from mesh.local.runtime.errors import MeshError, NotFound
 from mesh.local.runtime.state import write_atomically
-
-KIND = "deployment"
+from mesh.local.runtime.workload import Key, declared_replicas
+from mesh.local.templates import LASTING, SCALED
 
 
 class Overrides:
-    """By `namespace/deployment/name`. A scaled count holds until the manifest's own count changes."""
+    """By `namespace/kind/name`, the kind in small letters.
+
+    A scaled count holds until the manifest's own count changes.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -27,25 +30,46 @@ class Overrides:
         except ValueError as error:
             raise MeshError(f"{path} is damaged ({error}); remove it to forget scaled counts") from error
 
-    def scale(self, config: Config, namespace: str, name: str, replicas: int) -> None:
-        """Raises NotFound when no such Deployment is declared."""
-        declared = config.get("Deployment", namespace, name)
-        if declared is None:
-            raise NotFound(f'deployment "{name}" not found in namespace {namespace}')
-        count = declared.spec.get("replicas")
-        self._put(namespace, name, {"replicas": replicas, "declared": 1 if count is None else int(count)})
+    def scale(self, config: Config, key: Key, replicas: int) -> None:
+        """Raises NotFound when it is not declared, MeshError when its number of pods cannot be chosen."""
+        declared = _declared(config, key)
+        if declared.kind not in SCALED:
+            raise MeshError(f"a {declared.kind} cannot be scaled")
+        self._put(key, {"replicas": replicas, "declared": declared_replicas(declared)})
 
-    def restart(self, config: Config, namespace: str, name: str) -> None:
-        """Make the template new, so that every Pod is replaced. Raises NotFound."""
-        if config.get("Deployment", namespace, name) is None:
-            raise NotFound(f'deployment "{name}" not found in namespace {namespace}')
-        self._put(namespace, name, {"restartedAt": datetime.now(UTC).isoformat()})
+    def restart(self, config: Config, key: Key) -> None:
+        """Make the template new, so that every Pod is replaced. Raises NotFound, MeshError."""
+        declared = _declared(config, key)
+        if declared.kind not in LASTING:
+            raise MeshError(f"a {declared.kind} cannot be restarted")
+        self._put(key, {"restartedAt": datetime.now(UTC).isoformat()})
 
-    def _put(self, namespace: str, name: str, changed: dict[str, Any]) -> None:
-        key = f"{namespace}/{KIND}/{name}"
-        self.replace({**self.entries, key: {**self.entries.get(key, {}), **changed}})
+    def _put(self, key: Key, changed: dict[str, Any]) -> None:
+        written = reference(key)
+        self.replace({**self.entries, written: {**self.entries.get(written, {}), **changed}})
 
     def replace(self, entries: dict[str, dict[str, Any]]) -> None:
         """Keep these instead. Raises NotWritten, and the old ones stay."""
         write_atomically(self._path, json.dumps(entries))
         self.entries = entries
+
+
+def reference(key: Key) -> str:
+    """How the overrides of an object are found."""
+    kind, namespace, name = key
+    return f"{namespace}/{kind.lower()}/{name}"
+
+
+def key_of(reference: str) -> Key:
+    """The object whose overrides these are."""
+    namespace, kind, name = reference.split("/")
+    known = {each.lower(): each for each in LASTING}
+    return known.get(kind, kind), namespace, name
+
+
+def _declared(config: Config, key: Key) -> Resource:
+    found = config.get(*key)
+    if found is None:
+        kind, namespace, name = key
+        raise NotFound(f'{kind.lower()} "{name}" not found in namespace {namespace}')
+    return found

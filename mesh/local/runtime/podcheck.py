@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mesh.local import templates
 from mesh.local.model import Config, Finding, Json
 from mesh.local.resources import finding
 from mesh.local.runtime import environment, volumes
 from mesh.local.runtime.addresses import Pair
 from mesh.local.runtime.environment import Place
-from mesh.local.runtime.manifest import FieldPath, PodManifest, Refused, Workload
-from mesh.local.runtime.probes import action, probes
+from mesh.local.runtime.manifest import FieldPath, PodManifest, Refused
+from mesh.local.runtime.probes import action, host_of, probes
+from mesh.local.runtime.workload import Workload
 
 RESERVED = {15000: "the admin interface", 15001: "the outbound side"}
 _PLACE = Place(Pair("127.0.0.1", "127.0.0.1"), ("127.0.0.1", 1))
@@ -25,7 +27,9 @@ def findings(everything: Sequence[Workload], config: Config) -> Iterator[Finding
         try:
             _try_out(pod, config)
         except Refused as refused:
-            yield finding(workload.resource, ("spec", "template", *refused.path), str(refused))
+            yield finding(
+                workload.resource, (*templates.path(workload.resource), *refused.path), str(refused)
+            )
 
 
 def offline(everything: Sequence[Workload]) -> Iterator[Finding]:
@@ -33,18 +37,43 @@ def offline(everything: Sequence[Workload]) -> Iterator[Finding]:
     for workload in everything:
         pod = workload.pod(0)
         try:
+            _shared_ports(pod)
             for index, body, path in _containers(pod):
                 _try_out_alone(pod, index, body, path)
         except Refused as refused:
-            yield finding(workload.resource, ("spec", "template", *refused.path), str(refused))
+            yield finding(
+                workload.resource, (*templates.path(workload.resource), *refused.path), str(refused)
+            )
+
+
+def _found(workload: Workload, refused: Refused) -> Finding:
+    return finding(workload.resource, (*templates.path(workload.resource), *refused.path), str(refused))
 
 
 def _try_out(pod: PodManifest, config: Config) -> None:
     volumes.contents(pod, config, environment.fields(pod, _PLACE))
+    _shared_ports(pod)
     for index, body, path in _containers(pod):
         _try_out_alone(pod, index, body, path)
-        mounted = volumes.mounts(pod, body, path, _FOLDER)
-        environment.environment(pod, body, path, _PLACE, config, mounted)
+        variables = environment.environment(pod, body, path, _PLACE, config)
+        volumes.mounts(pod, body, path, _FOLDER, variables)
+
+
+def _shared_ports(pod: PodManifest) -> None:
+    """Containers of a pod share its address; only one of those that run together can have a port."""
+    taken: dict[int, str] = {}
+    for _, body, path in _containers(pod):
+        if path[1] == "initContainers" and body.get("restartPolicy") != "Always":
+            continue
+        for index, port in enumerate(body.get("ports") or []):
+            number = int(port["containerPort"])
+            owner = taken.setdefault(number, body["name"])
+            if owner != body["name"]:
+                where = (*path, "ports", index, "containerPort")
+                raise Refused(
+                    where,
+                    f"the container {owner} listens on {number} too: containers of a pod share its address",
+                )
 
 
 def _containers(pod: PodManifest) -> Iterator[tuple[int, Json, FieldPath]]:
@@ -58,10 +87,11 @@ def _containers(pod: PodManifest) -> Iterator[tuple[int, Json, FieldPath]]:
 def _try_out_alone(pod: PodManifest, index: int, body: Json, path: FieldPath) -> None:
     """Judge what a container says without what it refers to."""
     pod.argv(index, str(path[1]))
-    probes(body, _PLACE.host, path)
-    if hook := (body.get("lifecycle") or {}).get("preStop"):
-        ports = {port.name: port.number for port in pod.ports}
-        action(hook, _PLACE.host, ports, (*path, "lifecycle", "preStop"))
+    host = host_of(pod, _PLACE)
+    probes(body, host, path)
+    ports = {port.name: port.number for port in pod.ports}
+    for name, hook in (body.get("lifecycle") or {}).items():
+        action(hook, host, ports, (*path, "lifecycle", name))
     _reserved_ports(pod, body.get("ports") or [], path)
 
 

@@ -10,8 +10,8 @@ from mesh.local.model import Json
 from mesh.local.runtime.applied import Key
 from mesh.local.runtime.container import Container
 from mesh.local.runtime.errors import NotFound, NotReady
-from mesh.local.runtime.manifest import Workload
 from mesh.local.runtime.pod import Pod
+from mesh.local.runtime.workload import Workload
 
 if TYPE_CHECKING:
     from mesh.local.runtime.mesh import Mesh
@@ -72,7 +72,7 @@ def crashes(pod: Pod) -> Iterator[str]:
     if pod.stopping:
         return
     for container in pod.every_container():
-        if _is_crashing(container):
+        if _is_crashing(container) or container.lost:
             lines = "".join(f"\n    {line}" for line in container.last_words)
             yield f"pod {pod.manifest.key}: {container.definition.name}: {container.reason}{lines}"
     if pod.phase == "Failed" and not any(container.restarts for container in pod.every_container()):
@@ -85,8 +85,8 @@ def _is_crashing(container: Container) -> bool:
 
 def _declared(mesh: Mesh, keys: Collection[Key]) -> list[Workload]:
     found = {workload.key: workload for workload in mesh.controller.wanted}
-    for _, namespace, name in (key for key in keys if key not in found):
-        raise NotFound(f"deployment {name} in {namespace} was deleted meanwhile")
+    for kind, namespace, name in (key for key in keys if key not in found):
+        raise NotFound(f"{kind.lower()} {name} in {namespace} was deleted meanwhile")
     return [found[key] for key in keys]
 
 

@@ -55,6 +55,14 @@ class RunningPods:
             self._stops.add(task)
             task.add_done_callback(self._stops.discard)
 
+    def expire(self, key: str, pod: Pod) -> None:
+        """Its time is over, if it still runs."""
+        if self.pods.get(key) is pod and not pod.stopping and pod.phase not in ("Succeeded", "Failed"):
+            task = asyncio.create_task(pod.expire(), name=f"expire {key}")
+            task.add_done_callback(self._failed)
+            self._stops.add(task)
+            task.add_done_callback(self._stops.discard)
+
     def remove(self, pod: Pod) -> None:
         """Forget one that runs no more, with its files but for the logs."""
         key = pod.manifest.key

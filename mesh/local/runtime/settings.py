@@ -34,3 +34,8 @@ def socket_folder() -> Path:
     if runtime and Path(runtime).is_dir() and len(runtime) < 60:
         return Path(runtime) / "delinkcious"
     return Path("/tmp") / f"delinkcious-{os.getuid()}"  # noqa: S108 - made 0700 and its owner checked
+
+
+def without_grpc_forks() -> None:
+    """Keep gRPC from looking after processes that are forked: here a fork becomes another program."""
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")

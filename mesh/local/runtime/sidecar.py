@@ -12,17 +12,16 @@ import aiohttp
 import msgspec
 
 from mesh.local import bootstrap, files
-from mesh.local.model import Proxy, Snapshot
+from mesh.local.model import Json, Proxy
 from mesh.local.runtime.admin import Admin
 from mesh.local.runtime.ca import Authority, identity_secret, root_secret
 from mesh.local.runtime.container import Container, Definition, Report
-from mesh.local.runtime.deliver import Delivery, Effect
+from mesh.local.runtime.control_plane import ControlPlane
 from mesh.local.runtime.errors import NotWritten
 from mesh.local.runtime.manifest import PROXY_CONTAINER
 from mesh.local.runtime.probes import Action, Probe, Probes
 from mesh.local.runtime.process import Command
 from mesh.local.runtime.state import write_atomically
-from mesh.local.snapshot import Builder
 
 # A hung Envoy is replaced after three missed answers.
 READY = Probe(Action(), period_s=1, failure_threshold=30)
@@ -33,11 +32,12 @@ RENEWAL_RETRY = timedelta(seconds=5)
 
 
 class Sidecar:
-    """One proxy's process and its files; `delivery` keeps the latter equal to a snapshot."""
+    """One proxy's process and its certificates; its control plane supplies the rest by `delivery`."""
 
     def __init__(
         self,
         proxy: Proxy,
+        plane: ControlPlane,
         authority: Authority,
         session: aiohttp.ClientSession,
         state: Path,
@@ -45,16 +45,16 @@ class Sidecar:
         env: Mapping[str, str],
         changed: Callable[[], None],
         report: Report,
+        concurrency: int = 1,
     ) -> None:
         self.proxy = proxy
-        self.builder = Builder(proxy)
         self.admin = Admin(session, proxy.admin)
-        self.delivery = Delivery(proxy.folder, self.admin, log)
+        self.delivery = plane.supply(proxy, self.admin, log)
         self._authority = authority
         self._changed = changed
         self._report = report
         self._secrets: dict[str, bytes] = {}
-        command = Command(tuple(bootstrap.command(proxy)), env, state, log, state)
+        command = Command(tuple(bootstrap.command(proxy, concurrency)), env, state, log, state)
         definition = Definition(
             PROXY_CONTAINER,
             command,
@@ -65,29 +65,14 @@ class Sidecar:
         )
         self.container = Container(definition, self._noticed, report)
 
-    def prepare(
-        self,
-        snapshot: Snapshot,
-        credentials: Mapping[str, bytes],
-        runtime_values: Mapping[str, str] | None = None,
-    ) -> None:
-        """Write all files that Envoy reads at its start."""
-        self.proxy.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.delivery.prepare(snapshot)
-        write_atomically(
-            self.proxy.folder / files.BOOTSTRAP,
-            msgspec.json.encode(bootstrap.bootstrap(self.proxy, runtime_values)),
-        )
+    def prepare(self, bootstrap: Json, credentials: Mapping[str, bytes]) -> None:
+        """Write what Envoy reads at its start, but for what its control plane brings."""
+        certificates = (self.proxy.folder / files.secret(files.ROOT_SECRET)).parent
+        certificates.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(self.proxy.folder / files.BOOTSTRAP, msgspec.json.encode(bootstrap))
         self._put(files.ROOT_SECRET, root_secret(files.ROOT_SECRET, self._authority.root_pem))
         self.renew()
         self.set_credentials(credentials)
-
-    async def deliver(
-        self, snapshot: Snapshot, credentials: Mapping[str, bytes], alike: files.Alike
-    ) -> Effect:
-        """Bring both into force; as `Delivery.deliver`."""
-        self.set_credentials(credentials)
-        return await self.delivery.deliver(snapshot, alike)
 
     async def settled(self) -> bool:
         """Whether an Envoy that starts now or soon serves by its files; as `Delivery.settled`."""
@@ -98,6 +83,7 @@ class Sidecar:
         identity = self._authority.issue(self.proxy.principal)
         name = files.IDENTITY_SECRET
         self._put(name, identity_secret(name, identity.chain, identity.key))
+        self.delivery.renewed()
         self.renew_at, self.serial = identity.renew_at, identity.serial
 
     @property
@@ -114,6 +100,7 @@ class Sidecar:
         """Run Envoy and renew its certificate until `stop`."""
         rotation = asyncio.create_task(self._rotate())
         try:
+            await self.delivery.expected()
             await self.container.run()
         finally:
             rotation.cancel()

@@ -24,6 +24,7 @@ class State:
         self.folder = folder.resolve()
         self.ca = self.folder / "ca"
         self.pods = self.folder / "pods"
+        self.claims = self.folder / "claims"
         self.processes = self.folder / "processes"
         self.discovery = self.folder / "discovery"
         self.applied = self.folder / "applied.json"
@@ -46,7 +47,14 @@ class State:
         if self.folder.stat().st_uid != os.getuid():
             raise MeshError(f"{self.folder} belongs to another user; name another folder with --state")
         self.folder.chmod(0o700)
-        for folder in (self.ca, self.pods, self.processes, self.discovery, self.folder / sweep.RECORDS):
+        for folder in (
+            self.ca,
+            self.pods,
+            self.claims,
+            self.processes,
+            self.discovery,
+            self.folder / sweep.RECORDS,
+        ):
             folder.mkdir(exist_ok=True, mode=0o700)
 
     @property

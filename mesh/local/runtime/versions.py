@@ -10,7 +10,8 @@ from mesh.local.model import Config, Json, Resource
 from mesh.local.runtime.applied import Key, bare, digest
 from mesh.local.runtime.errors import Conflict, NotFound
 from mesh.local.runtime.held import Entries
-from mesh.local.runtime.manifest import replicas
+from mesh.local.runtime.workload import replicas
+from mesh.local.templates import SCALED
 
 if TYPE_CHECKING:
     from mesh.local.runtime.mesh import Mesh
@@ -19,9 +20,9 @@ VERSION_DIGITS = 16  # of a digest: two forms of one object never share them
 
 
 def in_force(config: Config, entries: Entries, key: Key) -> Resource | None:
-    """The object as it counts: a Deployment with the number of pods that it was scaled to."""
+    """The object as it counts: a Deployment and its like with the number of pods that it was scaled to."""
     resource = config.get(*key)
-    if resource is None or resource.kind != "Deployment":
+    if resource is None or resource.kind not in SCALED:
         return resource
     spec = {**resource.spec, "replicas": replicas(resource, entries)}
     return replace(resource, body={**resource.body, "spec": spec})

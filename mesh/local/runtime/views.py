@@ -79,6 +79,10 @@ def services(registry: Registry) -> list[Json]:
             "name": service.name,
             "namespace": service.namespace,
             "hostname": service.hostname,
+            "kind": service.declared[0],
+            "resolution": service.resolution,
+            "external": service.external,
+            "addresses": list(service.addresses),
             "publicIp": service.public_ip,
             "ports": {
                 str(port.number): {

@@ -13,17 +13,28 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mesh.local.model import Config, Json
+from mesh.local.runtime import downward
 from mesh.local.runtime.manifest import FieldPath, PodManifest, Refused
 from mesh.local.runtime.state import write_atomically
 
+_REFERENCE = re.compile(r"\$(\$|\(([^()\s]+)\))")
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}", re.ASCII)
-_SOURCES = ("configMap", "secret", "emptyDir", "downwardAPI", "projected", "hostPath", "csi")
+_SOURCES = (
+    "configMap",
+    "secret",
+    "emptyDir",
+    "downwardAPI",
+    "projected",
+    "hostPath",
+    "csi",
+    "persistentVolumeClaim",
+)
 
 Files = Mapping[str, bytes]
 
@@ -35,7 +46,22 @@ class Driven:
     driver: str
 
 
-Content = Files | Path | Driven | None
+@dataclass(frozen=True)
+class Claimed:
+    """A volume that outlives its Pod, and the mesh: the folder of a PersistentVolumeClaim."""
+
+    claim: str
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where lies what a Pod does not own: by driver, and the claims of its namespace."""
+
+    driven: Mapping[str, Path]
+    claims: Path
+
+
+Content = Files | Path | Driven | Claimed | None
 
 
 def contents(pod: PodManifest, config: Config, fields: Mapping[str, str]) -> dict[str, Content]:
@@ -58,6 +84,13 @@ def contents(pod: PodManifest, config: Config, fields: Mapping[str, str]) -> dic
             found[volume["name"]] = Path(volume["hostPath"]["path"])
         elif kind == "csi":
             found[volume["name"]] = Driven(volume["csi"]["driver"])
+        elif kind == "persistentVolumeClaim":
+            claim = volume[kind]["claimName"]
+            known = claim in pod.claims or config.get("PersistentVolumeClaim", pod.namespace, claim)
+            if not known:
+                what = f"the PersistentVolumeClaim {pod.namespace}/{claim} does not exist"
+                raise Refused((*path, kind, "claimName"), what)
+            found[volume["name"]] = Claimed(str(_inside(claim, (*path, kind, "claimName"))))
         elif kind == "projected":
             files: dict[str, bytes] = {}
             for number, source in enumerate(volume["projected"].get("sources") or []):
@@ -68,26 +101,30 @@ def contents(pod: PodManifest, config: Config, fields: Mapping[str, str]) -> dic
     return found
 
 
-def write(folder: Path, volumes: Mapping[str, Content], driven: Mapping[str, Path]) -> None:
-    """Make the folders equal to `volumes`, each changing as a whole, as the kubelet does by `..data`.
-
-    `driven` has the folder of each driver.
-    """
+def write(folder: Path, volumes: Mapping[str, Content], folders: Folders) -> None:
+    """Make the folders equal to `volumes`, each changing as a whole, as the kubelet does by `..data`."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name, files in volumes.items():
         target = folder / name
         if isinstance(files, Path):
             continue
         if isinstance(files, Driven):
-            _link(target, driven[files.driver])
+            _link(target, folders.driven[files.driver])
+            continue
+        if isinstance(files, Claimed):
+            kept = folders.claims / files.claim
+            kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _link(target, kept)
             continue
         target.mkdir(exist_ok=True, mode=0o700)
         if files is not None:
             _write_files(target, files)
 
 
-def mounts(pod: PodManifest, container: Json, path: FieldPath, folder: Path) -> dict[str, str]:
-    """Mount path -> real path of one container, longest first. Raises Refused."""
+def mounts(
+    pod: PodManifest, container: Json, path: FieldPath, folder: Path, variables: Mapping[str, str]
+) -> dict[str, str]:
+    """Mount path -> real path of one container, longest first; with `variables` in them. Raises Refused."""
     volumes = {volume["name"]: volume for volume in pod.spec.get("volumes") or []}
     found = {}
     for index, mount in enumerate(container.get("volumeMounts") or []):
@@ -98,8 +135,26 @@ def mounts(pod: PodManifest, container: Json, path: FieldPath, folder: Path) -> 
         real = Path(host) if host else folder / mount["name"]
         if sub := mount.get("subPath"):
             real /= _inside(sub, (*here, "subPath"))
+        elif written := mount.get("subPathExpr"):
+            real /= _inside(expand(written, variables), (*here, "subPathExpr"))
         found[mount["mountPath"].rstrip("/") or "/"] = str(real)
     return dict(sorted(found.items(), key=lambda item: -len(item[0])))
+
+
+def make_parts(real: Iterable[str], folder: Path) -> None:
+    """Make the folders that a `subPath` names and nobody has made, inside the volumes of `folder`."""
+    for path in map(Path, real):
+        if path.is_relative_to(folder) and not path.exists():
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """Replace `$(NAME)` as Kubernetes does: `$$` is a dollar, an unknown name stays as it is written."""
+
+    def value(match: re.Match[str]) -> str:
+        return "$" if match[1] == "$" else variables.get(match[2], match[0])
+
+    return _REFERENCE.sub(value, text)
 
 
 def translate(text: str, mounted: Mapping[str, str]) -> str:
@@ -131,7 +186,7 @@ def _files(
     pod: PodManifest, config: Config, fields: Mapping[str, str], source: Json, path: FieldPath
 ) -> dict[str, bytes]:
     if (projection := source.get("downwardAPI")) is not None:
-        return dict(_downward(projection, fields, (*path, "downwardAPI")))
+        return dict(_downward(pod, projection, fields, (*path, "downwardAPI")))
     kind, word = ("Secret", "secret") if source.get("secret") is not None else ("ConfigMap", "configMap")
     projection = source.get(word)
     if projection is None:
@@ -158,9 +213,15 @@ def _items(items: Any, data: Files, path: FieldPath, owner: str) -> Iterator[tup
         yield str(_inside(item["path"], (*path, index, "path"))), data[item["key"]]
 
 
-def _downward(projection: Json, fields: Mapping[str, str], path: FieldPath) -> Iterator[tuple[str, bytes]]:
+def _downward(
+    pod: PodManifest, projection: Json, fields: Mapping[str, str], path: FieldPath
+) -> Iterator[tuple[str, bytes]]:
     for index, item in enumerate(projection.get("items") or []):
         here = (*path, "items", index)
+        if (reference := item.get("resourceFieldRef")) is not None:
+            told = downward.size(pod, reference, (*here, "resourceFieldRef"))
+            yield str(_inside(item["path"], (*here, "path"))), told.encode()
+            continue
         field = (item.get("fieldRef") or {}).get("fieldPath") or ""
         if field not in fields:
             raise Refused(here, f"the field {field} is not supported by the local mesh")

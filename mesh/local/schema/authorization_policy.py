@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from mesh.local.model import Json
-from mesh.local.schema.language import Enum, ListOf, Message, Text, later
+from mesh.local.schema.language import ANY_TEXT, Enum, ListOf, Message, Text
 from mesh.local.schema.metadata import DRY_RUN
 from mesh.local.schema.report import At
 from mesh.local.schema.selectors import ONE_SELECTOR, TARGET_REF, TARGET_REFS, WORKLOAD_SELECTOR
@@ -189,7 +189,9 @@ def _action_fits(spec: Json, at: At) -> None:
             "DENY action without `rules` is meaningless as it will never be triggered, "
             "add an empty rule `{}` if you want it be triggered for every request"
         )
-    if "provider" in spec and action != "CUSTOM":
+    if action == "CUSTOM":
+        _custom(spec, at)
+    elif "provider" in spec:
         (at / "provider").error(f"`provider` must not be with non CUSTOM action, found {action}")
     annotations = at.resource.annotations
     dry_run = annotations.get(DRY_RUN) if isinstance(annotations, dict) else None
@@ -198,6 +200,31 @@ def _action_fits(spec: Json, at: At) -> None:
         place.error(f"the annotation {DRY_RUN} currently only supports action ALLOW/DENY, found {action}")
     elif isinstance(dry_run, str) and dry_run not in _GO_BOOLEANS:
         place.error(f'the annotation {DRY_RUN} has an invalid value ("{dry_run}"): write "true" or "false"')
+
+
+def _custom(spec: Json, at: At) -> None:
+    """Who asks is judged before any token is read, so that CUSTOM rules cannot depend on it."""
+    if "rules" not in spec:
+        at.error(
+            "CUSTOM action without `rules` is meaningless as it will never be triggered, "
+            "add an empty rule `{}` if you want it be triggered for every request"
+        )
+    elif not (spec.get("provider") or {}).get("name"):
+        (at / "provider").error("`provider.name` must not be empty")
+    for index, rule in enumerate(spec.get("rules") or []):
+        for number, entry in enumerate(rule.get("from") or []):
+            for name in entry["source"]:
+                if name.removeprefix("not").lower() not in ("ipblocks", "remoteipblocks"):
+                    place = at / "rules" / index / "from" / number / "source" / name
+                    place.error(f"From.{name[0].upper()}{name[1:]} is currently not supported with CUSTOM action")
+        for number, condition in enumerate(rule.get("when") or []):
+            key = condition["key"]
+            if key.startswith("request.auth.") or key in _WHO:
+                place = at / "rules" / index / "when" / number / "key"
+                place.error(f"{key} is currently not supported with CUSTOM action")
+
+
+_WHO = ("source.namespace", "source.serviceAccount", "source.trustDomain", "source.principal")
 
 
 def _denies_tcp(spec: Json, at: At) -> None:
@@ -219,9 +246,9 @@ def _denies_tcp(spec: Json, at: At) -> None:
 SPEC = Message(
     {
         "selector": WORKLOAD_SELECTOR,
-        "action": Enum("ALLOW", "DENY", "AUDIT", later=("CUSTOM",)),
+        "action": Enum("ALLOW", "DENY", "AUDIT", "CUSTOM"),
         "rules": ListOf(RULE, most=512),
-        "provider": later(Message({"name": NOT_EMPTY})),
+        "provider": Message({"name": ANY_TEXT}),
         "targetRef": TARGET_REF,
         "targetRefs": TARGET_REFS,
     },

@@ -1,9 +1,10 @@
-"""`extensionProviders` of MeshConfig: where access logs and spans may go."""
+"""`extensionProviders` of MeshConfig: where access logs and spans may go, and who may decide on requests."""
 
 from __future__ import annotations
 
 from mesh.local.model import Json
 from mesh.local.schema.duration import DURATION
+from mesh.local.schema.ext_authz import EXT_AUTHZ_GRPC, EXT_AUTHZ_HTTP
 from mesh.local.schema.language import ANY_TEXT, BOOL, UNREAD, Enum, Int, ListOf, MapOf, Message, Text, later
 from mesh.local.schema.report import At
 from mesh.local.schema.text import NOT_EMPTY, fqdn, not_empty
@@ -57,8 +58,6 @@ _FILE_LOG = Message({"path": NOT_EMPTY, "logFormat": _LOG_FORMAT, "omitEmptyValu
 _LATER = (
     "datadog",
     "dynatraceOneAgent",
-    "envoyExtAuthzGrpc",
-    "envoyExtAuthzHttp",
     "envoyHttpAls",
     "envoyOtelAls",
     "envoyTcpAls",
@@ -68,7 +67,7 @@ _LATER = (
     "skywalking",
     "stackdriver",
 )
-_KINDS = ("opentelemetry", "zipkin", "envoyFileAccessLog", "prometheus", *_LATER)
+_KINDS = ("envoyExtAuthzHttp", "envoyExtAuthzGrpc", "opentelemetry", "zipkin", "envoyFileAccessLog", "prometheus", *_LATER)
 
 
 def _has_kind(provider: Json, at: At) -> None:
@@ -83,6 +82,8 @@ PROVIDER = Message(
         "zipkin": _ZIPKIN,
         "envoyFileAccessLog": _FILE_LOG,
         "prometheus": Message({}),
+        "envoyExtAuthzHttp": EXT_AUTHZ_HTTP,
+        "envoyExtAuthzGrpc": EXT_AUTHZ_GRPC,
         **dict.fromkeys(_LATER, later()),
     },
     required=["name"],

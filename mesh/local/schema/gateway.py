@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from mesh.local.model import Json
 from mesh.local.schema.http_match import PORT
-from mesh.local.schema.language import ANY_TEXT, BOOL, UINT32, Enum, ListOf, MapOf, Message, Text, later
+from mesh.local.schema.language import ANY_TEXT, BOOL, UINT32, Enum, ListOf, Message, Text, later
 from mesh.local.schema.report import At
 from mesh.local.schema.selectors import LABELS
 from mesh.local.schema.text import NOT_EMPTY, gateway_host, is_ip, is_label
@@ -30,10 +33,28 @@ CIPHER_SUITES = frozenset(
 )
 _HTTP = frozenset({"http", "http2", "grpc", "grpc-web", "http_proxy"})
 _TLS = frozenset({"https", "tls"})
-_LATER = frozenset({"tcp", "tls", "mongo", "redis", "mysql", "http_proxy"})
+_LATER = frozenset({"mongo", "redis", "mysql", "http_proxy"})
 _OWN_CERTIFICATE = ("SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL")
 _VERSIONS = ("TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3")
-_CERTIFICATES = ("serverCertificate", "privateKey", "caCertificates", "credentialName")
+_CERTIFICATES = (
+    "serverCertificate",
+    "privateKey",
+    "caCertificates",
+    "tlsCertificates",
+    "credentialName",
+    "credentialNames",
+)
+_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
+
+
+class _Bind:
+    """The address a server listens on: a gateway has its pod's, and its Service's."""
+
+    def check(self, value: Any, at: At) -> None:
+        before = len(at.report.findings)
+        Text(_is_address).check(value, at)
+        if len(at.report.findings) == before and value not in _EVERYWHERE:
+            at.unsupported("a gateway listens on its pod's address, and on its Service's")
 
 
 def _is_address(text: str) -> str | None:
@@ -48,16 +69,28 @@ def _certificates(tls: Json, at: At) -> None:
             if tls.get(name):
                 (at / name).error(f"ISTIO_MUTUAL TLS cannot have associated {name}")
         return
-    if tls.get("credentialName") and tls.get("serverCertificate") and tls.get("privateKey"):
-        at.error("only one of credentialName, serverCertificate/privateKey should be specified")
-    if mode not in _OWN_CERTIFICATE or tls.get("credentialName"):
-        return
+    if mode == "PASSTHROUGH" and any(tls.get(name) for name in _CERTIFICATES):
+        at.warning("PASSTHROUGH mode does not use certificates, they will be ignored")
+    sources = [name for name in ("credentialName", "credentialNames", "tlsCertificates") if tls.get(name)]
+    sources += ["serverCertificate"] if tls.get("serverCertificate") and tls.get("privateKey") else []
+    if len(sources) > 1:
+        at.error(
+            "only one of credentialName, credentialNames, serverCertificate/privateKey, tlsCertificates "
+            "should be specified"
+        )
+    if mode in _OWN_CERTIFICATE and not tls.get("credentialName") and not tls.get("credentialNames"):
+        _files(tls, at, mode)
+
+
+def _files(tls: Json, at: At, mode: str) -> None:
     prefix = "SIMPLE TLS" if mode == "SIMPLE" else "MUTUAL TLS"
-    needed = [("serverCertificate", "a server certificate"), ("privateKey", "a private key")]
-    needed += [] if mode == "SIMPLE" else [("caCertificates", "a client CA bundle")]
-    for name, what in needed:
-        if not tls.get(name):
-            (at / name).error(f"{prefix} requires {what}")
+    if mode != "SIMPLE" and not tls.get("caCertificates"):
+        (at / "caCertificates").error(f"{prefix} requires a client CA bundle")
+    pairs = [(at / "tlsCertificates" / n, pair) for n, pair in enumerate(tls.get("tlsCertificates") or [])]
+    for place, pair in pairs or [(at, tls)]:
+        for name, what in (("serverCertificate", "a server certificate"), ("privateKey", "a private key")):
+            if not pair.get(name):
+                (place / name).error(f"{prefix} requires {what}")
 
 
 def _ciphers(tls: Json, at: At) -> None:
@@ -79,10 +112,20 @@ def _version_range(tls: Json, at: At) -> None:
         (at / "maxProtocolVersion").error(f"{high} is below minProtocolVersion {low}")
 
 
+def _key_digest(text: str) -> str | None:
+    matched = re.fullmatch(r"[A-Za-z0-9+/]{43}=", text, re.ASCII)
+    return None if matched else "is no SHA-256 in base64"
+
+
+def _certificate_digest(text: str) -> str | None:
+    matched = re.fullmatch(r"[0-9a-fA-F]{64}|(?:[0-9a-fA-F]{2}:){31}[0-9a-fA-F]{2}", text, re.ASCII)
+    return None if matched else "is no SHA-256 in hexadecimal"
+
+
 SERVER_TLS = Message(
     {
         "mode": Enum(
-            "SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL", later=("PASSTHROUGH", "AUTO_PASSTHROUGH")
+            "PASSTHROUGH", "SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL", later=("AUTO_PASSTHROUGH",)
         ),
         "httpsRedirect": BOOL,
         "credentialName": ANY_TEXT,
@@ -93,14 +136,14 @@ SERVER_TLS = Message(
         "maxProtocolVersion": Enum(*_VERSIONS),
         "cipherSuites": ListOf(ANY_TEXT),
         "subjectAltNames": ListOf(ANY_TEXT),
-        "caCertCredentialName": later(ANY_TEXT),
+        "caCertCredentialName": ANY_TEXT,
         "caCrl": later(ANY_TEXT),
-        "credentialNames": later(ListOf(ANY_TEXT)),
-        "tlsCertificates": later(ListOf(MapOf(ANY_TEXT))),
+        "credentialNames": ListOf(NOT_EMPTY, most=2),
+        "tlsCertificates": ListOf(Message({"serverCertificate": ANY_TEXT, "privateKey": ANY_TEXT}), most=2),
         "ecdhCurves": later(ListOf(ANY_TEXT)),
-        "insecureSkipVerify": later(BOOL),
-        "verifyCertificateSpki": later(ListOf(ANY_TEXT)),
-        "verifyCertificateHash": later(ListOf(ANY_TEXT)),
+        "insecureSkipVerify": BOOL,
+        "verifyCertificateSpki": ListOf(Text(_key_digest)),
+        "verifyCertificateHash": ListOf(Text(_certificate_digest)),
     },
     rules=[_certificates, _ciphers, _version_range],
 )
@@ -110,7 +153,7 @@ def _protocol(port: Json, at: At) -> None:
     protocol = port["protocol"].lower()
     if protocol in _LATER:
         (at / "protocol").unsupported(port["protocol"])
-    elif protocol not in _HTTP | _TLS:
+    elif protocol not in _HTTP | _TLS | {"tcp"}:
         known = "HTTP, HTTP2, GRPC, GRPC-WEB, HTTPS, TLS, MONGO, REDIS, MYSQL, TCP"
         (at / "protocol").error(f'invalid protocol "{port["protocol"]}", supported protocols are {known}')
 
@@ -127,11 +170,10 @@ def _tls_fits_port(server: Json, at: At) -> None:
             (at / "tls").error("server cannot have TLS settings for plain text HTTP ports")
         elif not tls.get("httpsRedirect"):
             (at / "tls").warning("TLS settings of an HTTP port do nothing but redirect: set httpsRedirect")
-    elif protocol in _TLS:
-        if "mode" not in tls:
-            (at / "tls").unsupported("mode PASSTHROUGH, the default")
-        if tls.get("httpsRedirect"):
-            (at / "tls" / "httpsRedirect").warning("should only be used with http servers")
+    elif protocol not in _TLS:
+        (at / "tls").error("server cannot have TLS settings for non HTTPS/TLS ports")
+    elif tls.get("httpsRedirect"):
+        (at / "tls" / "httpsRedirect").warning("should only be used with http servers")
 
 
 def _unique_port_names(spec: Json, at: At) -> None:
@@ -163,7 +205,7 @@ SPEC = Message(
                     "hosts": ListOf(Text(gateway_host), least=1),
                     "tls": SERVER_TLS,
                     "name": ANY_TEXT,
-                    "bind": later(Text(_is_address)),
+                    "bind": _Bind(),
                     "defaultEndpoint": later(ANY_TEXT),
                 },
                 required=["port", "hosts"],

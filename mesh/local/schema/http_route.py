@@ -55,7 +55,8 @@ def _conflicts(route: Json, at: At) -> None:
         at.error("HTTP route cannot contain both mirror and mirrors")
 
 
-def _weights(route: Json, at: At) -> None:
+def total_weight(route: Json, at: At) -> None:
+    """Several destinations share more than nothing, and no more than Envoy can count."""
     destinations = route.get("route") or []
     total = sum(entry.get("weight", 0) for entry in destinations)
     if len(destinations) > 1 and not total:
@@ -122,5 +123,5 @@ HTTP_ROUTE = Message(
         "corsPolicy": CORS_POLICY,
         "headers": HEADERS,
     },
-    rules=[_conflicts, _weights, _one_authority, _zero_timeout, _prefix_redirect],
+    rules=[_conflicts, total_weight, _one_authority, _zero_timeout, _prefix_redirect],
 )

@@ -12,11 +12,15 @@ from mesh.local.schema import (
     destination_rule,
     gateway,
     peer_authentication,
+    proxy_config,
     request_authentication,
+    service_entry,
+    sidecar,
     telemetry,
     virtual_service,
+    workload_entry,
 )
-from mesh.local.schema.kubernetes import core, workloads
+from mesh.local.schema.kubernetes import autoscaling, core, jobs, workloads
 from mesh.local.schema.language import Message
 from mesh.local.schema.metadata import whole
 
@@ -46,6 +50,12 @@ SUPPORTED: dict[str, Kind] = {
     "VirtualService": _networking(virtual_service.SPEC),
     "DestinationRule": _networking(destination_rule.SPEC),
     "Gateway": _networking(gateway.SPEC),
+    "ServiceEntry": _networking(service_entry.SPEC),
+    "WorkloadEntry": _networking(workload_entry.SPEC),
+    "Sidecar": _networking(sidecar.SPEC),
+    "ProxyConfig": Kind(
+        ("networking.istio.io/v1beta1", "networking.istio.io/v1"), whole({"spec": proxy_config.SPEC})
+    ),
     "PeerAuthentication": _security(peer_authentication.SPEC),
     "RequestAuthentication": _security(request_authentication.SPEC),
     "AuthorizationPolicy": _security(authorization_policy.SPEC),
@@ -56,18 +66,21 @@ SUPPORTED: dict[str, Kind] = {
     "ConfigMap": Kind(("v1",), core.CONFIG_MAP),
     "Secret": Kind(("v1",), core.SECRET),
     "Deployment": Kind(("apps/v1",), workloads.DEPLOYMENT),
-    "Job": Kind(("batch/v1",), workloads.JOB),
+    "StatefulSet": Kind(("apps/v1",), workloads.STATEFUL_SET),
+    "DaemonSet": Kind(("apps/v1",), workloads.DAEMON_SET),
+    "ReplicaSet": Kind(("apps/v1",), workloads.REPLICA_SET),
+    "Pod": Kind(("v1",), workloads.POD),
+    "PersistentVolumeClaim": Kind(("v1",), workloads.CLAIM),
+    "Job": Kind(("batch/v1",), jobs.JOB),
+    "CronJob": Kind(("batch/v1",), jobs.CRON_JOB),
+    "HorizontalPodAutoscaler": Kind(("autoscaling/v2",), autoscaling.AUTOSCALER),
 }
 
 # Known, and refused by name: running without it would be another system than the one described.
 LATER: dict[str, tuple[str, ...]] = {
     "networking.istio.io": (
-        "ServiceEntry",
-        "Sidecar",
-        "WorkloadEntry",
         "WorkloadGroup",
         "EnvoyFilter",
-        "ProxyConfig",
     ),
     "extensions.istio.io": ("WasmPlugin", "TrafficExtension"),
     "gateway.networking.k8s.io": (
@@ -82,9 +95,7 @@ LATER: dict[str, tuple[str, ...]] = {
         "BackendTLSPolicy",
         "ListenerSet",
     ),
-    "": ("Pod", "ReplicationController", "PersistentVolumeClaim", "PersistentVolume", "Endpoints"),
-    "apps": ("StatefulSet", "DaemonSet", "ReplicaSet"),
-    "batch": ("CronJob",),
+    "": ("ReplicationController", "PersistentVolume", "Endpoints"),
     "networking.k8s.io": ("Ingress", "IngressClass"),
     "discovery.k8s.io": ("EndpointSlice",),
 }
@@ -92,10 +103,10 @@ LATER: dict[str, tuple[str, ...]] = {
 # Known, without meaning on one machine: read, not run, and said so.
 NOT_RUN: dict[str, tuple[str, ...]] = {
     "policy": ("PodDisruptionBudget",),
-    "autoscaling": ("HorizontalPodAutoscaler",),
     "networking.k8s.io": ("NetworkPolicy",),
     "rbac.authorization.k8s.io": ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"),
     "scheduling.k8s.io": ("PriorityClass",),
+    "storage.k8s.io": ("StorageClass",),
     "monitoring.coreos.com": ("ServiceMonitor", "PodMonitor", "PrometheusRule"),
     "": ("LimitRange", "ResourceQuota"),
 }

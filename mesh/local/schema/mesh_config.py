@@ -37,7 +37,6 @@ LATER = [
     "discoverySelectors",
     "configSources",
     "disableEnvoyListenerLog",
-    "dnsRefreshRate",
     "enableEnvoyAccessLogService",
     "enablePrometheusMerge",
     "enableTracing",
@@ -90,7 +89,8 @@ MESH_CONFIG = Message(
         "pathNormalization": Message(
             {"normalization": Enum("DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")}
         ),
-        "defaultServiceExportTo": later(EXPORT_TO_LIST),
+        "dnsRefreshRate": DURATION,
+        "defaultServiceExportTo": EXPORT_TO_LIST,
         "defaultVirtualServiceExportTo": EXPORT_TO_LIST,
         "defaultDestinationRuleExportTo": EXPORT_TO_LIST,
         "trustDomain": Text(_own_trust_domain),

@@ -7,12 +7,14 @@ import msgspec
 from mesh.local.model import Json
 from mesh.local.schema.language import ANY_TEXT, UNREAD, MapOf, Message, Type, later
 from mesh.local.schema.report import At
-from mesh.local.schema.selectors import LABELS
+from mesh.local.schema.selectors import EXPORT_TO_ANNOTATION, LABELS
 
 # Annotations of Istio's that the local mesh honours, or that only size or tune a container.
 DRY_RUN = "istio.io/dry-run"
 STATS_BUCKETS = "sidecar.istio.io/statsHistogramBuckets"
-HONOURED = frozenset({"sidecar.istio.io/inject", "inject.istio.io/templates", STATS_BUCKETS})
+HONOURED = frozenset(
+    {"sidecar.istio.io/inject", "inject.istio.io/templates", STATS_BUCKETS, EXPORT_TO_ANNOTATION}
+)
 _BUCKETS = msgspec.json.Decoder(dict[str, list[float]])
 _MEANINGLESS = (
     "sidecar.istio.io/proxy",

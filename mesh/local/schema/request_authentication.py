@@ -51,8 +51,6 @@ def _keys(rule: Json, at: At) -> None:
 def _issuer_or_uri(rule: Json, at: At) -> None:
     if not rule.get("issuer") and not rule.get("jwksUri"):
         at.error("issuer or jwksUri must be non-empty string")
-    if "issuer" not in rule and rule.get("jwksUri"):
-        (at / "issuer").unsupported("tokens of any issuer")
     if rule.get("issuer") and not rule.get("jwks") and not rule.get("jwksUri"):
         at.unsupported("the keys by OpenID discovery from the issuer; write jwks or jwksUri")
 

@@ -17,6 +17,7 @@ from mesh.local.schema.language import (
     Number,
     later,
 )
+from mesh.local.schema.locality import LOCALITY_LB, needs_outlier_detection
 from mesh.local.schema.report import At
 from mesh.local.schema.text import NOT_EMPTY
 
@@ -139,7 +140,7 @@ LOAD_BALANCER = Message(
             rules=[_some_aggression],
         ),
         "warmupDurationSecs": DURATION,
-        "localityLbSetting": later(why="a laptop is one locality"),
+        "localityLbSetting": LOCALITY_LB,
         "zoneAwareLbSetting": later(why="a laptop is one zone"),
         "backendUtilization": later(),
     },
@@ -239,5 +240,5 @@ TRAFFIC_POLICY = Message(
         "retryBudget": later(),
     },
     one_of=[("tunnel", "proxyProtocol")],
-    rules=[_some_block],
+    rules=[_some_block, needs_outlier_detection],
 )

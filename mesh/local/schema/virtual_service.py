@@ -7,10 +7,11 @@ from itertools import combinations
 from mesh.local.model import Json
 from mesh.local.schema.http_match import is_claim
 from mesh.local.schema.http_route import HTTP_ROUTE
-from mesh.local.schema.language import ListOf, Message, Text, later
+from mesh.local.schema.l4_route import TCP_ROUTE, TLS_ROUTE
+from mesh.local.schema.language import ListOf, Message, Text
 from mesh.local.schema.report import At
 from mesh.local.schema.selectors import EXPORT_TO_LIST, exports_plainly
-from mesh.local.schema.text import GATEWAY_NAME, host_or_ip
+from mesh.local.schema.text import GATEWAY_NAME, host_or_ip, is_ip
 
 MESH = "mesh"
 
@@ -59,14 +60,34 @@ def _claims_at_gateways(spec: Json, at: At) -> None:
                         )
 
 
+def _server_names_fit(spec: Json, at: At) -> None:
+    """The name that a TLS client asks for is one of the rule's hosts."""
+    hosts = spec.get("hosts") or []
+    for index, route in enumerate(spec.get("tls") or []):
+        for number, match in enumerate(route.get("match") or []):
+            for place, name in enumerate(match.get("sniHosts") or []):
+                if not is_ip(name) and not any(covers(host, name) for host in hosts):
+                    (at / "tls" / index / "match" / number / "sniHosts" / place).error(
+                        f'SNI host "{name}" is not a compatible subset of any of the virtual service hosts: '
+                        f"[{', '.join(hosts)}]"
+                    )
+
+
 SPEC = Message(
     {
         "hosts": ListOf(Text(host_or_ip)),
         "gateways": ListOf(GATEWAY_NAME),
         "http": ListOf(HTTP_ROUTE),
-        "tcp": later(),
-        "tls": later(),
+        "tcp": ListOf(TCP_ROUTE),
+        "tls": ListOf(TLS_ROUTE),
         "exportTo": EXPORT_TO_LIST,
     },
-    rules=[_delegate_is_bare, _routes_something, _hosts, _claims_at_gateways, exports_plainly],
+    rules=[
+        _delegate_is_bare,
+        _routes_something,
+        _hosts,
+        _claims_at_gateways,
+        _server_names_fit,
+        exports_plainly,
+    ],
 )

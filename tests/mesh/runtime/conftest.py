@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +47,13 @@ class Running:
         self.client = Client(self.state)
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, within_s: float = PATIENCE_S) -> None:
-        self.begin()
+    def start(self, within_s: float = PATIENCE_S, arguments: Sequence[str] = ()) -> None:
+        self.begin(arguments)
         until(self.up, within_s)
 
-    def begin(self) -> None:
+    def begin(self, arguments: Sequence[str] = ()) -> None:
         """Start it, and wait for nothing."""
-        command = [sys.executable, "-m", "delinkcious", "mesh", "up", "-f", str(self.files)]
+        command = [sys.executable, "-m", "delinkcious", "mesh", "up", "-f", str(self.files), *arguments]
         output = (self.folder / "output").open("ab")
         with output:
             self.process = subprocess.Popen(

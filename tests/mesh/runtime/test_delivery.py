@@ -17,7 +17,7 @@ import pytest
 
 from mesh.local import resources
 from mesh.local.runtime import admin, desired, sidecar
-from mesh.local.runtime.deliver import Effect
+from mesh.local.runtime.deliver import Delivery, Effect
 from mesh.local.runtime.errors import DeliveryFailed, Unanswered
 from mesh.local.runtime.mesh import Mesh
 from mesh.local.runtime.pod import Pod
@@ -129,7 +129,9 @@ async def test_what_a_starting_sidecar_refuses_is_said_where_people_look(
     async with running(tmp_path, manifests.pair()) as mesh:
         pod = _pod(mesh, "reviews")
         assert pod.sidecar is not None
-        before = pod.sidecar.delivery.in_force.snapshot
+        delivery = pod.sidecar.delivery
+        assert isinstance(delivery, Delivery)
+        before = delivery.in_force.snapshot
         config = resources.parse(_greeting("one", TOO_LARGE), "a.yaml")
         mesh.desired.config = type(mesh.desired.config)([*mesh.desired.config, *config])
         os.kill(_envoy(pod), signal.SIGKILL)
@@ -137,7 +139,7 @@ async def test_what_a_starting_sidecar_refuses_is_said_where_people_look(
         with pytest.raises(DeliveryFailed, match="client"):  # this one serves, and judges
             await mesh.desired.deliver()
         await until(lambda: "refused its configuration" in pod.sidecar.container.reason)  # type: ignore[union-attr]
-        assert await pod.sidecar.delivery.deliver(before) is Effect.UNREAD
+        assert await delivery.deliver(before) is Effect.UNREAD
         assert await pod.sidecar.settled()
 
 

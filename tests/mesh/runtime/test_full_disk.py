@@ -78,7 +78,7 @@ def test_a_count_that_cannot_be_kept_is_not_taken(tmp_path: Path, disk: Disk, ma
     config = Config(resources.parse(manifests.deployment("reviews"), "a.yaml"))
     disk.full_for = "overrides.json"
     with pytest.raises(NotWritten):
-        kept.scale(config, "default", "reviews", 2)
+        kept.scale(config, ("Deployment", "default", "reviews"), 2)
     assert kept.entries == {}
 
 

@@ -21,7 +21,8 @@ from joserfc.jwk import ECKey
 from mesh.local import files
 from mesh.local.runtime import sweep
 from mesh.local.runtime.companion import ProcessSpec, Room
-from mesh.local.runtime.desired import Delivered
+from mesh.local.runtime.deliver import Delivery
+from mesh.local.runtime.delivered import Delivered
 from mesh.local.runtime.errors import DeliveryFailed, NotReady
 from mesh.local.runtime.jwks import KeySets
 from mesh.local.runtime.mesh import Mesh, Options
@@ -243,6 +244,7 @@ async def test_what_envoy_refuses_is_told_and_taken_back(tmp_path: Path, manifes
         pod = next(pod for pod in mesh.controller.pods.values() if pod.manifest.workload == "client")
         assert pod.sidecar is not None
         delivery = pod.sidecar.delivery
+        assert isinstance(delivery, Delivery)
         before = delivery.in_force
         [name] = before.snapshot.routes
         match = {"safe_regex": {"regex": "(("}}

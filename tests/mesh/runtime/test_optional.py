@@ -103,7 +103,7 @@ async def test_targets_come_and_go_with_the_pods(tmp_path: Path, manifests: Mani
             stats = await client.get(f"http://{sidecar}/stats/prometheus", params={"usedonly": ""})
         assert "envoy_server_live" in stats.text
 
-        mesh.overrides.scale(mesh.desired.config, "default", "reviews", 0)
+        mesh.overrides.scale(mesh.desired.config, ("Deployment", "default", "reviews"), 0)
         mesh.controller.want(mesh.desired.config, mesh.overrides.entries)
         await until(lambda: targets(mesh) == [])
 

@@ -25,6 +25,7 @@ from typing import Any
 from cryptography import x509
 
 from mesh.local import bootstrap, files, resources, snapshot
+from mesh.local import registry as registries
 from mesh.local.model import Config, ContainerPort, Endpoint, Proxy, Registry, Service, ServicePort
 from tests.mesh.translate.authority import Authority
 from tests.mesh.translate.client import Answer, ask
@@ -188,7 +189,8 @@ class Lab:
 
     @property
     def registry(self) -> Registry:
-        return Registry(self._services, tuple(_endpoint(running) for running in self._pods.values()))
+        services = [*self._services, *registries.declared(self.config)]
+        return registries.registry(services, map(_endpoint, self._pods.values()), self.config)
 
     # --- building
 
@@ -287,7 +289,15 @@ def service(name: str, namespace: str = "default", **ports: str) -> Service:
         number, _, target = numbers.partition(":")
         protocol = port_name.partition("_")[0]
         kind = {"http": "http", "grpc": "http2", "http2": "http2"}.get(protocol, "tcp")
-        made.append(ServicePort(port_name.replace("_", "-"), int(number), int(target or number), kind))  # type: ignore[arg-type]
+        made.append(
+            ServicePort(
+                port_name.replace("_", "-"),
+                int(number),
+                int(target or number),
+                kind,  # type: ignore[arg-type]
+                tls=protocol in ("https", "tls"),
+            )
+        )
     return Service(name, namespace, tuple(made), {"app": name})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cryptography import x509
 
-from mesh.local.bootstrap import RUNTIME_FLAGS
+from mesh.local.bootstrap import INTERNAL_LISTENERS, RUNTIME_FLAGS
 from mesh.local.model import Json, Snapshot
 from tests.mesh.translate.authority import Authority
 
@@ -28,6 +28,7 @@ def rendition(snapshot: Snapshot) -> Json:
 
     return {
         "node": {"id": "validation", "cluster": "validation"},
+        "bootstrap_extensions": [INTERNAL_LISTENERS],
         "layered_runtime": {"layers": [{"name": "static", "static_layer": dict(RUNTIME_FLAGS)}]},
         "static_resources": {
             "listeners": listeners,

@@ -14,7 +14,7 @@ from mesh.local.model import Config, Snapshot
 from tests.mesh.translate.static import rendition
 from tests.unit.mesh import cases
 from tests.unit.mesh.translate.test_golden import CASES, GOLDEN, translated
-from tests.unit.mesh.translate.world import PROXIES, REGISTRY
+from tests.unit.mesh.translate.world import PROXIES, known
 
 ACCEPTED = cases.read(Path(cases.__file__).parent / "schema" / "accepted")
 
@@ -30,7 +30,7 @@ def test_envoy_takes_whatever_the_schemas_accept(case: cases.Case, tmp_path: Pat
     text = case.text.replace("namespace: shop", "namespace: default")
     config = Config(resources.parse(text, "case.yaml"))
     for name in _concerned(config):
-        _judge(snapshot.build(PROXIES[name], config, REGISTRY, {}), tmp_path)
+        _judge(snapshot.build(PROXIES[name], config, known(config), {}), tmp_path)
 
 
 def _concerned(config: Config) -> list[str]:

@@ -13,7 +13,7 @@ from mesh.local.schema.language import ANY_TEXT, BOOL, UNREAD, Enum, ListOf, Map
 from mesh.local.schema.metadata import whole
 from mesh.local.schema.report import At
 from mesh.local.schema.selectors import LABELS
-from mesh.local.schema.text import DNS_LABEL
+from mesh.local.schema.text import DNS_LABEL, fqdn
 
 SERVICE_UNREAD = [
     "clusterIP",
@@ -63,8 +63,27 @@ def _named_ports(spec: Json, at: At) -> None:
             (place / "port").error(f"duplicate value {port['port']}")
         names.add(name)
         numbers.add(port["port"])
-    if spec.get("clusterIP") == "None":
-        (at / "clusterIP").unsupported("headless Services")
+
+
+def _external_name(text: str) -> str | None:
+    return fqdn(text) if text else None
+
+
+def _outside_name(spec: Json, at: At) -> None:
+    """An ExternalName has a name; every Service but that and a headless one has ports."""
+    if spec.get("type") == "ExternalName":
+        if not spec.get("externalName"):
+            (at / "externalName").error("is required when type is ExternalName")
+    elif "ports" not in spec and spec.get("clusterIP") != "None":
+        (at / "ports").error("is required")
+
+
+def _pinned_clients(spec: Json, at: At) -> None:
+    if spec.get("sessionAffinity") == "ClientIP":
+        (at / "sessionAffinity").warning(
+            "a sidecar chooses the pod itself and, as Istio's, does not look at sessionAffinity: "
+            "a DestinationRule's consistentHash with useSourceIp pins clients"
+        )
 
 
 _PORT = Message(
@@ -79,16 +98,18 @@ _PORT = Message(
     required=["port"],
 )
 _SERVICE: dict[str, Type] = {
-    "type": Enum("ClusterIP", "NodePort", "LoadBalancer", later=("ExternalName",)),
+    "type": Enum("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"),
     "selector": LABELS,
     "ports": ListOf(_PORT, least=1),
-    "sessionAffinity": Enum("None", later=("ClientIP",)),
-    "externalName": later(ANY_TEXT),
+    "sessionAffinity": Enum("None", "ClientIP"),
+    "externalName": Text(_external_name),
     "externalIPs": later(),
-    "publishNotReadyAddresses": later(BOOL),
+    "publishNotReadyAddresses": BOOL,
     **dict.fromkeys(SERVICE_UNREAD, UNREAD),
 }
-SERVICE = whole({"spec": Message(_SERVICE, required=["ports"], rules=[_named_ports])}, required=("spec",))
+SERVICE = whole(
+    {"spec": Message(_SERVICE, rules=[_named_ports, _outside_name, _pinned_clients])}, required=("spec",)
+)
 NAMESPACE = whole({"spec": UNREAD})
 SERVICE_ACCOUNT = whole(
     {"automountServiceAccountToken": UNREAD, "imagePullSecrets": UNREAD, "secrets": UNREAD}

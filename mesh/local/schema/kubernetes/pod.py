@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from mesh.local.model import Json
 from mesh.local.schema.http_match import PORT
 from mesh.local.schema.kubernetes.probe import LIFECYCLE, PROBE
-from mesh.local.schema.kubernetes.volume import FIELD_REF, VOLUME, mount_path, relative_path
-from mesh.local.schema.language import ANY_TEXT, BOOL, UNREAD, Enum, Int, ListOf, Message, Text, Type, later
+from mesh.local.schema.kubernetes.volume import (
+    FIELD_REF,
+    QUANTITY,
+    RESOURCE_FIELD_REF,
+    VOLUME,
+    mount_path,
+    relative_path,
+)
+from mesh.local.schema.language import (
+    ANY_TEXT,
+    BOOL,
+    UNREAD,
+    Enum,
+    Int,
+    ListOf,
+    MapOf,
+    Message,
+    Text,
+    Type,
+    later,
+)
 from mesh.local.schema.metadata import METADATA
 from mesh.local.schema.report import At
 from mesh.local.schema.text import DNS_LABEL, NOT_EMPTY, OBJECT_NAME
@@ -43,16 +63,13 @@ POD_LATER = [
     "hostIPC",
     "hostNetwork",
     "hostPID",
-    "hostname",
     "readinessGates",
     "resourceClaims",
     "schedulingGates",
     "shareProcessNamespace",
-    "subdomain",
 ]
 CONTAINER_UNREAD = [
     "imagePullPolicy",
-    "resources",
     "resizePolicy",
     "securityContext",
     "stdin",
@@ -85,7 +102,7 @@ def _one_value(variable: Json, at: At) -> None:
 
 def _one_source(source: Json, at: At) -> None:
     if not source:
-        at.error("must specify one of: configMapKeyRef, secretKeyRef, fieldRef")
+        at.error("must specify one of: configMapKeyRef, secretKeyRef, fieldRef, resourceFieldRef")
 
 
 ENV = Message(
@@ -97,7 +114,7 @@ ENV = Message(
                 "configMapKeyRef": _KEY,
                 "secretKeyRef": _KEY,
                 "fieldRef": FIELD_REF,
-                "resourceFieldRef": later(),
+                "resourceFieldRef": RESOURCE_FIELD_REF,
                 "fileKeyRef": later(),
             },
             one_of=[_SOURCES],
@@ -123,6 +140,7 @@ def _unique(container: Json, at: At) -> None:
             seen.add(name)
 
 
+_SIZES = MapOf(QUANTITY)
 CONTAINER_FIELDS: dict[str, Type] = {
     "name": DNS_LABEL,
     "image": ANY_TEXT,
@@ -152,9 +170,10 @@ CONTAINER_FIELDS: dict[str, Type] = {
                 "readOnly": BOOL,
                 "recursiveReadOnly": UNREAD,
                 "mountPropagation": UNREAD,
-                "subPathExpr": later(ANY_TEXT),
+                "subPathExpr": Text(relative_path),
             },
             required=["name", "mountPath"],
+            one_of=[("subPath", "subPathExpr")],
         )
     ),
     "livenessProbe": PROBE,
@@ -162,6 +181,7 @@ CONTAINER_FIELDS: dict[str, Type] = {
     "startupProbe": PROBE,
     "lifecycle": LIFECYCLE,
     "restartPolicy": later(ANY_TEXT),
+    "resources": Message({"limits": _SIZES, "requests": _SIZES, "claims": later()}),
     "restartPolicyRules": later(),
     "volumeDevices": later(),
     **dict.fromkeys(CONTAINER_UNREAD, UNREAD),
@@ -169,8 +189,24 @@ CONTAINER_FIELDS: dict[str, Type] = {
 CONTAINER = Message(CONTAINER_FIELDS, required=["name"], rules=[_unique])
 
 
-def _mounts_known_volumes(pod: Json, at: At) -> None:
-    volumes = {volume["name"] for volume in pod.get("volumes") or []}
+def _ends_by_itself(container: Json, at: At) -> None:
+    """Only a native sidecar is asked how it is: another init container is waited for until it has ended."""
+    if container.get("restartPolicy") != "Always":
+        for field in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
+            if field in container:
+                (at / field).error("an init container has one only with `restartPolicy: Always`")
+
+
+INIT_CONTAINER = Message(
+    {**CONTAINER_FIELDS, "restartPolicy": Enum("Always", later=("OnFailure", "Never"))},
+    required=["name"],
+    rules=[_unique, _ends_by_itself],
+)
+
+
+def mounts_known_volumes(pod: Json, at: At, claims: Iterable[str] = ()) -> None:
+    """`claims` are volumes that the workload adds to its pods."""
+    volumes = {*claims, *(volume["name"] for volume in pod.get("volumes") or [])}
     names: set[str] = set()
     for field in ("initContainers", "containers"):
         for index, container in enumerate(pod.get(field) or []):
@@ -184,20 +220,23 @@ def _mounts_known_volumes(pod: Json, at: At) -> None:
                     (place / "volumeMounts" / number / "name").error(message)
 
 
-POD_SPEC = Message(
-    {
-        "containers": ListOf(CONTAINER, least=1),
-        "initContainers": ListOf(CONTAINER),
-        "volumes": ListOf(VOLUME),
-        "serviceAccountName": OBJECT_NAME,
-        "serviceAccount": later(ANY_TEXT, "deprecated: write serviceAccountName"),
-        "activeDeadlineSeconds": later(Int(1, 2**31 - 1)),
-        "terminationGracePeriodSeconds": Int(0, 2**31 - 1),
-        "restartPolicy": Enum("Always", "OnFailure", "Never"),
-        **dict.fromkeys(POD_LATER, later()),
-        **dict.fromkeys(POD_UNREAD, UNREAD),
-    },
-    required=["containers"],
-    rules=[_mounts_known_volumes],
-)
+_POD_FIELDS: dict[str, Type] = {
+    "containers": ListOf(CONTAINER, least=1),
+    "initContainers": ListOf(INIT_CONTAINER),
+    "volumes": ListOf(VOLUME),
+    "serviceAccountName": OBJECT_NAME,
+    "serviceAccount": OBJECT_NAME,  # the older name
+    "hostname": DNS_LABEL,
+    "subdomain": DNS_LABEL,
+    "activeDeadlineSeconds": Int(1, 2**31 - 1),
+    "terminationGracePeriodSeconds": Int(0, 2**31 - 1),
+    "restartPolicy": Enum("Always", "OnFailure", "Never"),
+    **dict.fromkeys(POD_LATER, later()),
+    **dict.fromkeys(POD_UNREAD, UNREAD),
+}
+POD_SPEC = Message(_POD_FIELDS, required=["containers"], rules=[mounts_known_volumes])
 POD_TEMPLATE = Message({"metadata": METADATA, "spec": POD_SPEC}, required=["spec"])
+# Of a StatefulSet, which adds volumes of its own and judges what is mounted with them.
+CLAIMING_TEMPLATE = Message(
+    {"metadata": METADATA, "spec": Message(_POD_FIELDS, required=["containers"])}, required=["spec"]
+)

@@ -49,7 +49,7 @@ PROBE = Message(
         "httpGet": _HTTP_GET,
         "exec": _EXEC,
         "tcpSocket": _TCP,
-        "grpc": later(Message({"port": PORT, "service": ANY_TEXT}, required=["port"])),
+        "grpc": Message({"port": PORT, "service": ANY_TEXT}, required=["port"]),
         "initialDelaySeconds": _NOT_NEGATIVE,
         "periodSeconds": _SECONDS,
         "timeoutSeconds": _SECONDS,
@@ -65,8 +65,8 @@ _HOOK = Message(
         "exec": _EXEC,
         "httpGet": _HTTP_GET,
         "tcpSocket": _TCP,
-        "sleep": later(Message({"seconds": _NOT_NEGATIVE}, required=["seconds"])),
+        "sleep": Message({"seconds": _NOT_NEGATIVE}, required=["seconds"]),
     },
     one_of=[("exec", "httpGet", "tcpSocket", "sleep")],
 )
-LIFECYCLE = Message({"preStop": _HOOK, "postStart": later(_HOOK), "stopSignal": later(ANY_TEXT)})
+LIFECYCLE = Message({"preStop": _HOOK, "postStart": _HOOK, "stopSignal": later(ANY_TEXT)})

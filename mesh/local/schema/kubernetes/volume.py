@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import posixpath
+from typing import Any
 
 from mesh.local.model import Json
-from mesh.local.schema.language import ANY_TEXT, BOOL, UNREAD, Int, ListOf, Message, Text, Type, later
+from mesh.local.quantity import quantity
+from mesh.local.schema.language import (
+    ANY_TEXT,
+    BOOL,
+    UNREAD,
+    Int,
+    ListOf,
+    Message,
+    Text,
+    Type,
+    described,
+    later,
+)
 from mesh.local.schema.report import At
 from mesh.local.schema.text import DNS_LABEL, NOT_EMPTY
 
@@ -25,7 +38,6 @@ VOLUME_LATER = [
     "image",
     "iscsi",
     "nfs",
-    "persistentVolumeClaim",
     "photonPersistentDisk",
     "portworxVolume",
     "quobyte",
@@ -36,6 +48,7 @@ VOLUME_LATER = [
 ]
 # A driver that the runner brings itself; others have no meaning without a cluster.
 DISCOVERY = "discovery.delinkcious.io"
+RESOURCES = ("limits.cpu", "limits.memory", "requests.cpu", "requests.memory")
 _MODE = Int(0, 0o777, "{} is not a file mode (0..0777)")
 
 
@@ -58,6 +71,30 @@ def mount_path(text: str) -> str | None:
     return None
 
 
+def _counted(text: str) -> str | None:
+    """What the downward API tells of a container's size, as far as a laptop knows it."""
+    if text in RESOURCES:
+        return None
+    return f"valid on Kubernetes, not supported by the local mesh, which knows {', '.join(RESOURCES)}"
+
+
+class Quantity:
+    """Text or a number that says a quantity, such as `64Mi`."""
+
+    def check(self, value: Any, at: At) -> None:
+        if type(value) not in (str, int, float):
+            at.misshapen(f"must be a quantity, not {described(value)}")
+            return
+        try:
+            quantity(value)
+        except ValueError as error:
+            at.error(str(error))
+
+
+QUANTITY = Quantity()
+RESOURCE_FIELD_REF = Message(
+    {"containerName": ANY_TEXT, "resource": Text(_counted), "divisor": QUANTITY}, required=["resource"]
+)
 FIELD_REF = Message({"apiVersion": ANY_TEXT, "fieldPath": NOT_EMPTY}, required=["fieldPath"])
 _ITEMS = ListOf(
     Message({"key": NOT_EMPTY, "path": Text(relative_path), "mode": _MODE}, required=["key", "path"])
@@ -79,7 +116,7 @@ _DOWNWARD_API = Message(
                     "path": Text(relative_path),
                     "fieldRef": FIELD_REF,
                     "mode": _MODE,
-                    "resourceFieldRef": later(),
+                    "resourceFieldRef": RESOURCE_FIELD_REF,
                 },
                 required=["path"],
             )
@@ -109,6 +146,7 @@ VOLUME = Message(
         "csi": Message(
             {"driver": Text(_own_driver), "readOnly": BOOL, "volumeAttributes": UNREAD}, required=["driver"]
         ),
+        "persistentVolumeClaim": Message({"claimName": NOT_EMPTY, "readOnly": BOOL}, required=["claimName"]),
         "emptyDir": Message({"medium": UNREAD, "sizeLimit": UNREAD}),
         **dict.fromkeys(VOLUME_LATER, later()),
     },

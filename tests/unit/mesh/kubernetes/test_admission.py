@@ -64,6 +64,6 @@ def test_an_object_takes_the_place_of_the_one_before() -> None:
 
 
 def test_what_the_mesh_leaves_out_of_another_kind_is_let_in_with_a_warning() -> None:
-    found = asked(service("db", clusterIP="None"))
+    found = asked(service("db", externalIPs=["192.0.2.1"]))
     assert found["allowed"]
-    assert any("headless" in one for one in found["warnings"])
+    assert any("externalIPs" in one for one in found["warnings"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mesh.local.check import validate
 from mesh.local.model import Config, InvalidConfig, Resource
 from mesh.local.resources import parse
 from mesh.local.runtime import applied
@@ -13,9 +14,9 @@ from mesh.local.runtime.applied import Word, digest, merge
 from mesh.local.runtime.backoff import HEALTHY_S, LIMIT_S, Backoff
 from mesh.local.runtime.configuration import Configuration
 from mesh.local.runtime.errors import MeshError
-from mesh.local.runtime.manifest import Workload, workloads
 from mesh.local.runtime.order import findings, may_start
 from mesh.local.runtime.sources import Files
+from mesh.local.runtime.workload import Workload, workloads
 
 
 def _map(value: str) -> Resource:
@@ -148,7 +149,7 @@ data: {k: v}
 
 def test_pods_are_tried_out_anew_when_what_they_are_made_of_has_changed(tmp_path: Path) -> None:
     file = tmp_path / "mesh.yaml"
-    configuration = Configuration(Files([file]))
+    configuration = Configuration(Files([file]), validate)
 
     def judged(text: str) -> str:
         file.write_text(text)

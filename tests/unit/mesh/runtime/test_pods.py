@@ -14,6 +14,7 @@ from mesh.local.runtime.addresses import Pair
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.manifest import PodManifest, Refused
 
+FOLDERS = volumes.Folders({}, Path("/none"))
 PLACE = Place(Pair("127.1.0.2", "127.1.0.3"), ("127.1.0.2", 15001))
 CONFIG = Config(
     parse(
@@ -41,11 +42,9 @@ def _pod(container: dict[str, Any], **spec: Any) -> PodManifest:
     return PodManifest("a-0", "default", "a", body)
 
 
-def _env(
-    container: dict[str, Any], place: Place = PLACE, mounted: dict[str, str] | None = None
-) -> dict[str, str]:
+def _env(container: dict[str, Any], place: Place = PLACE) -> dict[str, str]:
     path = ("spec", "containers", 0)
-    return environment.environment(_pod(container), container, path, place, CONFIG, mounted or {})
+    return environment.environment(_pod(container), container, path, place, CONFIG)
 
 
 def test_the_manifest_has_the_last_word_on_a_variable() -> None:
@@ -78,7 +77,7 @@ def test_variables_come_from_maps_secrets_and_fields() -> None:
 
 def test_references_are_expanded_as_on_kubernetes() -> None:
     known = {"A": "1"}
-    assert environment.expand("$(A) $$(A) $(NONE) $A", known) == "1 $(A) $(NONE) $A"
+    assert volumes.expand("$(A) $$(A) $(NONE) $A", known) == "1 $(A) $(NONE) $A"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +85,7 @@ def test_references_are_expanded_as_on_kubernetes() -> None:
     [
         ({"valueFrom": {"configMapKeyRef": {"name": "no", "key": "k"}}}, "does not exist"),
         ({"valueFrom": {"configMapKeyRef": {"name": "settings", "key": "k"}}}, "has no key k"),
-        ({"valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}}, "not supported by the local mesh"),
+        ({"valueFrom": {"fileKeyRef": {"path": "x"}}}, "not supported by the local mesh"),
     ],
 )
 def test_a_missing_source_is_refused(env: dict[str, Any], message: str) -> None:
@@ -123,8 +122,11 @@ def test_mount_paths_are_replaced_as_whole_parts_of_a_path(text: str, real: str)
 
 def test_a_path_is_made_real_once_also_when_the_state_lies_below_a_mount_path() -> None:
     mounted = {"/tmp": "/tmp/state/v"}  # noqa: S108
-    container = {"env": [{"name": "A", "value": "/tmp/x"}, {"name": "B", "value": "$(A)/y"}]}  # noqa: S108
-    env = environment.real(_env(container, mounted=mounted), mounted)
+    container = {
+        "env": [{"name": "A", "value": "/tmp/x"}, {"name": "B", "value": "$(A)/y"}],  # noqa: S108
+        "volumeMounts": [{"name": "v", "mountPath": "/tmp"}],  # noqa: S108
+    }
+    env = environment.real(_env(container), mounted)
     assert (env["A"], env["B"]) == ("/tmp/state/v/x", "/tmp/state/v/x/y")  # noqa: S108
     assert env["TMPDIR"] == "/tmp/state/v"  # noqa: S108
 
@@ -138,10 +140,10 @@ def test_a_volume_file_stays_in_its_volume(path: str) -> None:
 
 
 def test_volume_files_are_private_and_change_together(tmp_path: Path) -> None:
-    volumes.write(tmp_path, {"v": {"a": b"1", "sub/b": b"2"}}, {})
+    volumes.write(tmp_path, {"v": {"a": b"1", "sub/b": b"2"}}, FOLDERS)
     file = tmp_path / "v" / "a"
     assert file.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "v" / "sub" / "b").read_bytes() == b"2"
-    volumes.write(tmp_path, {"v": {"a": b"3"}}, {})
+    volumes.write(tmp_path, {"v": {"a": b"3"}}, FOLDERS)
     assert file.read_bytes() == b"3"
     assert sorted(child.name for child in (tmp_path / "v").iterdir() if child.name[:2] != "..") == ["a"]

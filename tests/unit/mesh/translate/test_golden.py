@@ -17,7 +17,7 @@ import yaml
 
 from mesh.local import resources, snapshot
 from mesh.local.model import Config, Json, Snapshot
-from tests.unit.mesh.translate.world import PROXIES, REGISTRY
+from tests.unit.mesh.translate.world import PROXIES, known
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.name.removesuffix(".in.yaml") for path in GOLDEN.glob("*.in.yaml"))
@@ -37,7 +37,7 @@ def translated(path: Path) -> tuple[Snapshot, str]:
     text = path.read_text()
     proxy = PROXIES[_directive(text, "proxy")]
     config = Config(resources.parse(text, path.name))
-    return snapshot.build(proxy, config, REGISTRY, {}), text
+    return snapshot.build(proxy, config, known(config), {}), text
 
 
 def shown(path: Path) -> Json:

@@ -113,6 +113,32 @@ def test_a_builder_makes_clusters_anew_only_when_they_may_differ() -> None:
     assert subset.clusters != first.clusters
 
 
+SCOPED = """
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: default, namespace: default }
+spec: { egress: [{ hosts: ["./echo.default.svc.cluster.local", "*/*.example.com"] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: away, namespace: default }
+spec:
+  hosts: [away.example.com]
+  http: [{ route: [{ destination: { host: DESTINATION } }] }]
+"""
+
+
+def test_a_rule_that_leads_elsewhere_brings_its_cluster_along_where_a_sidecar_names_hosts() -> None:
+    builder = snapshot.Builder(PROXIES["client"])
+    for destination in ("ratings", "reviews"):
+        config = Config(resources.parse(SPLIT + SCOPED.replace("DESTINATION", destination), "split.yaml"))
+        made = builder.build(snapshot.Ground.of(config, REGISTRY, {}), config)
+        found = {name.split("|")[3].partition(".")[0] for name in made.clusters if name.count("|") == 3}
+        assert found == {"echo", destination}
+        assert made == snapshot.build(PROXIES["client"], config, REGISTRY, {})
+
+
 CHOOSY = """
 ---
 apiVersion: networking.istio.io/v1
@@ -137,9 +163,18 @@ spec:
 """
 
 
+ASKING = """
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: client, namespace: default }
+spec: { workloadSelector: { labels: { app: client } }, egress: [{ hosts: ["./*"] }] }
+"""
+
+
 def test_proxies_of_one_audience_have_equal_routes_and_what_tells_them_apart_makes_two() -> None:
     labels = ({"app": "client"}, {"app": "client", "version": "v9"}, {"app": "web"})
-    for text, audiences in ((SPLIT, 2), (SPLIT + CHOOSY, 4)):
+    for text, audiences in ((SPLIT, 2), (SPLIT + CHOOSY, 4), (SPLIT + ASKING, 3)):
         config = Config(resources.parse(text, "split.yaml"))
         made: dict[tuple[object, ...], object] = {}
         for namespace in ("default", "other"):

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mesh.local.model import ContainerPort, Endpoint, Protocol, Proxy, Registry, Service, ServicePort
+from mesh.local import registry as registries
+from mesh.local.model import (
+    Config,
+    ContainerPort,
+    Endpoint,
+    Protocol,
+    Proxy,
+    Registry,
+    Service,
+    ServicePort,
+)
 
 FOLDER = Path("/mesh")
 
@@ -29,7 +39,13 @@ REGISTRY = Registry(
             cluster_ip="10.0.0.1",
         ),
         Service("ratings", "default", (_port("grpc", 50051, "http", "http2"),), {"app": "ratings"}),
-        Service("echo", "default", (_port("tcp", 9000, "tcp", "tcp"),), {"app": "echo"}),
+        Service("echo", "default", (_port("tcp", 9000, "tcp", "tcp"),), {"app": "echo"}, cluster_ip="10.0.0.9"),
+        Service(
+            "vault",
+            "default",
+            (ServicePort("tls", 443, "tcp", "tcp", tls=True), _port("tcp", 9000, "tcp", "tcp")),
+            {"app": "vault"},
+        ),
         Service("far", "other", (_port("http", 80, "http", "http"),), {"app": "far"}),
         Service(
             "ingress",
@@ -47,6 +63,11 @@ REGISTRY = Registry(
         _endpoint("far", "127.1.0.20", app="far", sidecar=False),
     ),
 )
+
+
+def known(config: Config) -> Registry:
+    """The registry, with what a configuration declares besides."""
+    return registries.registry([*REGISTRY.services, *registries.declared(config)], REGISTRY.endpoints, config)
 
 
 def _proxy(name: str, number: int, *, ports: tuple[ContainerPort, ...] = (), **labels: str) -> Proxy:

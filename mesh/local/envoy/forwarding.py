@@ -1,0 +1,28 @@
+"""Forwarding to wherever a request says: without capture, that is the address in its authority."""
+
+from __future__ import annotations
+
+from mesh.local.envoy.fence import fence
+from mesh.local.envoy.http import filter_
+from mesh.local.model import Json, Proxy
+
+_DNS_CACHE: Json = {"name": "egress", "dns_lookup_family": "V4_PREFERRED"}
+_FILTER = "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig"
+_CLUSTER = "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig"
+
+
+def filters(proxy: Proxy) -> list[Json]:
+    """What every request passes that may go anywhere; other clusters are no matter to them."""
+    config: Json = {"dns_cache_config": _DNS_CACHE, "save_upstream_address": True}
+    return [filter_("envoy.filters.http.dynamic_forward_proxy", _FILTER, **config), fence(proxy)]
+
+
+def cluster_fields(*, own_names: bool = False) -> Json:
+    """The discovery of a cluster; `own_names`: TLS may check others than the request's."""
+    config: Json = {"dns_cache_config": _DNS_CACHE}
+    if own_names:
+        config["allow_insecure_cluster_options"] = True
+    return {
+        "lb_policy": "CLUSTER_PROVIDED",
+        "cluster_type": filter_("envoy.clusters.dynamic_forward_proxy", _CLUSTER, **config),
+    }

@@ -1,0 +1,134 @@
+"""istiod as the control plane of a mesh."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+
+from mesh.local.check import Judged
+from mesh.local.check import validate as validated
+from mesh.local.envoy.mesh_config import mesh_config
+from mesh.local.istiod import kinds, services
+from mesh.local.istiod.api import Api
+from mesh.local.istiod.bootstrap import Servers, ads_bootstrap
+from mesh.local.istiod.objects import objects
+from mesh.local.istiod.processes import XDS_PORT, Processes
+from mesh.local.istiod.secrets import Secrets
+from mesh.local.istiod.store import Store
+from mesh.local.istiod.stream import Stream
+from mesh.local.model import Config, Finding, Proxy, Resource
+from mesh.local.resources import duplicates
+from mesh.local.runtime.admin import Admin
+from mesh.local.runtime.control_plane import Wanted
+from mesh.local.runtime.deliver import Effect
+from mesh.local.runtime.delivered import Delivered
+from mesh.local.runtime.pod import Pod
+from mesh.local.runtime.state import State
+
+VIRTUAL = ipaddress.ip_network("10.97.0.0/16")  # of Services that say no address; nothing is routed by them
+WITHIN = aiohttp.ClientTimeout(total=10)
+
+
+class Istiod:
+    """Tells istiod what is wanted and who runs, and waits for the proxies to follow it.
+
+    `fetches_keys` is false: istiod fetches the keys of token issuers itself.
+    """
+
+    fetches_keys = False
+
+    def __init__(self, processes: Processes, state: State, report: Callable[[str], None]) -> None:
+        self._processes = processes
+        self._secrets = Secrets(state.socket.with_suffix(".sds"), report)
+        self._streams: dict[str, Stream] = {}  # by node id
+        self._addresses: dict[str, str] = {}
+        self._writing = asyncio.Lock()
+        self._store: Store | None = None
+
+    def validate(self, resources: Sequence[Resource], judged: Judged) -> tuple[Config, list[Finding]]:
+        """What is Istio's is istiod's to judge, when it is applied."""
+        istio = [resource for resource in resources if kinds.is_istio(resource)]
+        others = [resource for resource in resources if not kinds.is_istio(resource)]
+        config, findings = validated(others, judged)
+        return Config([*config, *istio]), [*duplicates(istio), *findings]
+
+    def supply(self, proxy: Proxy, admin: Admin, log: Path) -> Stream:
+        renewed = partial(self._secrets.renewed, proxy.node_id)
+        stream = Stream(admin, log, lambda: self._store.generation if self._store else 0, renewed)
+        self._streams[proxy.node_id] = stream
+        return stream
+
+    def prepare(self, pod: Pod, wanted: Wanted) -> None:
+        if (sidecar := pod.sidecar) is None:
+            return
+        servers = Servers(
+            (self._processes.address, XDS_PORT),
+            self._processes.plane.authority.ca,
+            self._secrets.socket,
+        )
+        runtime_values = mesh_config(wanted.config).runtime_values
+        self._secrets.know(sidecar.proxy.node_id, sidecar.proxy.folder)
+        sidecar.prepare(ads_bootstrap(sidecar.proxy, servers, runtime_values), {})
+
+    async def begin(self, wanted: Wanted) -> None:
+        self._api = Api(self._processes.account)
+        self._session = aiohttp.ClientSession(timeout=WITHIN)
+        self._store = Store(self._api, self._session, self._processes.http)
+        await self._secrets.begin()
+        await self._written(wanted, [])
+
+    async def deliver(self, pods: Iterable[Pod], wanted: Wanted) -> Delivered:
+        running = [pod for pod in pods if not (pod.failure or pod.stopping)]
+        generation = await self._written(wanted, running)
+        proxied = [pod for pod in running if pod.sidecar is not None and not pod.sidecar.leaving]
+        streams = [self._known(pod) for pod in proxied]
+        follows = [_followed(one, generation) for one in streams]
+        results = await asyncio.gather(*follows, return_exceptions=True)
+        delivered = Delivered()
+        for pod, result in zip(proxied, results, strict=True):
+            delivered.add(pod, result)
+        return delivered
+
+    async def close(self) -> None:
+        await self._secrets.close()
+        if self._store is not None:
+            await self._api.close()
+            await self._session.close()
+
+    async def _written(self, wanted: Wanted, running: Iterable[Pod]) -> int:
+        """The generation of what is wanted, which istiod knows. Raises InvalidConfig, MeshError."""
+        assert self._store is not None  # noqa: S101 - it has begun
+        async with self._writing:
+            await self._store.judge(wanted.config)
+            proxies = [pod.sidecar.proxy for pod in running if pod.sidecar is not None]
+            bodies = objects(wanted.config, wanted.registry, proxies, self._virtual(wanted.config))
+            return await self._store.hold(bodies)
+
+    def _known(self, pod: Pod) -> Stream:
+        """Its stream, now that istiod knows the pod."""
+        assert pod.sidecar is not None  # noqa: S101 - of those only
+        stream = self._streams[pod.sidecar.proxy.node_id]
+        stream.known.set()
+        return stream
+
+    def _virtual(self, config: Config) -> Mapping[str, str]:
+        """The virtual address of every Service, the same as before for one that was there."""
+        names = [f"{one.namespace}/{one.name}" for one in config.of("Service") if services.is_addressed(one)]
+        said = {f"{one.namespace}/{one.name}": one.spec.get("clusterIP") for one in config.of("Service")}
+        for name in names:
+            if (address := said[name]) and address != "None":
+                self._addresses[name] = str(address)
+            elif name not in self._addresses:
+                taken = set(self._addresses.values())
+                fresh = (str(one) for one in VIRTUAL.hosts() if str(one) not in taken)
+                self._addresses[name] = next(fresh)
+        return self._addresses
+
+
+async def _followed(stream: Stream, generation: int) -> Effect:
+    return await stream.follow(generation) if stream.live.is_set() else Effect.UNREAD

@@ -1,0 +1,121 @@
+"""What the API server holds of the mesh: differences are written, and istiod has read them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+
+import aiohttp
+import msgspec
+
+from mesh.local.istiod import filters, judging, kinds
+from mesh.local.istiod.api import Api, ApiRefused
+from mesh.local.istiod.kinds import ISTIO, Key
+from mesh.local.model import Config, InvalidConfig, Json, Resource
+from mesh.local.runtime.errors import DeliveryFailed, MeshError
+
+SEEN_WITHIN_S = 10.0
+POLL_S = 0.002
+FIRST = ("Namespace",)  # the others stand in them
+
+
+class Seen(msgspec.Struct):
+    """One object as istiod knows it."""
+
+    kind: str
+    metadata: Metadata
+
+
+class Metadata(msgspec.Struct):
+    name: str
+    namespace: str = ""
+    resource_version: str = msgspec.field(name="resourceVersion", default="0")
+
+
+class Store:
+    """Writes to one API server; nobody else does. `generation` counts what was written."""
+
+    def __init__(self, api: Api, session: aiohttp.ClientSession, istiod: str) -> None:
+        self._api, self._session, self._istiod = api, session, istiod
+        self._held: dict[Key, Json] = {}
+        self._versions: dict[Key, int] = {}
+        self.generation = 0
+
+    async def judge(self, config: Config) -> None:
+        """Ask who would take it about each object that is another than before. Raises InvalidConfig."""
+        changed = [one for one in config if kinds.is_istio(one) and self._differs(one)]
+        answers = await asyncio.gather(*(self._tried(one) for one in changed))
+        refused = [
+            judging.refusal(one, said) for one, said in zip(changed, answers, strict=True) if said is not None
+        ]
+        if refused:
+            raise InvalidConfig(refused)
+
+    async def hold(self, wanted: Iterable[Json]) -> int:
+        """Hold just these; returns their generation, which istiod knows from now on. Raises MeshError."""
+        bodies = {kinds.key(body): body for body in wanted}
+        changed = [body for key, body in bodies.items() if self._held.get(key) != body]
+        gone = [body for key, body in self._held.items() if key not in bodies]
+        if not changed and not gone and self.generation:
+            return self.generation
+        await asyncio.gather(*(self._put(body) for body in changed if body["kind"] in FIRST))
+        await asyncio.gather(
+            *(self._put(body) for body in changed if body["kind"] not in FIRST),
+            *(self._take_away(body) for body in gone if body["kind"] not in FIRST),
+        )
+        await self._seen_by_istiod()
+        self.generation += 1
+        await self._put(filters.generation(self.generation))
+        self._held.pop(kinds.key(filters.generation(0)))
+        return self.generation
+
+    def _differs(self, resource: Resource) -> bool:
+        return self._held.get(resource.key) != kinds.written(resource)
+
+    async def _tried(self, resource: Resource) -> str | None:
+        """Why it would be refused."""
+        try:
+            await self._api.put(kinds.written(resource), tried=True)
+        except ApiRefused as error:
+            return str(error)
+        return None
+
+    async def _put(self, body: Json) -> None:
+        key = kinds.key(body)
+        written = await self._api.put(body)
+        self._held[key] = body
+        if body["apiVersion"].partition("/")[0] in ISTIO:
+            self._versions[key] = int(written["metadata"]["resourceVersion"])
+
+    async def _take_away(self, body: Json) -> None:
+        key = kinds.key(body)
+        await self._api.take_away(body)
+        self._held.pop(key, None)
+        self._versions.pop(key, None)
+
+    async def _seen_by_istiod(self) -> None:
+        """Wait until istiod has read all of it: what it sends after that is made of it."""
+        deadline = time.monotonic() + SEEN_WITHIN_S
+        while self._missing(await self._seen()):
+            if time.monotonic() > deadline:
+                raise DeliveryFailed(f"istiod has not read all of it within {SEEN_WITHIN_S:g} s")
+            await asyncio.sleep(POLL_S)
+
+    def _missing(self, seen: Mapping[Key, int]) -> bool:
+        """Whether it knows something that is gone, or not yet something; it writes the status of some."""
+        if any(key not in self._versions for key in seen):
+            return True
+        return any(seen.get(key, 0) < version for key, version in self._versions.items())
+
+    async def _seen(self) -> dict[Key, int]:
+        """The version of every object that istiod knows."""
+        try:
+            async with self._session.get(f"{self._istiod}/debug/configz") as answer:
+                found = msgspec.json.decode(await answer.read(), type=list[Seen])
+        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
+            raise MeshError(f"istiod does not say what it knows: {error!r}") from error
+        return {
+            (one.kind, one.metadata.namespace, one.metadata.name): int(one.metadata.resource_version)
+            for one in found
+        }

@@ -1,0 +1,1 @@
+"""`make bench-mesh`: how soon an edit is in force at eight sidecars, what it costs, and their memory."""
