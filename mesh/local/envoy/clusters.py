@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mesh.local.envoy import locality, names, tls
-from mesh.local.envoy.destination_rule import Rule, blocks, rule_for
+from mesh.local.envoy.destination_rule import Rule, blocks, rule_for, turns_mutual_tls_off
 from mesh.local.envoy.discovery import cluster_fields
 from mesh.local.envoy.endpoints import POD, load_assignment, principals
 from mesh.local.envoy.istio_labels import SERVICE
@@ -49,7 +49,8 @@ def _cluster(view: View, service: Service, port: ServicePort, rule: Rule, subset
     policy = blocks(rule, port.number, subset)
     labels = (rule.subsets.get(subset) or {}).get("labels") or {}
     pool, secured = policy.get("connectionPool") or {}, policy.get("tls") or {}
-    assignment = load_assignment(view, name, service, port, labels, policy)
+    mutual = not turns_mutual_tls_off(rule, port.number, subset)
+    assignment = load_assignment(view, name, service, port, labels, policy, mutual=mutual)
     balancing = balancing_fields(policy.get("loadBalancer") or {})
     found = cluster_fields(view, service, assignment, balancing)
     if found is None:

@@ -67,6 +67,18 @@ def blocks(rule: Rule, port: int, subset: str = "") -> Json:
     return made
 
 
+def turns_mutual_tls_off(rule: Rule, port: int, subset: str = "") -> bool:
+    """Whether pods are not to be asked by the mesh's mutual TLS.
+
+    A port-level setting without `tls` has that of the level above here, unlike in `blocks`.
+    """
+    mode = None
+    for policy in (rule.policy, (rule.subsets.get(subset) or {}).get("trafficPolicy") or {}):
+        _, own = _level(policy, port)
+        mode = (own.get("tls") or policy.get("tls") or {}).get("mode") or mode
+    return mode not in (None, "ISTIO_MUTUAL")
+
+
 def inbound_pool(view: View, service: Service, port: int) -> Json:
     """The connection pool that limits the server too: never a subset's."""
     return blocks(rule_for(view, service.hostname), port).get("connectionPool") or {}

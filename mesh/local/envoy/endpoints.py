@@ -15,11 +15,21 @@ SUBSETS = "envoy.lb"
 
 
 def load_assignment(
-    view: View, name: str, service: Service, port: ServicePort, labels: Mapping[str, str], policy: Json
+    view: View,
+    name: str,
+    service: Service,
+    port: ServicePort,
+    labels: Mapping[str, str],
+    policy: Json,
+    *,
+    mutual: bool = True,
 ) -> Json:
-    """The ClusterLoadAssignment `name`; empty when nothing is ready. `policy` says which localities count."""
+    """The ClusterLoadAssignment `name`; empty when nothing is ready. `policy` says which localities count.
+
+    `mutual` is whether endpoints that take the mesh's mutual TLS are marked so.
+    """
     made = [
-        (endpoint, _lb_endpoint(view, service, endpoint, target))
+        (endpoint, _lb_endpoint(view, service, endpoint, target, mutual=mutual))
         for endpoint, target in serving(view, service, port, labels)
     ]
     groups = preferred(grouped(made), view.proxy.labels, policy)
@@ -49,10 +59,10 @@ def takes_mtls(view: View, endpoint: Endpoint, target: int) -> bool:
     return endpoint.sidecar and accepts_mtls(view.config, endpoint.namespace, endpoint.labels, target)
 
 
-def _lb_endpoint(view: View, service: Service, endpoint: Endpoint, target: int) -> Json:
+def _lb_endpoint(view: View, service: Service, endpoint: Endpoint, target: int, *, mutual: bool) -> Json:
     address = {"socket_address": {"address": endpoint.address, "port_value": target}}
     metadata = endpoint_metadata(endpoint)
-    if takes_mtls(view, endpoint, target):
+    if mutual and takes_mtls(view, endpoint, target):
         metadata["envoy.transport_socket_match"] = {"tlsMode": "istio"}
     if service.headless:
         metadata[SUBSETS] = {POD: endpoint.pod}

@@ -15,6 +15,10 @@ from tests.mesh.conformance import platform
 from tests.mesh.runtime.conftest import Running
 
 
+# No connection outlives a change of policy, so that the next case need not wait for it.
+UNPOOLED = ("--drain-time", "0")
+
+
 @dataclass(frozen=True)
 class Pod:
     """Where a pod is: `ports` are addresses by service port, `egress` and `log` its sidecar's."""
@@ -46,7 +50,8 @@ class Embedded:
     """The mesh's own control plane."""
 
     name = "embedded"
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...] = UNPOOLED
+    started_within_s = 60.0
 
     def __init__(self, folder: Path, credentials: platform.Credentials) -> None:
         self._mesh = Running(folder, *self.options)
@@ -59,7 +64,7 @@ class Embedded:
         self._address = ""
 
     def start(self) -> None:
-        self._mesh.start()
+        self._mesh.start(self.started_within_s)
         for shown in self._mesh.client.get("/get/pods"):
             self._pods[shown["workload"]] = self._pod(shown)
         services = self._mesh.client.get("/get/services")
@@ -100,6 +105,14 @@ class Embedded:
         )
 
 
+class Istiod(Embedded):
+    """A real istiod over the same workloads, its programs compiled once."""
+
+    name = "istiod"
+    options = ("--control-plane", "istiod", *UNPOOLED)
+    started_within_s = 180.0
+
+
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     return host, int(port)
@@ -112,4 +125,6 @@ def _keys(text: str) -> list[Key]:
         return []
 
 
-PLANES: dict[str, Callable[[Path, platform.Credentials], ControlPlane]] = {"embedded": Embedded}
+PLANES: dict[str, Callable[[Path, platform.Credentials], ControlPlane]] = {
+    plane.name: plane for plane in (Embedded, Istiod)
+}
