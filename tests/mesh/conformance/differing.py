@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from mesh.local.check import validate
-from tests.mesh.conformance.case import Request
+from tests.mesh.conformance.case import Case, Request, Written
 from tests.mesh.conformance.random_policies import Policy, resources_of
 from tests.mesh.conformance.running import MILDER, Suite
 from tests.mesh.conformance.sending import Answer
@@ -63,7 +63,7 @@ def on_plane(suite: Suite) -> Oracle:
     def observed(policy: Policy) -> str | list[Seen]:
         if (reason := refusal(suite, policy)) is not None:
             return reason
-        answers = [suite.ask(request) for request in policy.requests]
+        answers = [suite.send(request)[0] for request in policy.requests]
         return [seen(answer, suite.log(answer)) for answer in answers]
 
     return observed
@@ -71,7 +71,8 @@ def on_plane(suite: Suite) -> Oracle:
 
 def refusal(suite: Suite, policy: Policy) -> str | None:
     """Put a policy in force, or say why not."""
-    reason = suite.replace(policy.resources)
+    written = Written("random", "random", list(policy.resources), requests=list(policy.requests))
+    reason = suite.replace(Case("random", written))
     if reason is None:
         return None
     return UNSUPPORTED if any(words in reason for words in MILDER) else f"refused: {reason}"

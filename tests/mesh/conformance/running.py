@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.mesh.conformance import access_log
 from tests.mesh.conformance.case import Case, Request
@@ -53,13 +51,6 @@ class Suite:
     def __exit__(self, *_: object) -> None:
         self._external.close()
         self._plane.close()
-
-    def replace(self, bodies: Sequence[Any]) -> str | None:
-        """Put these objects in the place of the last ones. None once they are in force, else why not."""
-        return self._plane.replace("".join(f"---\n{json.dumps(body)}\n" for body in bodies))
-
-    def ask(self, request: Request) -> Answer:
-        return self._sender.send(request)[0]
 
     def log(self, answer: Answer) -> Mapping[str, str]:
         """The line of a request in the access log of the proxy that was asked; none of what was closed."""
