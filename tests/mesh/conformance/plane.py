@@ -14,7 +14,6 @@ from mesh.local.runtime.errors import MeshError
 from tests.mesh.conformance import platform
 from tests.mesh.runtime.conftest import Running
 
-
 # No connection outlives a change of policy, so that the next case need not wait for it.
 UNPOOLED = ("--drain-time", "0")
 
