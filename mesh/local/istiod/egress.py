@@ -15,8 +15,10 @@ from mesh.local import files
 from mesh.local.envoy.fence import fence
 from mesh.local.envoy.http import ROUTER, filter_
 from mesh.local.envoy.mesh_config import mesh_config
+from mesh.local.envoy.view import exported
 from mesh.local.istiod.filters import CAPTURE_PORT
 from mesh.local.model import CLUSTER_DOMAIN, Config, Json, Proxy
+from mesh.local.schema.virtual_service import MESH
 
 ROUTES = "egress"  # also the beginning of the listener's statistics
 HTTP_PORT = 80
@@ -149,6 +151,18 @@ def _destinations(
             for port in resource.spec.get("ports") or []:
                 number = int(port["number"])
                 yield host, (known or [UNADDRESSED])[0], number, _domains([host, *known], number)
+    yield from _routed(namespace, config)
+
+
+def _routed(namespace: str, config: Config) -> Iterator[tuple[str, str, int, list[str]]]:
+    """Hosts that no Service has but a rule: istiod knows them on the HTTP port."""
+    targets = mesh_config(config).export_virtual_services
+    for resource in config.of("VirtualService"):
+        in_mesh = MESH in (resource.spec.get("gateways") or [MESH])
+        if in_mesh and resource.spec.get("http") and exported(resource, targets, namespace):
+            for host in resource.spec.get("hosts") or []:
+                if "." in host:
+                    yield host, UNADDRESSED, HTTP_PORT, _domains([host], HTTP_PORT)
 
 
 def _domains(names: Sequence[str], port: int) -> list[str]:
