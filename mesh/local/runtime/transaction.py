@@ -94,6 +94,12 @@ class Transactions:
 
         return await self._change(words, spoken, _now())
 
+    def rehearse(self, spoken: Sequence[Resource]) -> Candidate:
+        """What would be in force if resources were applied; nothing changes. Raises InvalidConfig."""
+        said = self._configuration.said(self.words, spoken, delete=False)
+        new = [key for key, word in said.items() if self.words.get(key) != word]
+        return self._configuration.candidate(said, self._mesh.overrides.entries, new)
+
     async def delete(self, spoken: Sequence[Resource]) -> Outcome:
         """Take resources away, also those that stand in files. Raises NotFound, and as `reread`."""
 

@@ -35,7 +35,14 @@ HOSTS = (
     "A.example.com",
     "a.example.com.",
 )
-EGRESS_HOSTS = ("./*", "*/*", "~/*.example.com", "other/*", "./reviews.default.svc.cluster.local", "*/a.example.com")
+EGRESS_HOSTS = (
+    "./*",
+    "*/*",
+    "~/*.example.com",
+    "other/*",
+    "./reviews.default.svc.cluster.local",
+    "*/a.example.com",
+)
 ENDPOINTS = ("127.9.0.1", "203.0.113.1", "2001:db8::1", "b.example.com", "localhost")
 LOCALITIES = ("eu", "eu/a", "eu/a/b", "us/*", "*", "")
 NAMES = (
@@ -133,7 +140,6 @@ USUAL: Mapping[str, Sequence[str]] = {
     "ports": ("80", "8080", "9000"),
     "serviceAccounts": ("client", "default/client"),
     "principals": PRINCIPALS,
-    "locality": ("region/zone", "a", "region/zone/1"),
     "expression": ("response.code >= 400", "request.method == 'GET'", "has(request.headers['x-a'])"),
     "service": ("reviews.default.svc.cluster.local", "far.other.svc.cluster.local", "nowhere.example"),
     "value": (*CEL, *VALUES),
