@@ -83,7 +83,8 @@ spec:
       volumeMounts: [{{ name: notes, mountPath: /notes }}]
   containers:
     - name: main
-      command: [sh, -c, 'until grep -q other /notes/all; do sleep 0.05; done; echo main >> /notes/all; echo I am first']
+      command: [sh, -c]
+      args: ['until grep -q other /notes/all; do sleep 0.05; done; echo main >> /notes/all; echo I am first']
       volumeMounts: [{{ name: notes, mountPath: /notes }}]
     - name: other
       command: [sh, -c, 'until grep -q started /notes/all; do sleep 0.05; done; echo other >> /notes/all']
