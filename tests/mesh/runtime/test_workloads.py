@@ -83,7 +83,8 @@ spec:
       volumeMounts: [{{ name: notes, mountPath: /notes }}]
   containers:
     - name: main
-      command: [sh, -c, 'until grep -q other /notes/all; do sleep 0.05; done; echo main >> /notes/all']
+      command: [sh, -c]
+      args: ['until grep -q other /notes/all; do sleep 0.05; done; echo main >> /notes/all; echo I am first']
       volumeMounts: [{{ name: notes, mountPath: /notes }}]
     - name: other
       command: [sh, -c, 'until grep -q started /notes/all; do sleep 0.05; done; echo other >> /notes/all']
@@ -131,6 +132,8 @@ def test_a_pod_s_containers_start_and_end_in_kubernetes_order(new_mesh: NewMesh)
     pods = mesh.state.pods / "default"
     written = until(lambda: _ended(pods / "work" / "volumes" / "notes" / "all"))
     assert written == ["beside", "first", "started", "other", "main", "stopping beside"]
+
+    assert mesh.command("logs", "work") == (0, "I am first\n")
 
     shares = {
         (pods / name / "logs" / "app.log").read_text().strip()
