@@ -19,7 +19,7 @@ from mesh.local.check.messages import counts, id_of
 from mesh.local.check.reports import as_objects, as_sarif
 from mesh.local.model import Config, Finding, InvalidConfig, Resource
 from mesh.local.runtime import podcheck
-from mesh.local.runtime.workload import workloads
+from mesh.local.runtime.workload import timed, workloads
 
 
 @click.command()
@@ -51,7 +51,7 @@ def check(filenames: tuple[str, ...], recursive: bool, output: str, fail_on: str
     if not findings:
         config, findings = validate(found)
         if not any(finding.level == "error" for finding in findings):
-            findings += podcheck.offline(workloads(config, {}))
+            findings += podcheck.offline([*workloads(config, {}), *timed(config)])
         if online:
             findings += _online(config)
     bad = any(counts(finding, fail_on) for finding in findings)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from mesh.local.envoy.destination_rule import blocks, rule_for
+from mesh.local.envoy.destination_rule import blocks, rule_for, turns_mutual_tls_off
 from mesh.local.envoy.endpoints import serving, takes_mtls
 from mesh.local.envoy.inbound_ports import inbound_port
 from mesh.local.envoy.peer_authentication import Mode, decided, namespace_mode
@@ -60,7 +60,8 @@ def _target(
     if (closed := _closed(view, pods[0], port)) is not None:
         return Target(cluster, host, number, subset, percent, names, False, None, where, closed)
     tls = blocks(rule, number, subset).get("tls") or {}
-    secured = _secured(view, service, port, pods[0], tls)
+    plain = turns_mutual_tls_off(rule, number, subset)
+    secured = not plain and _secured(view, service, port, pods[0], tls)
     mode, decider = _mode(view, pods[0], pods[0].target(port) or 0)
     verdict = _verdict(view, pods[0], port, request, mode, secured=secured, tls=tls)
     return Target(cluster, host, number, subset, percent, names, secured, mode, where, verdict, decider)

@@ -96,10 +96,14 @@ class Control:
 
     async def _status(self, _: Request) -> Any:
         mesh = self._mesh
-        jobs = [key for key, run in mesh.controller.jobs.items() if run.state == "Failed"]
+        # What a CronJob's Jobs come to is no matter of a start, nor what a Job's pods do until it has failed.
+        declared = {workload.key for workload in mesh.controller.wanted}
+        runs = mesh.controller.jobs
+        jobs = [key for key, run in runs.items() if run.state == "Failed" and key in declared]
         # Where a Kubernetes says what is to be, a pod that cannot run is its business, and no failed start.
         everything = mesh.controller.pods.values() if mesh.declared.makes_pods else ()
-        needed = [pod for pod in everything if not pod.manifest.optional]
+        made_by = {pod: ("Job", pod.manifest.namespace, pod.manifest.workload) for pod in everything}
+        needed = [pod for pod, job in made_by.items() if not pod.manifest.optional and job not in runs]
         crashing = [text for pod in needed for text in rolling.crashes(pod)]
         return {
             "up": mesh.up.is_set(),

@@ -25,12 +25,14 @@ def test_the_projects_own_files_have_no_mistake_and_no_doubt() -> None:
 
 def test_what_behaves_as_istio_documents_is_seldom_doubted() -> None:
     """The cases of the conformance suite: most are set-ups that people want, and few show a doubtful one."""
-    keys = dict.fromkeys(("JWKS", "OTHER_JWKS"), json.dumps({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}))
+    keys = json.dumps({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]})
+    values: dict[str, str | int] = {"JWKS": keys, "OTHER_JWKS": keys, "EXTERNAL_IP": "203.0.113.1"}
+    values |= dict.fromkeys(("EXTERNAL_HTTP", "EXTERNAL_TLS", "EXTERNAL_TCP"), 8080)
     ground = parse(platform.manifests(platform.load(), platform.Credentials()), "platform.yaml")
     judged = Judged()
     doubted, cases = [], [each for each in case.every() if each.written.requests]
     for each in cases:
-        said = parse(each.text(keys), "case.yaml")
+        said = parse(each.text(values), "case.yaml")
         mine = {resource.key for resource in said}
         _, findings = validate([*(one for one in ground if one.key not in mine), *said], judged)
         assert {id_of(found) for found in findings} <= MESSAGES.keys()
