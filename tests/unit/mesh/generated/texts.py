@@ -32,7 +32,14 @@ HOSTS = (
     "example.org",
     "10.0.0.1",
 )
-EGRESS_HOSTS = ("./*", "*/*", "~/*.example.com", "other/*", "./reviews.default.svc.cluster.local", "*/a.example.com")
+EGRESS_HOSTS = (
+    "./*",
+    "*/*",
+    "~/*.example.com",
+    "other/*",
+    "./reviews.default.svc.cluster.local",
+    "*/a.example.com",
+)
 ENDPOINTS = ("127.9.0.1", "203.0.113.1", "2001:db8::1", "b.example.com", "localhost")
 LOCALITIES = ("eu", "eu/a", "eu/a/b", "us/*", "*", "")
 NAMES = (
