@@ -129,7 +129,7 @@ def _settings(provider: Json) -> Json:
 def _cluster(view: View, written: Json) -> tuple[str, str] | None:
     """Host and cluster of `NAMESPACE/HOST` or `HOST`, or None when there is no such service and port."""
     namespace, _, host = str(written.get("service") or "").rpartition("/")
-    service, port = view.registry.service(host), int(written.get("port") or 0)
+    service, port = view.service(host), int(written.get("port") or 0)
     if service is None or service.port(port) is None or namespace not in ("", service.namespace):
         return None
     return host, names.outbound_cluster(host, port)
