@@ -121,7 +121,13 @@ def test_a_builder_follows_rules_for_tls_that_come_change_and_go() -> None:
     pool = NAMES + POOL
     for proxy in PROXIES.values():
         builder = snapshot.Builder(proxy)
-        for text in (SPLIT, SPLIT + NAMES, SPLIT + NAMES.replace("subset: v1", "subset: v2"), SPLIT + pool, SPLIT):
+        for text in (
+            SPLIT,
+            SPLIT + NAMES,
+            SPLIT + NAMES.replace("subset: v1", "subset: v2"),
+            SPLIT + pool,
+            SPLIT,
+        ):
             config = Config(resources.parse(text, "names.yaml"))
             ground = snapshot.Ground.of(config, REGISTRY, {})
             assert builder.build(ground, config) == snapshot.build(proxy, config, REGISTRY, {})
