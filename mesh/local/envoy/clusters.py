@@ -30,7 +30,7 @@ def outbound(view: View) -> dict[str, Json]:
 
 
 def of_service(view: View, service: Service) -> dict[str, Json]:
-    """The clusters of one service by name: made of it, of the rule for its host, and of the view's policies."""
+    """The clusters of one service by name: of it, of the rule for its host, and of the view's policies."""
     clusters: dict[str, Json] = {}
     rule = rule_for(view, service.hostname)
     for port, subset in _parts(service, rule):
