@@ -125,7 +125,7 @@ MESH_CONFIG = Message(
                     }
                 ),
                 "runtimeValues": MapOf(ANY_TEXT),
-                "concurrency": later(Int(0, 1024)),
+                "concurrency": Int(0, 1024),
                 "tracing": Message(
                     {
                         "sampling": Number(0, 100),
@@ -138,8 +138,8 @@ MESH_CONFIG = Message(
                 "proxyMetadata": later(),
                 "holdApplicationUntilProxyStarts": UNREAD,
                 "discoveryAddress": UNREAD,
-                "terminationDrainDuration": later(DURATION),
-                "drainDuration": later(DURATION),
+                "terminationDrainDuration": later(DURATION, "a pod's grace period says it"),
+                "drainDuration": later(DURATION, "a listener that goes is drained for a second"),
             }
         ),
         "defaultInboundHttpRetryPolicy": RETRIES,
