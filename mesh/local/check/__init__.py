@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mesh.local.check.callers import caller_findings
+from mesh.local.check.connections import connection_findings
 from mesh.local.check.entries import entry_findings
 from mesh.local.check.mesh import Mesh
 from mesh.local.check.pods import pod_findings
@@ -52,7 +53,7 @@ def check(config: Config) -> list[Finding]:
     """What resources that are valid one by one say together: unknown references, idle rules, conflicts."""
     mesh = Mesh(config)
     findings = [*route_findings(mesh), *workload_findings(mesh), *entry_findings(mesh)]
-    findings += telemetry_findings(mesh)
+    findings += [*connection_findings(mesh), *telemetry_findings(mesh)]
     if mesh.has_workloads:
         findings += [*pod_findings(mesh), *caller_findings(mesh)]
     return findings

@@ -12,7 +12,7 @@ DEFAULT_CONCURRENCY = 1  # Istio's is 2; a laptop has many proxies
 
 
 def concurrency(config: Config, namespace: str, labels: Mapping[str, str]) -> int:
-    """The worker threads of a proxy that starts now (0: one a core): workload, namespace, mesh, MeshConfig."""
+    """The threads of a proxy that starts now (0: one a core): workload, namespace, mesh, MeshConfig."""
     found: dict[int, int] = {}
     for resource in config.of("ProxyConfig"):
         written, selector = resource.spec.get("concurrency"), _selector(resource)
