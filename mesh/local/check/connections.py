@@ -30,10 +30,10 @@ def _idle(resource: Resource, known: Sequence[Service]) -> Iterator[Finding]:
         message = (
             "no port of these hosts is named or declared tls or https: inside the mesh nothing meets this"
         )
-        yield finding(resource, ("spec", "tls"), message, warning=True)
+        yield finding(resource, ("spec", "tls"), message, warning=True, id="DM0116")
     if resource.spec.get("tcp") and not any(port.protocol == "tcp" and not port.tls for port in ports):
         message = "every port of these hosts speaks HTTP or TLS: inside the mesh nothing meets this"
-        yield finding(resource, ("spec", "tcp"), message, warning=True)
+        yield finding(resource, ("spec", "tcp"), message, warning=True, id="DM0116")
 
 
 def _without_address(resource: Resource, known: Sequence[Service]) -> Iterator[Finding]:
@@ -45,7 +45,7 @@ def _without_address(resource: Resource, known: Sequence[Service]) -> Iterator[F
                 if match.get("destinationSubnets"):
                     path = ("spec", kind, index, "match", number, "destinationSubnets")
                     message = "no address of these hosts is known, so none is in a subnet: write a clusterIP"
-                    yield finding(resource, path, message, warning=True)
+                    yield finding(resource, path, message, warning=True, id="DM0116")
 
 
 def _unasked(mesh: Mesh) -> Iterator[Finding]:
@@ -58,4 +58,4 @@ def _unasked(mesh: Mesh) -> Iterator[Finding]:
             message = (
                 f'no extension provider for authorization is named "{asked}": what the rules match is denied'
             )
-            yield finding(policy, ("spec", "provider", "name"), message, warning=True)
+            yield finding(policy, ("spec", "provider", "name"), message, warning=True, id="DM0108")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mesh.local.envoy import locality, names, tls
-from mesh.local.envoy.destination_rule import Rule, blocks, rule_for
+from mesh.local.envoy.destination_rule import Rule, blocks, rule_for, turns_mutual_tls_off
 from mesh.local.envoy.discovery import cluster_fields
 from mesh.local.envoy.endpoints import POD, load_assignment, principals
 from mesh.local.envoy.istio_labels import SERVICE
@@ -30,14 +30,10 @@ def outbound(view: View) -> dict[str, Json]:
 
 
 def of_service(view: View, service: Service) -> dict[str, Json]:
-    """The clusters of one service by name: of it, of the rule for its host, and of the view's policies."""
-    clusters: dict[str, Json] = {}
+    """The clusters of one service by name: made of it, of its host's rule, and of the view's policies."""
     rule = rule_for(view, service.hostname)
-    for port, subset in _parts(service, rule):
-        name = names.outbound_cluster(service.hostname, port.number, subset)
-        if (cluster := _cluster(view, service, port, rule, subset)) is not None:
-            clusters[name] = cluster
-    return clusters
+    made = (_cluster(view, service, port, rule, subset) for port, subset in _parts(service, rule))
+    return {cluster["name"]: cluster for cluster in made}
 
 
 def _parts(service: Service, rule: Rule) -> Iterator[tuple[ServicePort, str]]:
@@ -46,20 +42,18 @@ def _parts(service: Service, rule: Rule) -> Iterator[tuple[ServicePort, str]]:
             yield port, subset
 
 
-def _cluster(view: View, service: Service, port: ServicePort, rule: Rule, subset: str) -> Json | None:
+def _cluster(view: View, service: Service, port: ServicePort, rule: Rule, subset: str) -> Json:
     name = names.outbound_cluster(service.hostname, port.number, subset)
     policy = over_defaults(view.mesh, blocks(rule, port.number, subset), port.protocol)
     labels = (rule.subsets.get(subset) or {}).get("labels") or {}
     pool, secured = policy.get("connectionPool") or {}, policy.get("tls") or {}
-    assignment = load_assignment(view, name, service, port, labels, policy)
+    mutual = not turns_mutual_tls_off(rule, port.number, subset)
+    assignment = load_assignment(view, name, service, port, labels, policy, mutual=mutual)
     balancing = balancing_fields(policy.get("loadBalancer") or {})
-    found = cluster_fields(view, service, assignment, balancing)
-    if found is None:
-        return None
     cluster: Json = {
         "name": name,
         "alt_stat_name": f"{name};",
-        **found,
+        **cluster_fields(view, service, assignment, balancing),
         **connection_fields(
             pool,
             port.protocol,

@@ -60,7 +60,7 @@ def _driver(view: View, provider: Json) -> Json | None:
     """The provider as Envoy's, or None when no Service is behind it."""
     written = _settings(provider)
     host, port = service_of(provider), int(written.get("port") or 0)
-    service = view.registry.service(host)
+    service = view.service(host)
     if service is None or service.port(port) is None:
         return None
     cluster = names.outbound_cluster(host, port)

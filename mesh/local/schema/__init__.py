@@ -39,7 +39,7 @@ def _judge_kind(resource: Resource, at: At) -> None:
     group = resource.api_version.rpartition("/")[0]
     kind = resource.kind
     if kind in NOT_RUN.get(group, ()):
-        (at / "kind").warning(f"{kind} means nothing on one machine: it is read and not run")
+        (at / "kind").warning(f"{kind} means nothing on one machine: it is read and not run", "DM0002")
     elif kind in LATER.get(group, ()):
         (at / "kind").unsupported(INSTEAD.get(kind, ""))
     elif kind in SUPPORTED:

@@ -94,7 +94,7 @@ def _attribute_names(cookie: Json, at: At) -> None:
 
 def _hashes_something(hashing: Json, at: At) -> None:
     if not any(hashing.get(key) for key in _HASH_KEYS):
-        at.error(f"consistent hash needs one of {', '.join(_HASH_KEYS)}")
+        at.error(f"consistent hash needs one of {', '.join(_HASH_KEYS)}; Istio would accept this")
 
 
 _HASH_KEYS = ("httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName")
