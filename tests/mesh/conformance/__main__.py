@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from rich.table import Table
 from tests.mesh.conformance import comparing
 from tests.mesh.conformance.case import Case, every
 from tests.mesh.conformance.plane import PLANES
+from tests.mesh.conformance.random_policies import Disagreement, differing
 from tests.mesh.conformance.running import Outcome, Suite
 
 
@@ -24,8 +26,9 @@ from tests.mesh.conformance.running import Outcome, Suite
 @click.option(
     "--control-plane", "planes", type=click.Choice(list(PLANES)), multiple=True, help="Default: all."
 )
+@click.option("--random", "examples", default=100, show_default=True, help="Random policies; 0 with --only.")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
-def main(only: str, planes: Sequence[str], output: str) -> None:
+def main(only: str, planes: Sequence[str], examples: int, output: str) -> None:
     """Run the cases, on all control planes unless some are named, and compare what these make of them.
 
     Exit code 1 when a difference is unexplained.
@@ -34,20 +37,37 @@ def main(only: str, planes: Sequence[str], output: str) -> None:
     if not cases:
         raise click.ClickException(f"no case has a name that begins with {only!r}")
     progress = Console(stderr=True)
-    outcomes = [each for plane in planes or PLANES for each in _run(plane, cases, progress)]
+    with contextlib.ExitStack() as stack:
+        suites = [_suite(stack, plane) for plane in planes or PLANES]
+        outcomes = [each for suite in suites for each in _run(suite, cases, progress)]
+        found = None
+        if examples := 0 if only else examples:
+            progress.print(f"{examples} random policies")
+            found = differing(suites, examples)
     if output == "json":
-        click.echo(json.dumps(comparing.told(outcomes, 0), indent=2))
+        click.echo(json.dumps(comparing.told(outcomes, examples, found), indent=2))
     else:
         _show(outcomes, Console())
-    sys.exit(comparing.total(comparing.counted(outcomes))["unexplained"] > 0)
+        _show_random(examples, found, Console())
+    sys.exit(found is not None or comparing.total(comparing.counted(outcomes))["unexplained"] > 0)
 
 
-def _run(plane: str, cases: Sequence[Case], progress: Console) -> list[Outcome]:
-    with (
-        tempfile.TemporaryDirectory(prefix="conformance-") as folder,
-        Suite(PLANES[plane], Path(folder)) as suite,
-    ):
-        return [suite.run(case) for case in track(cases, plane, console=progress, transient=True)]
+def _suite(stack: contextlib.ExitStack, plane: str) -> Suite:
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-"))
+    return stack.enter_context(Suite(PLANES[plane], Path(folder)))
+
+
+def _run(suite: Suite, cases: Sequence[Case], progress: Console) -> list[Outcome]:
+    return [suite.run(case) for case in track(cases, suite.name, console=progress, transient=True)]
+
+
+def _show_random(examples: int, found: Disagreement | None, console: Console) -> None:
+    told = "the control planes agree on all" if found is None else "they do not agree on"
+    console.print(f"{examples} random policies: {told}", highlight=False)
+    if found is not None:
+        console.print(found.text, markup=False, highlight=False)
+        for plane, answers in found.found.items():
+            console.print(f"{plane}: {answers}", markup=False, highlight=False)
 
 
 def _show(outcomes: Sequence[Outcome], console: Console) -> None:

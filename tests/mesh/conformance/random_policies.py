@@ -16,7 +16,12 @@ from tests.mesh.conformance.running import MILDER, Suite
 from tests.mesh.conformance.sending import Answer
 
 PATHS = ("/", "/a", "/a/b", "/ab", "/b", "/B")
-HEADERS = ({}, {"x-user": "ada"}, {"x-user": "grace"}, {"x-user": "ada", "x-beta": "1"})
+HEADERS: tuple[dict[str, str], ...] = (
+    {},
+    {"x-user": "ada"},
+    {"x-user": "grace"},
+    {"x-user": "ada", "x-beta": "1"},
+)
 METHODS = ("GET", "POST")
 SUBSETS = ("v1", "v2", "v3")
 # So many answers show every destination of a split: of one with a weight of 30 % all but once in 10^6 times.
@@ -240,17 +245,10 @@ def observed(suite: Suite, case: Case) -> list[str]:
     refusal = suite.replace(case)
     if refusal is not None:
         return ["limit" if any(words in refusal for words in MILDER) else "refused"]
-    split = any(
-        len(rule.get("route") or []) > 1 for rule in case.resources[-1 - _policies(case)]["spec"]["http"]
-    )
-    times = ANSWERS_OF_A_SPLIT if split else 1
-    return [
-        _told(suite.send(msgspec.structs.replace(request, times=times))) for request in case.written.requests
-    ]
-
-
-def _policies(case: Case) -> int:
-    return sum(each["kind"] == "AuthorizationPolicy" for each in case.resources)
+    rules = [rule for each in case.written.resources for rule in each["spec"].get("http") or []]
+    times = ANSWERS_OF_A_SPLIT if any(len(rule.get("route") or []) > 1 for rule in rules) else 1
+    requests = [msgspec.structs.replace(request, times=times) for request in case.written.requests]
+    return [_told(suite.send(request)) for request in requests]
 
 
 def _told(answers: Sequence[Answer]) -> str:
