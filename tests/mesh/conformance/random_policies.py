@@ -10,6 +10,7 @@ import msgspec
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky
 
 from tests.mesh.conformance.case import Case, Expect, Request, Written
 from tests.mesh.conformance.running import MILDER, Suite
@@ -235,7 +236,7 @@ def differing(suites: Sequence[Suite], examples: int) -> Disagreement | None:
 
     try:
         agree()
-    except AssertionError:
+    except (AssertionError, Flaky):
         return last[-1]
     return None
 
@@ -261,4 +262,5 @@ def _one(answer: Answer) -> str:
     own = [f"{name}={answer.headers[name]}" for name in TOLD if name in answer.headers]
     seen = answer.echo.get("headers") or {}
     reached = [f"{name}={seen[name]}" for name in SEEN if name in seen]
-    return " ".join([str(answer.status), answer.workload, str(answer.echo.get("path", "")), *own, *reached])
+    whence = f"{answer.workload} {answer.echo['path']}" if answer.echo else repr(answer.body)
+    return " ".join([str(answer.status), whence, *own, *reached])
