@@ -182,25 +182,33 @@ def _virtual_host(name: str, domains: list[str], address: str) -> Json:
         "name": name,
         "domains": domains,
         "routes": [_tunnel(_CAPTURE), _request(_CAPTURE)],
-        "typed_per_filter_config": {_STATE: _towards(address), **_UNFENCED},
+        "typed_per_filter_config": _captured(address),
     }
 
 
 def _others(registry_only: bool) -> Json:
-    """Hosts that nobody has declared: by address they are captured as well, by name they are forwarded."""
+    """Hosts that nobody has declared: by address they are captured, by name forwarded where they may be."""
     routes = []
     for pattern, address in ((rf"{_ADDRESS}:\d+", "%REQ(:AUTHORITY)%"), (_ADDRESS, "%REQ(:AUTHORITY)%:80")):
         literal = {"name": ":authority", "string_match": {"safe_regex": {"regex": pattern}}}
         for route in (_tunnel(_CAPTURE), _request(_CAPTURE)):
             match = {**route["match"], "headers": [literal]}
-            towards = {_STATE: _towards(address), **_UNFENCED}
-            routes.append({**route, "match": match, "typed_per_filter_config": towards})
-    if registry_only:
-        refused: Json = {"direct_response": {"status": 502}}
-        routes += [{"match": {"connect_matcher": {}}, **refused}, {"match": {"prefix": "/"}, **refused}]
-    else:
+            routes.append({**route, "match": match, "typed_per_filter_config": _captured(address)})
+    if not registry_only:
         routes += [_tunnel(_FORWARD), _request(_FORWARD)]
+        return {"name": "others", "domains": ["*"], "routes": routes}
+    other_port = {"name": ":authority", "string_match": {"safe_regex": {"regex": r".*:\d+"}}}
+    refused: Json = {"direct_response": {"status": 502}}
+    routes += [
+        {"match": {"connect_matcher": {}}, **refused},
+        {"match": {"prefix": "/", "headers": [other_port]}, **refused},
+        {**_request(_CAPTURE), "typed_per_filter_config": _captured(f"{UNADDRESSED}:{HTTP_PORT}")},
+    ]
     return {"name": "others", "domains": ["*"], "routes": routes}
+
+
+def _captured(address: str) -> Json:
+    return {_STATE: _towards(address), **_UNFENCED}
 
 
 def _tunnel(cluster: str) -> Json:

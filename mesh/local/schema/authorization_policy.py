@@ -223,7 +223,9 @@ def _custom(spec: Json, at: At) -> None:
             for name in entry["source"]:
                 if name.removeprefix("not").lower() not in ("ipblocks", "remoteipblocks"):
                     place = at / "rules" / index / "from" / number / "source" / name
-                    place.error(f"From.{name[0].upper()}{name[1:]} is currently not supported with CUSTOM action")
+                    place.error(
+                        f"From.{name[0].upper()}{name[1:]} is currently not supported with CUSTOM action"
+                    )
         for number, condition in enumerate(rule.get("when") or []):
             key = condition["key"]
             if key.startswith("request.auth.") or key in _WHO:

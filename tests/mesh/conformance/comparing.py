@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from tests.mesh.conformance.random_policies import Disagreement
 from tests.mesh.conformance.running import Outcome
 
 Verdict = Literal["same", "limit", "unexplained"]
@@ -47,13 +46,13 @@ def by_case(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
     return found
 
 
-def told(outcomes: Sequence[Outcome], random_policies: int, found: Disagreement | None = None) -> Any:
-    """All of it as plain data; `found` is a random policy on which they do not agree."""
+def told(outcomes: Sequence[Outcome], random_policies: int, differing: Sequence[str] = ()) -> Any:
+    """All of it as plain data."""
     return {
         "controlPlanes": sorted({outcome.plane for outcome in outcomes}),
         "kinds": {kind: dict(count) for kind, count in counted(outcomes).items()},
         "randomPolicies": random_policies,
-        "disagreement": None if found is None else {"case": found.text, **found.found},
+        "differing": list(differing),
         "unexplained": [
             {"case": name, outcome.plane: list(outcome.problems)}
             for name, several in by_case(outcomes).items()

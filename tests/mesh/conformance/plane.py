@@ -88,6 +88,11 @@ class Embedded:
     def gateway(self, port: int) -> tuple[str, int]:
         return self._address, self._targets[port]
 
+    def explained(self, workload: str, method: str, url: str, headers: Mapping[str, str]) -> Any:
+        """What `mesh explain` says of a request."""
+        asked = {"pod": workload, "method": method, "url": url, "headers": list(headers.items())}
+        return self._mesh.client.post("/explain", asked)
+
     def close(self) -> None:
         self._mesh.close()
 

@@ -1,266 +1,277 @@
-"""Small random policies, and what two control planes make of the same requests under them."""
+"""Small random policies for the platform of the suite, and requests that meet them.
+
+What is drawn has one right answer: weights are all or nothing, faults befall every request or none, and
+where several versions may answer, the one who compares asks for all of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import msgspec
-import yaml
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Flaky
 
-from tests.mesh.conformance.case import Case, Expect, Request, Written
-from tests.mesh.conformance.running import MILDER, Suite
-from tests.mesh.conformance.sending import Answer
+from mesh.local.check import validate
+from mesh.local.model import Json, Resource, Source
+from tests.mesh.conformance.case import Expect, Request, base
 
-PATHS = ("/", "/a", "/a/b", "/ab", "/b", "/B")
-HEADERS: tuple[dict[str, str], ...] = (
-    {},
-    {"x-user": "ada"},
-    {"x-user": "grace"},
-    {"x-user": "ada", "x-beta": "1"},
-)
-METHODS = ("GET", "POST")
-SUBSETS = ("v1", "v2", "v3")
-# So many answers show every destination of a split: of one with a weight of 30 % all but once in 10^6 times.
-ANSWERS_OF_A_SPLIT = 40
-NETWORKING, SECURITY = "networking.istio.io/v1", "security.istio.io/v1"
-# Headers of which the value must be alike, of the answer and of what reached the workload.
-TOLD = ("location", "x-set", "x-add", "access-control-allow-origin")
-SEEN = ("host", "x-set", "x-add", "x-user", "x-forwarded-proto", "x-envoy-attempt-count")
-
-
-def _text_match() -> st.SearchStrategy[Any]:
-    words = st.sampled_from(("ada", "a", "1", "gr"))
-    return st.one_of(
-        st.builds(lambda word: {"exact": word}, words),
-        st.builds(lambda word: {"prefix": word}, words),
-        st.sampled_from(({"regex": "a.*"}, {"regex": ".*"}, {"regex": "[a-z]+"}, {})),
-    )
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+CHOICE = cache(st.sampled_from)
+NUMBER = cache(st.integers)
+VERSIONS = {
+    "VirtualService": "networking.istio.io/v1",
+    "DestinationRule": "networking.istio.io/v1",
+    "AuthorizationPolicy": "security.istio.io/v1",
+    "PeerAuthentication": "security.istio.io/v1",
+}
+HOSTS = ("reviews", "reviews", "ratings", "details.other.svc.cluster.local", "naked")
+PATHS = ("/", "/a", "/a/", "/a/b", "/ab", "/A", "/old/x", "/b", "/a/%62")
+PATTERNS = ("/a.*", "/[ab]", "/(a|old)/.+", ".*b")
+VALUES = ("1", "12", "x")
+PRINCIPALS = ("cluster.local/ns/default/sa/client", "cluster.local/ns/other/*", "*", "*/stranger")
+WORKLOADS = ("reviews", "ratings", "far")
 
 
-def _uri() -> st.SearchStrategy[Any]:
-    paths = st.sampled_from(PATHS)
-    return st.one_of(
-        st.builds(lambda path: {"exact": path}, paths),
-        st.builds(lambda path: {"prefix": path}, paths),
-        st.sampled_from(({"regex": "/a.*"}, {"regex": "/[ab]"})),
-    )
+class Policy(msgspec.Struct, frozen=True):
+    """Objects of Istio's, and what is sent while they are in force."""
+
+    resources: tuple[Json, ...]
+    requests: tuple[Request, ...]
 
 
-def _match() -> st.SearchStrategy[Any]:
-    names = st.sampled_from(("x-user", "x-beta"))
-    return st.fixed_dictionaries(
-        {},
-        optional={
-            "uri": _uri(),
-            "ignoreUriCase": st.booleans(),
-            "headers": st.dictionaries(names, _text_match(), min_size=1, max_size=2),
-            "withoutHeaders": st.dictionaries(names, _text_match(), min_size=1, max_size=1),
-            "method": st.sampled_from(({"exact": "GET"}, {"prefix": "P"})),
-            "queryParams": st.dictionaries(st.just("q"), _text_match(), min_size=1),
-            "sourceLabels": st.sampled_from(({"app": "client"}, {"tier": "back"})),
-            "sourceNamespace": st.sampled_from(("default", "other")),
-            "port": st.sampled_from((80, 8000)),
-        },
-    )
+def policies(count: int, first: int) -> list[Policy]:
+    """So many policies; `first` is the seed that they come from."""
+    found: list[Policy] = []
+    quiet = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+
+    @seed(first)
+    @settings(max_examples=count, phases=[Phase.generate], database=None, suppress_health_check=quiet)
+    @given(_policies())
+    def collect(policy: Policy) -> None:
+        found.append(policy)
+
+    collect()
+    return found[:count]
 
 
-def _split() -> st.SearchStrategy[Any]:
-    def written(subsets: Sequence[str], weights: Sequence[int]) -> list[Any]:
-        return [
-            {"destination": {"host": "reviews", "subset": subset}, "weight": weight}
-            for subset, weight in zip(subsets, weights, strict=False)
-        ]
-
-    one = st.builds(lambda subset: written([subset], [100]), st.sampled_from(SUBSETS))
-    shares = st.sampled_from(((50, 50), (70, 30), (100, 0), (30, 70)))
-    two = st.builds(written, st.permutations(SUBSETS).map(lambda names: names[:2]), shares)
-    return st.one_of(one, two)
+def resources_of(policy: Policy) -> list[Resource]:
+    return [_resource(body) for body in policy.resources]
 
 
-def _forwarding() -> st.SearchStrategy[Any]:
-    operations = st.fixed_dictionaries(
-        {},
-        optional={
-            "set": st.just({"x-set": "1"}),
-            "add": st.just({"x-add": "2"}),
-            "remove": st.just(["x-user"]),
-        },
-    )
-    return st.fixed_dictionaries(
-        {"route": _split()},
-        optional={
-            "headers": st.fixed_dictionaries({}, optional={"request": operations, "response": operations}),
-            "rewrite": st.sampled_from(({"uri": "/"}, {"uri": "/new"}, {"authority": "other.example.com"})),
-            "fault": st.just({"abort": {"httpStatus": 418, "percentage": {"value": 100}}}),
-        },
-    )
+@st.composite
+def _policies(draw: st.DrawFn) -> Policy:
+    found = base("subsets")
+    found += [_virtual_service(draw, name) for name in ("one", "two")[: draw(NUMBER(0, 2))]]
+    if draw(NUMBER(0, 2)):
+        found += [_authorization(draw, name) for name in ("one", "two")[: draw(NUMBER(1, 2))]]
+    if not draw(NUMBER(0, 2)):
+        found.append(_peers(draw))
+    found += _delegates(draw, found)
+    valid = tuple(each for each in found if _valid([each]))
+    hosts = [host for each in found for host in each["spec"].get("hosts", ())]
+    likely = tuple(host for host in (*hosts, *hosts, *HOSTS) if host in HOSTS)
+    requests = tuple(_request(draw, likely) for _ in range(draw(NUMBER(3, 5))))
+    return Policy(valid if _valid(valid) else tuple(base("subsets")), requests)
 
 
-def _rule() -> st.SearchStrategy[Any]:
-    action = st.one_of(
-        _forwarding(),
-        st.builds(lambda status: {"directResponse": {"status": status}}, st.sampled_from((200, 404, 503))),
-        st.sampled_from(({"redirect": {"uri": "/there"}}, {"redirect": {"authority": "b.example.com"}})),
-    )
-    matches = st.lists(_match(), max_size=2)
-    return st.builds(lambda match, does: {**({"match": match} if match else {}), **does}, matches, action)
+def _valid(bodies: Any) -> bool:
+    return not any(found.level == "error" for found in validate([_resource(each) for each in bodies])[1])
 
 
-def _source() -> st.SearchStrategy[Any]:
-    return st.sampled_from(
-        (
-            {"principals": ["cluster.local/ns/default/sa/client"]},
-            {"principals": ["*"]},
-            {"namespaces": ["other"]},
-            {"notNamespaces": ["other"]},
-            {"notPrincipals": ["*/sa/client"]},
-        )
-    )
+def _resource(body: Json) -> Resource:
+    metadata = body["metadata"]
+    namespace = metadata.get("namespace", "default")
+    return Resource(body["apiVersion"], body["kind"], namespace, metadata["name"], body, Source("random", 1))
 
 
-def _operation() -> st.SearchStrategy[Any]:
-    paths = st.lists(st.sampled_from((*PATHS, "/a*", "*b", "/{*}")), min_size=1, max_size=2, unique=True)
-    return st.fixed_dictionaries(
-        {"paths": paths},
-        optional={"methods": st.just(["GET"]), "ports": st.just(["8080"]), "notPaths": st.just(["/ab"])},
-    )
+def _object(kind: str, name: str, spec: Json, namespace: str = "default") -> Json:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": VERSIONS[kind], "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def _policy(name: str) -> st.SearchStrategy[Any]:
-    when = st.sampled_from(
-        (
-            {"key": "request.headers[x-user]", "values": ["ada"]},
-            {"key": "request.headers[x-user]", "notValues": ["a*"]},
-            {"key": "source.namespace", "values": ["default"]},
-        )
-    )
-    rule = st.fixed_dictionaries(
-        {},
-        optional={
-            "from": st.lists(_source(), min_size=1, max_size=2).map(
-                lambda all_: [{"source": one} for one in all_]
-            ),
-            "to": st.lists(_operation(), min_size=1, max_size=2).map(
-                lambda all_: [{"operation": one} for one in all_]
-            ),
-            "when": st.lists(when, min_size=1, max_size=2),
-        },
-    )
-    spec = st.fixed_dictionaries(
-        {
-            "selector": st.just({"matchLabels": {"app": "reviews"}}),
-            "action": st.sampled_from(("ALLOW", "DENY")),
-            "rules": st.lists(rule, min_size=1, max_size=2),
+def _virtual_service(draw: Draw, name: str) -> Json:
+    routes = [_route(draw) for _ in range(draw(NUMBER(1, 3)))]
+    return _object("VirtualService", name, {"hosts": [draw(CHOICE(HOSTS))], "http": routes})
+
+
+def _delegates(draw: Draw, found: list[Json]) -> list[Json]:
+    """The VirtualService that routes hand over to, if one does."""
+    routes = [route for each in found for route in each["spec"].get("http") or []]
+    if not any("delegate" in route for route in routes):
+        return []
+    inner = [_route(draw, delegate=True) for _ in range(draw(NUMBER(1, 2)))]
+    return [_object("VirtualService", "delegate", {"http": inner})]
+
+
+def _route(draw: Draw, *, delegate: bool = False) -> Json:
+    route: Json = {}
+    if draw(NUMBER(0, 4)):
+        route["match"] = [_match(draw) for _ in range(draw(NUMBER(1, 2)))]
+    actions = ("route", "route", "route", "redirect", "directResponse") + (() if delegate else ("delegate",))
+    action = draw(CHOICE(actions))
+    if action == "delegate":
+        return {**route, "delegate": {"name": "delegate"}}
+    if action == "redirect":
+        return {**route, "redirect": _redirect(draw)}
+    if action == "directResponse":
+        return {
+            **route,
+            "directResponse": {"status": draw(CHOICE((200, 418, 503))), "body": {"string": "told"}},
         }
+    route["route"] = _destinations(draw)
+    if not draw(NUMBER(0, 2)):
+        route["rewrite"] = _rewrite(draw)
+    if not draw(NUMBER(0, 2)):
+        route["headers"] = {draw(CHOICE(("request", "response"))): _headers(draw)}
+    if not draw(NUMBER(0, 5)):
+        percentage = {"value": draw(CHOICE((0, 100)))}
+        route["fault"] = {"abort": {"httpStatus": draw(CHOICE((418, 503))), "percentage": percentage}}
+    if not draw(NUMBER(0, 5)):
+        route["retries"] = {"attempts": draw(NUMBER(0, 2))}
+    return route
+
+
+def _destinations(draw: Draw) -> list[Json]:
+    destination = draw(
+        CHOICE(
+            ("reviews v1", "reviews v2", "reviews v3", "ratings", "details.other.svc.cluster.local", "nobody")
+        )
     )
-    return spec.map(lambda spec: _object(SECURITY, "AuthorizationPolicy", name, spec))
+    host, _, subset = destination.partition(" ")
+    whole: Json = {"destination": {"host": host, **({"subset": subset} if subset else {})}}
+    if draw(NUMBER(0, 2)):
+        return [whole]
+    if not draw(NUMBER(0, 2)):
+        whole["headers"] = {draw(CHOICE(("request", "response"))): _headers(draw)}
+    return [{**whole, "weight": 100}, {"destination": {"host": "ratings"}, "weight": 0}]
 
 
-def _object(version: str, kind: str, name: str, spec: Any) -> Any:
-    return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec}
+def _match(draw: Draw) -> Json:
+    match: Json = {}
+    if draw(NUMBER(0, 3)):
+        match["uri"] = _string(draw, PATHS)
+    if not draw(NUMBER(0, 3)):
+        match["ignoreUriCase"] = True
+    if not draw(NUMBER(0, 2)):
+        field = draw(CHOICE(("headers", "withoutHeaders")))
+        match[field] = {"x-a": {} if draw(NUMBER(0, 1)) else _string(draw, VALUES)}
+    if not draw(NUMBER(0, 3)):
+        match["method"] = _string(draw, ("GET", "POST"))
+    if not draw(NUMBER(0, 3)):
+        match["queryParams"] = {"q": _string(draw, VALUES)}
+    if not draw(NUMBER(0, 5)):
+        match["authority"] = _string(draw, ("reviews", "ratings"))
+    if not draw(NUMBER(0, 5)):
+        match["sourceLabels"] = {"app": draw(CHOICE(("client", "stranger")))}
+    elif not draw(NUMBER(0, 5)):
+        match["sourceNamespace"] = draw(CHOICE(("default", "other")))
+    return match
 
 
-def _request() -> st.SearchStrategy[Request]:
-    def written(
-        path: str, query: str, headers: dict[str, str], method: str, client: str, port: str
-    ) -> Request:
-        url = f"http://reviews.default.svc.cluster.local{port}{path}{query}"
-        return Request(url, Expect(), client=client, headers=headers, method=method)
+def _string(draw: Draw, texts: tuple[str, ...]) -> Json:
+    form = draw(CHOICE(("exact", "prefix", "regex")))
+    regexes = PATTERNS if texts is PATHS else (f"{texts[0]}.*", ".*")
+    return {form: draw(CHOICE(regexes if form == "regex" else texts))}
 
-    return st.builds(
-        written,
-        st.sampled_from(PATHS),
-        st.sampled_from(("", "?q=1")),
-        st.sampled_from(HEADERS),
-        st.sampled_from(METHODS),
-        st.sampled_from(("client", "stranger")),
-        st.sampled_from(("", ":8000")),
+
+def _redirect(draw: Draw) -> Json:
+    parts: Json = {"uri": draw(CHOICE(PATHS)), "authority": "example.org", "scheme": "https", "port": 8443}
+    parts = {name: value for name, value in parts.items() if draw(NUMBER(0, 1))} or {"uri": "/there"}
+    return parts | ({"redirectCode": draw(CHOICE((302, 307)))} if draw(NUMBER(0, 1)) else {})
+
+
+def _rewrite(draw: Draw) -> Json:
+    if draw(NUMBER(0, 2)):
+        path: Json = {"uri": draw(CHOICE(("/", "/new", "/new/")))}
+    else:
+        path = {"uriRegexRewrite": {"match": "/([a-z]+)", "rewrite": r"/\1/\1"}}
+    return path | ({"authority": "written.example"} if draw(NUMBER(0, 1)) else {})
+
+
+def _headers(draw: Draw) -> Json:
+    operation = draw(CHOICE(("set", "add", "remove")))
+    name = draw(CHOICE(("x-a", "x-b")))
+    return (
+        {"remove": [name]}
+        if operation == "remove"
+        else {operation: {name: draw(CHOICE(("new", "%PROTOCOL%")))}}
     )
 
 
-def cases() -> st.SearchStrategy[Case]:
-    """Rules and policies for `reviews` with requests to it, which expect nothing yet."""
-    rules = st.lists(_rule(), min_size=1, max_size=3).map(
-        lambda http: _object(NETWORKING, "VirtualService", "reviews", {"hosts": ["reviews"], "http": http})
+def _selector(draw: Draw) -> Json:
+    return {"selector": {"matchLabels": {"app": draw(CHOICE(WORKLOADS))}}} if draw(NUMBER(0, 2)) else {}
+
+
+def _peers(draw: Draw) -> Json:
+    spec = {**_selector(draw), "mtls": {"mode": draw(CHOICE(("STRICT", "PERMISSIVE", "DISABLE")))}}
+    return _object("PeerAuthentication", "peers", spec, draw(CHOICE(("default", "other", "istio-system"))))
+
+
+def _authorization(draw: Draw, name: str) -> Json:
+    spec = {**_selector(draw), "action": draw(CHOICE(("ALLOW", "DENY")))}
+    spec["rules"] = [_rule(draw) for _ in range(draw(NUMBER(1, 2)))]
+    namespace = draw(CHOICE(("default", "default", "other", "istio-system")))
+    return _object("AuthorizationPolicy", name, spec, namespace)
+
+
+def _rule(draw: Draw) -> Json:
+    rule: Json = {}
+    if draw(NUMBER(0, 1)):
+        rule["from"] = [{"source": _some(draw, _SOURCE)}]
+    if draw(NUMBER(0, 1)):
+        rule["to"] = [{"operation": _some(draw, _OPERATION)}]
+    if not draw(NUMBER(0, 2)):
+        key = draw(CHOICE(tuple(_CONDITIONS)))
+        field = draw(CHOICE(("values", "notValues")))
+        rule["when"] = [{"key": key, field: [draw(CHOICE(_CONDITIONS[key]))]}]
+    return rule
+
+
+_SOURCE = {
+    "principals": PRINCIPALS,
+    "namespaces": ("default", "other", "oth*"),
+    "serviceAccounts": ("default/client", "other/stranger"),
+    "ipBlocks": ("127.0.0.0/8", "10.0.0.0/8"),
+}
+_OPERATION = {
+    "paths": ("/a", "/a/*", "*/b", "/{*}/x", "/new*", "/{**}"),
+    "methods": ("GET", "POST", "P*"),
+    "hosts": ("reviews", "reviews*", "*.cluster.local", "ratings"),
+    "ports": ("8080", "80"),
+}
+_CONDITIONS = {
+    "request.headers[x-a]": ("1", "1*", "*"),
+    "source.namespace": ("other",),
+    "source.principal": PRINCIPALS,
+    "destination.port": ("8080",),
+}
+
+
+def _some(draw: Draw, table: dict[str, tuple[str, ...]]) -> Json:
+    """One or two fields of the table, each as it is or negated."""
+    found: Json = {}
+    for _ in range(draw(NUMBER(1, 2))):
+        name = draw(CHOICE(tuple(table)))
+        written = name if draw(NUMBER(0, 3)) else f"not{name[0].upper()}{name[1:]}"
+        found[written] = [draw(CHOICE(table[name])) for _ in range(draw(NUMBER(1, 2)))]
+    return found
+
+
+def _request(draw: Draw, hosts: tuple[str, ...]) -> Request:
+    """Through a sidecar mostly, sometimes from the world straight to a pod."""
+    host, path = draw(CHOICE(hosts)), draw(CHOICE(PATHS))
+    query = draw(CHOICE(("", "", "?q=1", "?q=12")))
+    headers = {"x-a": draw(CHOICE(VALUES))} if draw(NUMBER(0, 1)) else {}
+    direct = host in ("reviews", "ratings") and not draw(NUMBER(0, 5))
+    pod = "reviews-v1" if host == "reviews" else host
+    return Request(
+        url=f"http://{host}{path}{query}",
+        expect=Expect(),
+        client=draw(CHOICE(("client", "client", "stranger"))),
+        through=pod if direct else "sidecar",
+        method=draw(CHOICE(("GET", "GET", "POST"))),
+        headers=headers,
     )
-    policies = st.tuples(st.lists(_policy("one"), max_size=1), st.lists(_policy("two"), max_size=1))
-
-    def case(rule: Any, several: tuple[list[Any], list[Any]], requests: list[Request]) -> Case:
-        objects = [rule, *several[0], *several[1]]
-        written = Written("Found at random", "", objects, base=["subsets"], requests=requests)
-        return Case("random/found", written)
-
-    return st.builds(case, rules, policies, st.lists(_request(), min_size=1, max_size=5))
-
-
-@dataclass(frozen=True)
-class Disagreement:
-    """The smallest case that was found, and what each control plane made of it."""
-
-    case: Case
-    found: dict[str, list[str]]
-
-    @property
-    def text(self) -> str:
-        """The file of the case; what it expects is left to be written."""
-        fields = msgspec.to_builtins(self.case.written)
-        requests = [msgspec.to_builtins(request) for request in self.case.written.requests]
-        plain = [{key: each[key] for key in ("url", "client", "method", "headers")} for each in requests]
-        shown = {key: fields[key] for key in ("title", "reference", "base", "resources")}
-        return yaml.safe_dump({**shown, "requests": plain}, sort_keys=False)
-
-
-def differing(suites: Sequence[Suite], examples: int) -> Disagreement | None:
-    """Try so many random cases on all of them; the smallest on which they do not agree."""
-    last: list[Disagreement] = []
-
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(cases())
-    def agree(case: Case) -> None:
-        found = {suite.name: observed(suite, case) for suite in suites}
-        if len({tuple(each) for each in found.values()}) > 1:
-            last.append(Disagreement(case, found))
-            raise AssertionError
-
-    try:
-        agree()
-    except (AssertionError, Flaky):
-        return last[-1]
-    return None
-
-
-def observed(suite: Suite, case: Case) -> list[str]:
-    """What came of every request, as far as it is no matter of chance."""
-    refusal = suite.replace(case)
-    if refusal is not None:
-        return ["limit" if any(words in refusal for words in MILDER) else "refused"]
-    rules = [rule for each in case.written.resources for rule in each["spec"].get("http") or []]
-    times = ANSWERS_OF_A_SPLIT if any(len(rule.get("route") or []) > 1 for rule in rules) else 1
-    requests = [msgspec.structs.replace(request, times=times) for request in case.written.requests]
-    return [_told(suite.send(request)) for request in requests]
-
-
-def _told(answers: Sequence[Answer]) -> str:
-    return " | ".join(sorted({_one(answer) for answer in answers}))
-
-
-def _one(answer: Answer) -> str:
-    if answer.closed:
-        return "closed"
-    own = [f"{name}={answer.headers[name]}" for name in TOLD if name in answer.headers]
-    seen = answer.echo.get("headers") or {}
-    reached = [f"{name}={seen[name]}" for name in SEEN if name in seen]
-    whence = f"{answer.workload} {answer.echo['path']}" if answer.echo else repr(answer.body)
-    return " ".join([str(answer.status), whence, *own, *reached])

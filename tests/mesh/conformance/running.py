@@ -52,6 +52,14 @@ class Suite:
         self._external.close()
         self._plane.close()
 
+    def log(self, answer: Answer) -> Mapping[str, str]:
+        """The line of a request in the access log of the proxy that was asked; none of what was closed."""
+        return {} if answer.closed else self._log(answer.proxy, answer.agent)
+
+    @property
+    def plane(self) -> ControlPlane:
+        return self._plane
+
     def run(self, case: Case) -> Outcome:
         """Put its objects in the place of the last case's, then send its requests."""
         return Outcome(case, self.name, tuple(self._problems(case, self.replace(case))))

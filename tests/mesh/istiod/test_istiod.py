@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from mesh.local.runtime.errors import MeshError
@@ -134,6 +135,18 @@ def test_a_killed_sidecar_comes_back(mesh: Running) -> None:
     assert until(lambda: mesh.get("http://reviews/").status_code == 200)
 
 
+@pytest.mark.parametrize("process", ["istiod", "kube-apiserver"])
+def test_a_killed_control_plane_comes_back(mesh: Running, manifests: Manifests, process: str) -> None:
+    arguments = {pid: psutil.Process(pid).cmdline() for pid in mesh.members()}
+    program = {"istiod": "discovery", "kube-apiserver": "--authorization-mode=RBAC"}[process]
+    [old] = [pid for pid, words in arguments.items() if program in words]
+    os.kill(old, 9)
+    assert mesh.get("http://reviews/").json() == "v1"  # nobody needs it for a request
+    until(lambda: _applied(mesh, manifests.split(0)))
+    assert mesh.get("http://reviews/").json() == "v2"
+    mesh.apply(manifests.split(100))
+
+
 def test_certificates_are_renewed_over_the_stream(mesh: Running) -> None:
     assert mesh.client.post("/rotate", {})["proxies"] == len(mesh.client.get("/get/pods"))
     assert mesh.get("http://reviews/").status_code == 200
@@ -167,6 +180,14 @@ def test_what_istiod_refuses_at_the_start_is_said(
     assert running.process.wait(PATIENCE_S) == 1
     assert "VirtualService reviews: weight -5 < 0" in running.output
     assert not running.members()
+
+
+def _applied(mesh: Running, text: str) -> bool:
+    try:
+        mesh.apply(text)
+    except MeshError:
+        return False
+    return True
 
 
 def _through(mesh: Running, authority: str, piece: bytes) -> bytes:
