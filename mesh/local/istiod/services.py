@@ -48,6 +48,22 @@ def service_entries(
     return found
 
 
+def mark(namespace: str, generation: int) -> Json:
+    """A host of nobody, another one at each generation.
+
+    istiod asks anew which ports a proxy has when a ServiceEntry of its namespace comes or goes, and not when
+    only endpoints do: this one comes after all that has changed.
+    """
+    spec = {
+        "hosts": [f"generation-{generation}.pods.{CLUSTER_DOMAIN}"],
+        "ports": [{"number": 1, "name": "none", "protocol": "TCP"}],
+        "location": "MESH_INTERNAL",
+        "resolution": "STATIC",
+        "exportTo": ["~"],
+    }
+    return _entry("delinkcious-generation", namespace, spec)
+
+
 def host(resource: Resource) -> str:
     return f"{resource.name}.{resource.namespace}.svc.{CLUSTER_DOMAIN}"
 
