@@ -160,7 +160,9 @@ def as_case(found: Disagreement, title: str) -> str:
     request = found.request
     fields = {"method": request.method, "client": request.client, "through": request.through}
     usual = {"method": "GET", "client": "client", "through": "sidecar"}
-    sent = {"url": request.url} | {name: each for name, each in fields.items() if each != usual[name]}
+    sent: dict[str, Any] = {"url": request.url} | {
+        name: each for name, each in fields.items() if each != usual[name]
+    }
     sent |= {"headers": request.headers} if request.headers else {}
     expected = next((each for each in reversed(found.seen.values()) if isinstance(each, Seen)), Seen())
     written = {
