@@ -109,8 +109,9 @@ def contents(
 def response(kind: ResourceType, resources: Mapping[str, Json]) -> bytes:
     """A DiscoveryResponse as JSON; its `version_info` is the hash of the resources."""
     body = [{"@type": TYPE_URLS[kind], **resources[name]} for name in sorted(resources)]
-    version = hashlib.sha256(msgspec.json.encode(body)).hexdigest()[:16]
-    return msgspec.json.encode({"version_info": version, "resources": body})
+    encoded = msgspec.json.encode(body)
+    version = hashlib.sha256(encoded).hexdigest()[:16]
+    return msgspec.json.encode({"version_info": version, "resources": msgspec.Raw(encoded)})
 
 
 def version(content: bytes) -> str:

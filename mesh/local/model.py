@@ -320,7 +320,7 @@ class Finding:
     """A mistake or a doubt about what somebody wrote, in the words to show them.
 
     `field` is the path inside the resource (`spec.http[0].route[1].destination.subset`); `line` is 0 where
-    it is about no line.
+    it is about no line. `id` is that of its message (`mesh.local.check.messages`).
     """
 
     level: Literal["error", "warning"]
@@ -330,6 +330,7 @@ class Finding:
     name: str
     field: str
     message: str
+    id: str = ""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file

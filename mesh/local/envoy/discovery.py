@@ -19,8 +19,8 @@ _CARES: Json = {
 }
 
 
-def cluster_fields(view: View, service: Service, assignment: Json, balancing: Json) -> Json | None:
-    """The type of a cluster with its endpoints and load balancer; None for one that Istio leaves out."""
+def cluster_fields(view: View, service: Service, assignment: Json, balancing: Json) -> Json:
+    """The type of a cluster with its endpoints and load balancer."""
     if service.resolution == "NONE":
         return forwarding.cluster_fields(own_names=True)
     if service.resolution == "STATIC":
@@ -30,10 +30,9 @@ def cluster_fields(view: View, service: Service, assignment: Json, balancing: Js
             source = {"address": view.proxy.ip, "port_value": 0}
             made["upstream_bind_config"] = {"source_address": source}
         return made
-    if not assignment["endpoints"]:
-        return None
-    kind = "STRICT_DNS" if service.resolution == "DNS" else "LOGICAL_DNS"
-    return {**by_name(view, kind, assignment), **balancing}
+    if service.resolution == "DNS" or not assignment["endpoints"]:
+        return {**by_name(view, "STRICT_DNS", assignment), **balancing}
+    return {**by_name(view, "LOGICAL_DNS", _first(assignment)), **balancing}
 
 
 def by_name(view: View, kind: str, assignment: Json) -> Json:
@@ -47,6 +46,13 @@ def by_name(view: View, kind: str, assignment: Json) -> Json:
         "respect_dns_ttl": True,
         "typed_dns_resolver_config": _CARES,
     }
+
+
+def _first(assignment: Json) -> Json:
+    """The one endpoint that a cluster of this kind may have."""
+    group = assignment["endpoints"][0]
+    only = {"locality": group["locality"], "lb_endpoints": group["lb_endpoints"][:1]}
+    return {**assignment, "endpoints": [only]}
 
 
 def _near(assignment: Json) -> bool:

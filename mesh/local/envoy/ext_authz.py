@@ -100,9 +100,7 @@ def _refusals(policies: Sequence[Resource], *, http: bool) -> list[Json]:
         if http:
             made.append(filter_("envoy.filters.http.rbac", HTTP_RBAC, rules=denied))
         else:
-            made.append(
-                filter_("envoy.filters.network.rbac", NETWORK_RBAC, stat_prefix="tcp.", rules=denied)
-            )
+            made.append(filter_("envoy.filters.network.rbac", NETWORK_RBAC, stat_prefix="tcp.", rules=denied))
     return made
 
 
@@ -131,9 +129,11 @@ def _settings(provider: Json) -> Json:
 def _cluster(view: View, written: Json) -> tuple[str, str] | None:
     """Host and cluster of `NAMESPACE/HOST` or `HOST`, or None when there is no such service and port."""
     namespace, _, host = str(written.get("service") or "").rpartition("/")
-    service, port = view.registry.service(host), int(written.get("port") or 0)
+    service, port = view.service(host), int(written.get("port") or 0)
     if service is None or service.port(port) is None or namespace not in ("", service.namespace):
         return None
+    if service.resolution != "STATIC" and not view.registry.endpoints_of(service):
+        return None  # such a service has no cluster
     return host, names.outbound_cluster(host, port)
 
 

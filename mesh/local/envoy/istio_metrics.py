@@ -144,6 +144,4 @@ def _all_of(*conditions: Json) -> Json:
 ROUND = "EgressLoopback"  # the cluster that leads from a tunnel back into the egress listener
 _GRPC = _header("content-type", {"safe_regex": {"regex": r"application/grpc(\+.*)?"}})
 _CONNECT = _header(":method", {"exact": "CONNECT"})
-_NOT_ROUND = cel_filter(
-    f"xds.cluster_name != '{ROUND}' && !xds.cluster_name.startsWith('{names.INTERNAL}')"
-)
+_NOT_ROUND = cel_filter(f"xds.cluster_name != '{ROUND}' && !xds.cluster_name.startsWith('{names.INTERNAL}')")

@@ -30,7 +30,7 @@ def domains(service: Service, port: int, client_namespace: str) -> list[str]:
     if service.cluster_ip:
         hosts.append(service.cluster_ip)
     hosts += [f"[{ip}]" if ":" in ip else ip for ip in service.addresses if "/" not in ip]
-    return with_port(hosts, port)
+    return with_port(list(dict.fromkeys(hosts)), port)
 
 
 def with_port(hosts: Sequence[str], port: int) -> list[str]:

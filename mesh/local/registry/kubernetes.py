@@ -10,7 +10,7 @@ HEADLESS = "None"
 
 
 def services(resource: Resource) -> list[Service]:
-    """The one of a resource; an ExternalName has the one endpoint that it names, until `aliases` knows better."""
+    """The one of a resource; an ExternalName has the endpoint that it names, until `aliases` knows better."""
     spec = resource.spec
     written = spec.get("clusterIP") or ""
     external = str(spec.get("externalName") or "") if spec.get("type") == "ExternalName" else ""

@@ -31,7 +31,9 @@ def _status(text: str) -> str | None:
 
 
 def _path_prefix(text: str) -> str | None:
-    return None if not text or text.startswith("/") else f'pathPrefix should begin with `/` but found "{text}"'
+    return (
+        None if not text or text.startswith("/") else f'pathPrefix should begin with `/` but found "{text}"'
+    )
 
 
 def _header_pattern(text: str) -> str | None:

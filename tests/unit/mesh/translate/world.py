@@ -39,7 +39,9 @@ REGISTRY = Registry(
             cluster_ip="10.0.0.1",
         ),
         Service("ratings", "default", (_port("grpc", 50051, "http", "http2"),), {"app": "ratings"}),
-        Service("echo", "default", (_port("tcp", 9000, "tcp", "tcp"),), {"app": "echo"}, cluster_ip="10.0.0.9"),
+        Service(
+            "echo", "default", (_port("tcp", 9000, "tcp", "tcp"),), {"app": "echo"}, cluster_ip="10.0.0.9"
+        ),
         Service(
             "vault",
             "default",
