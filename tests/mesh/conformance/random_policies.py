@@ -263,15 +263,16 @@ def _some(draw: Draw, table: dict[str, tuple[str, ...]]) -> Json:
 def _request(draw: Draw, hosts: tuple[str, ...]) -> Request:
     """Through a sidecar mostly, sometimes from the world straight to a pod."""
     host, path = draw(CHOICE(hosts)), draw(CHOICE(PATHS))
-    query = draw(CHOICE(("", "", "?q=1", "?q=12")))
-    headers = {"x-a": draw(CHOICE(VALUES))} if draw(NUMBER(0, 1)) else {}
+    client = draw(CHOICE(("client", "client", "stranger")))
+    # a short name means nothing in another namespace
+    name = f"{host}.default" if client == "stranger" and "." not in host else host
     direct = host in ("reviews", "ratings") and not draw(NUMBER(0, 5))
     pod = "reviews-v1" if host == "reviews" else host
     return Request(
-        url=f"http://{host}{path}{query}",
+        url=f"http://{name}{path}{draw(CHOICE(('', '', '?q=1', '?q=12')))}",
         expect=Expect(),
-        client=draw(CHOICE(("client", "client", "stranger"))),
+        client=client,
         through=pod if direct else "sidecar",
         method=draw(CHOICE(("GET", "GET", "POST"))),
-        headers=headers,
+        headers={"x-a": draw(CHOICE(VALUES))} if draw(NUMBER(0, 1)) else {},
     )
