@@ -25,6 +25,8 @@ def made(kind: str, name: str, spec: Json, namespace: str = "default") -> Json:
 
 def virtual_service(dice: Random, name: str) -> Json:
     routes = [_route(dice) for _ in range(dice.randint(1, 3))]
+    if dice.randint(0, 1):
+        routes.append({"route": [{"destination": {"host": "reviews", "subset": "v3"}}]})
     return made("VirtualService", name, {"hosts": [dice.choice(HOSTS)], "http": routes})
 
 
@@ -79,25 +81,25 @@ def _destinations(dice: Random) -> list[Json]:
 
 
 def _match(dice: Random) -> Json:
-    match: Json = {}
-    if dice.randint(0, 3):
-        match["uri"] = _string(dice, PATHS)
-    if not dice.randint(0, 3):
-        match["ignoreUriCase"] = True
-    if not dice.randint(0, 2):
-        field = dice.choice(("headers", "withoutHeaders"))
-        match[field] = {"x-a": {} if dice.randint(0, 1) else _string(dice, VALUES)}
-    if not dice.randint(0, 3):
-        match["method"] = _string(dice, ("GET", "POST"))
-    if not dice.randint(0, 3):
-        match["queryParams"] = {"q": _string(dice, VALUES)}
-    if not dice.randint(0, 5):
-        match["authority"] = _string(dice, ("reviews", "ratings"))
-    if not dice.randint(0, 5):
-        match["sourceLabels"] = {"app": dice.choice(("client", "stranger"))}
-    elif not dice.randint(0, 5):
-        match["sourceNamespace"] = dice.choice(("default", "other"))
-    return match
+    """One or two conditions: more are met by hardly any request."""
+    conditions: dict[str, Json | str | bool] = {
+        "uri": _string(dice, PATHS),
+        "headers": {"x-a": _header(dice)},
+        "withoutHeaders": {"x-a": _header(dice)},
+        "method": _string(dice, ("GET", "POST")),
+        "queryParams": {"q": _string(dice, VALUES)},
+        "authority": _string(dice, ("reviews", "ratings")),
+        "sourceLabels": {"app": dice.choice(("client", "stranger"))},
+        "sourceNamespace": dice.choice(("default", "other")),
+    }
+    names = dice.sample(("uri", "uri", *conditions), dice.randint(1, 2))
+    match: Json = {name: conditions[name] for name in names}
+    return match | ({"ignoreUriCase": True} if "uri" in match and not dice.randint(0, 3) else {})
+
+
+def _header(dice: Random) -> Json:
+    """Any value, or some."""
+    return _string(dice, VALUES) if dice.randint(0, 2) else {}
 
 
 def _string(dice: Random, texts: tuple[str, ...]) -> Json:
