@@ -55,8 +55,8 @@ class Suite:
         self._plane.close()
 
     def log(self, answer: Answer) -> Mapping[str, str]:
-        """The line of a request in the access log of the proxy that was asked; none of what was closed."""
-        return {} if answer.closed else self._log(answer.proxy, answer.agent)
+        """The line of a request in the access log of the proxy that was asked."""
+        return self._log(answer.proxy, answer.agent)
 
     @property
     def plane(self) -> ControlPlane:
