@@ -42,6 +42,11 @@ test-kubernetes: $(VENV)/dev ## Run all that meets a real Kubernetes (Go builds 
 	$(BIN)/delinkcious tools install --kubernetes
 	$(BIN)/pytest -m slow -n0 tests/integration/kubernetes tests/integration/mesh/canary/kubernetes tests/e2e/kubernetes
 
+.PHONY: test-istiod
+test-istiod: $(VENV)/dev ## Run the mesh under a real istiod (Go builds that once: 8 minutes on 2 cores)
+	$(BIN)/delinkcious tools install --istiod
+	$(BIN)/pytest -m slow -n0 tests/mesh/istiod
+
 .PHONY: image-test
 image-test: $(VENV)/dev ## Make the images' files twice without a container, and run services out of them
 	$(BIN)/pytest -n0 -s -m slow tests/integration/image

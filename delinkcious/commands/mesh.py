@@ -10,26 +10,25 @@ from typing import Any
 import click
 
 from delinkcious import control_planes
-from delinkcious.asking import output_option
-from delinkcious.commands import mesh_change, mesh_logs, mesh_options, mesh_run, mesh_show
-from delinkcious.commands.mesh_options import (
-    files_option,
-    meant,
-    namespace_option,
-    selector_option,
-    state_option,
+from delinkcious.commands import (
+    mesh_change,
+    mesh_check,
+    mesh_diff,
+    mesh_explain,
+    mesh_logs,
+    mesh_run,
+    mesh_show,
+    mesh_top,
 )
-from mesh.local import resources
-from mesh.local.check import validate
+from delinkcious.commands.mesh_options import meant, namespace_option, selector_option, state_option
 from mesh.local.model import InvalidConfig
-from mesh.local.runtime import freeing, podcheck, supervise
+from mesh.local.runtime import freeing, supervise
 from mesh.local.runtime import state as states
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import MeshError, NotFound
 from mesh.local.runtime.mesh import Mesh, Options
 from mesh.local.runtime.sources import Files
 from mesh.local.runtime.state import State
-from mesh.local.runtime.workload import workloads
 from mesh.local.schema.selectors import fits
 
 
@@ -149,23 +148,6 @@ def status(state: Path | None) -> None:
 
 
 @mesh.command()
-@files_option
-def check(filenames: tuple[str, ...]) -> None:
-    """Judge files without a mesh; exit code 1 when something is wrong."""
-    found = [
-        resource for name, text in mesh_options.read(filenames) for resource in resources.parse(text, name)
-    ]
-    config, findings = validate(found)
-    if not any(finding.level == "error" for finding in findings):
-        findings += podcheck.offline(workloads(config, {}))
-    for finding in findings:
-        click.echo(str(finding))
-    if any(finding.level == "error" for finding in findings):
-        sys.exit(1)
-    click.echo("1 object is right." if len(found) == 1 else f"{len(found)} objects are right.")
-
-
-@mesh.command()
 @click.argument("what", type=click.Choice(mesh_show.KINDS), metavar="KIND")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
@@ -189,46 +171,23 @@ def get(
     all_namespaces: bool,
     state: Path | None,
 ) -> None:
-    """Show what runs and what is in force: pods, services, workloads, jobs, cronjobs, hpa, routes ..."""
+    """Show what runs and what is in force.
+
+    KIND is pods, services, workloads, jobs, cronjobs, hpa, policies, overrides; or what a proxy has, which is
+    named by its pod or workload: listeners, routes, clusters, and as Envoy tells them endpoints and certs.
+    """
     kind, where = mesh_show.plural(what), meant(state)
     space = None if all_namespaces else namespace
-    query = {"namespace": space} if space else {}
+    query: dict[str, str] = {"namespace": space} if space else {}
     if kind == "overrides" and where.holder() is None:
         rows = [row for row in freeing.listed(where) if space in (None, row["namespace"])]
     else:
+        if kind in ("endpoints", "certs") and len(names) == 1:  # its proxies alone need to be asked then
+            query["name"] = names[0].rpartition("/")[2]
         rows = Client(where).get(f"/get/{kind}", **query)
     if selector is not None:
         rows = [row for row in rows if fits(selector, row.get("labels") or {})]
     mesh_show.show(kind, mesh_show.picked(kind, rows, names, space), output, space)
-
-
-@mesh.command()
-@click.argument("pod", metavar="POD|deployment/NAME")
-@click.argument("method")
-@click.argument("url")
-@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of it.")
-@output_option
-@namespace_option
-@state_option
-def explain(
-    pod: str,
-    method: str,
-    url: str,
-    headers: tuple[str, ...],
-    output: str,
-    namespace: str | None,
-    state: Path | None,
-) -> None:
-    """Say what becomes of a request from POD: the route, the destination, the policy that decides."""
-    pairs = [header.partition(":") for header in headers]
-    question = {
-        "pod": pod,
-        "method": method.upper(),
-        "url": url,
-        "headers": [(name.strip(), value.strip()) for name, _, value in pairs],
-        "namespace": namespace,
-    }
-    mesh_show.explanation(Client(meant(state)).post("/explain", question), output)
 
 
 for _verb in (
@@ -243,4 +202,8 @@ for _verb in (
     mesh_run.init,
 ):
     mesh.add_command(_verb)
+mesh.add_command(mesh_check.check)
+mesh.add_command(mesh_explain.explain)
+mesh.add_command(mesh_diff.diff)
 mesh.add_command(mesh_logs.logs)
+mesh.add_command(mesh_top.top)

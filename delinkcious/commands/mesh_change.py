@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from delinkcious.commands.mesh_options import (
-    STDIN,
+    documents,
     files_option,
     meant,
     own_namespace_option,
@@ -43,7 +43,7 @@ def apply(filenames: tuple[str, ...], timeout_s: float, no_wait: bool, state: Pa
     lets the files rule again.
     """
     client = Client(meant(state))
-    _say(client, client.post("/apply", _documents(filenames)), None if no_wait else timeout_s)
+    _say(client, client.post("/apply", documents(filenames)), None if no_wait else timeout_s)
 
 
 @click.command()
@@ -52,7 +52,7 @@ def apply(filenames: tuple[str, ...], timeout_s: float, no_wait: bool, state: Pa
 def delete(filenames: tuple[str, ...], state: Path | None) -> None:
     """Take objects away, by the names in these files; a watched file's object until its text changes."""
     client = Client(meant(state))
-    _say(client, client.post("/delete", _documents(filenames)), None)
+    _say(client, client.post("/delete", documents(filenames)), None)
 
 
 @click.command()
@@ -168,12 +168,6 @@ def _workload(target: str) -> tuple[str, str]:
     if kind not in LASTING:
         raise click.BadParameter(f"only what lasts can be: deployment/{name}, statefulset/{name}")
     return kind, name
-
-
-def _documents(filenames: tuple[str, ...]) -> dict[str, list[dict[str, str]]]:
-    """The files for the mesh, which may run in another folder: named from the root."""
-    pairs = [(name if name == STDIN else str(Path(name).absolute()), text) for name, text in read(filenames)]
-    return {"documents": [{"file": file, "text": text} for file, text in pairs]}
 
 
 def _held_of(filenames: tuple[str, ...], held: list[applied.Key]) -> list[applied.Key]:

@@ -16,6 +16,7 @@ from delinkcious.commands.mesh_options import meant, namespace_option, selector_
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.errors import NotFound
 from mesh.local.runtime.manifest import PROXY_CONTAINER
+from mesh.local.runtime.pod import ORDER
 from mesh.local.runtime.process import skip_to_tail
 from mesh.local.runtime.reference import chosen
 from mesh.local.runtime.state import State
@@ -77,7 +78,9 @@ def log_file(state: State, pod: str, container: str | None, namespace: str | Non
     folder = state.pods.joinpath(*found, "logs")
     logs = sorted(file.name.removesuffix(".log") for file in folder.glob("*.log"))
     names = [name for name in logs if "." not in name]
-    own = [name for name in names if name != PROXY_CONTAINER]
+    order = folder / ORDER
+    first = order.read_text().split() if order.is_file() else []
+    own = [name for name in (*first, *names) if name in names and name != PROXY_CONTAINER]
     picked = container or (own or names or [PROXY_CONTAINER])[0]
     file = folder / (f"{picked}.previous.log" if previous else f"{picked}.log")
     if not file.is_file():

@@ -87,6 +87,12 @@ def read(filenames: tuple[str, ...]) -> list[tuple[str, str]]:
     return list(found.values())
 
 
+def documents(filenames: tuple[str, ...]) -> dict[str, list[dict[str, str]]]:
+    """The files for the mesh, which may run in another folder: named from the root."""
+    pairs = [(name if name == STDIN else str(Path(name).absolute()), text) for name, text in read(filenames)]
+    return {"documents": [{"file": file, "text": text} for file, text in pairs]}
+
+
 def _stdin() -> str:
     text = sys.stdin.read()
     if not text.strip():

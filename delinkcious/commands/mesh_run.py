@@ -47,7 +47,9 @@ class Variable(click.ParamType[tuple[str, str]]):
 
 _port_option = click.option("--port", type=click.IntRange(1, 65535), help="Where it serves HTTP, if it does.")
 _env_option = click.option("--env", "variables", type=Variable(), multiple=True, help="A variable of it.")
-_replicas_option = click.option("--replicas", type=click.IntRange(1, 100), default=1, show_default=True)
+_replicas_option = click.option(
+    "--replicas", type=click.IntRange(1, 100), default=1, show_default=True, help="How many pods there are."
+)
 _command_argument = click.argument("command", nargs=-1, type=click.UNPROCESSED)
 
 

@@ -142,7 +142,8 @@ class Endpoint:
     `ports` maps a container port's name to its number, `at` the name of a service's port to the number that
     it has here (`only`: it has no others); `workload` made it. `address` is a name where its service is
     resolved by DNS. `locality` is `region/zone/subzone`. `sidecar`: it speaks the mesh's mutual TLS.
-    `written`: by people; it is no pod of ours. `hostname` and `subdomain` are a pod's name below a headless Service, where it says them.
+    `written`: by people; it is no pod of ours. `hostname` and `subdomain` are a pod's name below a headless
+    Service, where it says them.
     """
 
     pod: str
@@ -321,7 +322,7 @@ class Finding:
     """A mistake or a doubt about what somebody wrote, in the words to show them.
 
     `field` is the path inside the resource (`spec.http[0].route[1].destination.subset`); `line` is 0 where
-    it is about no line.
+    it is about no line. `id` is that of its message (`mesh.local.check.messages`).
     """
 
     level: Literal["error", "warning"]
@@ -331,6 +332,7 @@ class Finding:
     name: str
     field: str
     message: str
+    id: str = ""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file

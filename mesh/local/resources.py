@@ -108,12 +108,14 @@ def duplicates(resources: Iterable[Resource]) -> list[Finding]:
         earlier = first.setdefault(key, resource)
         if earlier is not resource:
             where = f"{earlier.source.file}:{earlier.source.line}"
-            findings.append(finding(resource, (), f"is declared twice, first in {where}"))
+            findings.append(finding(resource, (), f"is declared twice, first in {where}", id="DM0003"))
     return findings
 
 
-def finding(resource: Resource, path: FieldPath, message: str, *, warning: bool = False) -> Finding:
-    """A finding about the field at `path` of a resource, with its line."""
+def finding(
+    resource: Resource, path: FieldPath, message: str, *, warning: bool = False, id: str = ""
+) -> Finding:
+    """A finding about the field at `path` of a resource, with its line; `id` is that of its message."""
     return Finding(
         level="warning" if warning else "error",
         file=resource.source.file,
@@ -122,6 +124,7 @@ def finding(resource: Resource, path: FieldPath, message: str, *, warning: bool 
         name=f"{resource.namespace}/{resource.name}" if resource.namespace else resource.name,
         field=field_name(path),
         message=message,
+        id=id,
     )
 
 
@@ -150,7 +153,7 @@ def files_of(path: Path) -> list[Path]:
     try:
         if not path.is_dir():
             return [path]
-        files = sorted(child for child in path.iterdir() if _is_configuration(child.name))
+        files = sorted(child for child in path.iterdir() if is_configuration(child.name))
     except OSError as error:
         raise _refused(path, f"cannot be read: {error.strerror}") from error
     if not files:
@@ -158,7 +161,8 @@ def files_of(path: Path) -> list[Path]:
     return files
 
 
-def _is_configuration(name: str) -> bool:
+def is_configuration(name: str) -> bool:
+    """Whether a file of a folder counts, by its name."""
     hidden = name.startswith(".")  # editors keep locks and copies there
     return not hidden and name not in _KUSTOMIZATION and Path(name).suffix in _SUFFIXES
 

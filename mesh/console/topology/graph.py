@@ -124,15 +124,15 @@ def _edges(
     pairs = {pair for pair in allowed | set(seen) if pair[0] in known and pair[1] in homes}
     flows = {pair: Flow() for pair in pairs}
     for (client, destination, service), flow in counted.flows.items():
-        target = destination or _only(service, topology)
+        target = destination or only(service, topology)
         if client in homes and target in homes:
             flows.setdefault((homes[client], target), Flow()).add(flow)
     secured = _secured(topology, counted, homes)
-    weights = _weights(topology, homes)
+    declared = weights(topology, homes)
     for (source, workload), flow in sorted(flows.items()):
         if source != homes[workload]:
             security = _security(secured.get((source, workload)))
-            weight = weights.get((source, workload))
+            weight = declared.get((source, workload))
             yield Edge(source, homes[workload], workload, flow, weight, security)
 
 
@@ -153,7 +153,7 @@ def _secured(
     return found
 
 
-def _only(service: str, topology: Topology) -> str:
+def only(service: str, topology: Topology) -> str:
     """A workload for requests that reached none: the first of the service that they were for."""
     name, _, rest = service.partition(".")
     namespace = rest.partition(".")[0]
@@ -161,7 +161,7 @@ def _only(service: str, topology: Topology) -> str:
     return min(fitting, default="")
 
 
-def _weights(topology: Topology, homes: dict[str, str]) -> dict[tuple[str, str], float]:
+def weights(topology: Topology, homes: dict[str, str]) -> dict[tuple[str, str], float]:
     """Percent of a source's requests by workload, where several could have them."""
     found: dict[tuple[str, str], float] = {}
     for split in topology.splits:

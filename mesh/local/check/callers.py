@@ -53,7 +53,7 @@ def caller_findings(mesh: Mesh) -> Iterator[Finding]:
                 method = (match.get("method") or {}).get("exact")
                 if method and method not in METHODS:
                     path: Path = ("spec", "http", index, "match", number, "method", "exact")
-                    yield finding(routes, path, _no_method(method), warning=True)
+                    yield finding(routes, path, _no_method(method), warning=True, id="DM0107")
 
 
 def _unknown_callers(mesh: Mesh, policy: Resource, rule: Json, at: Path) -> Iterator[Finding]:
@@ -65,7 +65,13 @@ def _unknown_callers(mesh: Mesh, policy: Resource, rule: Json, at: Path) -> Iter
                 place = _principal(written) if word == "principals" else _account(written, policy.namespace)
                 if place is not None and place not in mesh.accounts and place[1] != DEFAULT_ACCOUNT:
                     message = f'"{written}" is nobody: no ServiceAccount {place[0]}/{place[1]}'
-                    yield finding(policy, (*at, "from", index, "source", word, number), message, warning=True)
+                    yield finding(
+                        policy,
+                        (*at, "from", index, "source", word, number),
+                        message,
+                        warning=True,
+                        id="DM0106",
+                    )
 
 
 def _principal(written: str) -> tuple[str, str] | None:
@@ -86,7 +92,7 @@ def _unknown_methods(policy: Resource, rule: Json, at: Path) -> Iterator[Finding
             for number, written in enumerate((entry.get("operation") or {}).get(word) or []):
                 if "*" not in written and written not in METHODS:
                     path = (*at, "to", index, "operation", word, number)
-                    yield finding(policy, path, _no_method(written), warning=True)
+                    yield finding(policy, path, _no_method(written), warning=True, id="DM0107")
 
 
 def _no_method(written: str) -> str:

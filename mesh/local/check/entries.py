@@ -21,12 +21,14 @@ def entry_findings(mesh: Mesh) -> Iterator[Finding]:
         labels = (entry.spec.get("workloadSelector") or {}).get("labels") or {}
         if labels and not _picked(mesh, entry, labels):
             message = f"selects no workload: {_written(labels)}; requests are answered 503"
-            yield finding(entry, ("spec", "workloadSelector", "labels"), message, warning=True)
+            yield finding(entry, ("spec", "workloadSelector", "labels"), message, warning=True, id="IST0127")
     for sidecar in mesh.config.of("Sidecar"):
         labels = (sidecar.spec.get("workloadSelector") or {}).get("labels") or {}
         if labels and not mesh.selected(sidecar.namespace, labels):
             message = f"selects no workload: {_written(labels)}"
-            yield finding(sidecar, ("spec", "workloadSelector", "labels"), message, warning=True)
+            yield finding(
+                sidecar, ("spec", "workloadSelector", "labels"), message, warning=True, id="IST0127"
+            )
         yield from _nobodys_hosts(mesh, sidecar)
     yield from _untranslated_ports(mesh)
 
@@ -55,7 +57,7 @@ def _same_hosts(mesh: Mesh) -> Iterator[Finding]:
             before = mesh.services.get(host) or first.setdefault((entry.namespace, host), entry)
             if before is not entry and not _merges(before, entry):
                 message = f"{before} has the host {host} too and comes first: this one is not used for it"
-                yield finding(entry, ("spec", "hosts", index), message, warning=True)
+                yield finding(entry, ("spec", "hosts", index), message, warning=True, id="DM0114")
 
 
 def _merges(first: Resource, entry: Resource) -> bool:
@@ -73,7 +75,7 @@ def _several_sidecars(mesh: Mesh) -> Iterator[Finding]:
             before = first.setdefault(sidecar.namespace, sidecar)
             if before is not sidecar:
                 message = f"{before} is for the whole namespace too and comes first: this one is not used"
-                yield finding(sidecar, (), message, warning=True)
+                yield finding(sidecar, (), message, warning=True, id="IST0111")
 
 
 def _nobodys_hosts(mesh: Mesh, sidecar: Resource) -> Iterator[Finding]:
@@ -85,7 +87,9 @@ def _nobodys_hosts(mesh: Mesh, sidecar: Resource) -> Iterator[Finding]:
             hosts = mesh.hosts.items()
             if not any(asked.takes_service(service.namespace, host) for host, service in hosts):
                 path = ("spec", "egress", index, "hosts", number)
-                yield finding(sidecar, path, f'"{written}" is the host of no service there', warning=True)
+                yield finding(
+                    sidecar, path, f'"{written}" is the host of no service there', warning=True, id="IST0101"
+                )
 
 
 def _untranslated_ports(mesh: Mesh) -> Iterator[Finding]:
@@ -101,4 +105,4 @@ def _untranslated_ports(mesh: Mesh) -> Iterator[Finding]:
                     f"port {port['port']}; on the laptop they are led to the targetPort"
                 )
                 path = ("spec", "ports", index, "targetPort")
-                yield finding(resource, path, message, warning=True)
+                yield finding(resource, path, message, warning=True, id="DM0115")

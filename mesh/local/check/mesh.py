@@ -12,6 +12,7 @@ from mesh.local.registry import declared
 from mesh.local.schema.virtual_service import covers
 
 WORKLOADS = tuple(templates.PATHS)
+INJECT = "sidecar.istio.io/inject"
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,26 @@ class PodTemplate:
     def template(self) -> Json:
         return templates.template(self.workload)
 
+    @property
+    def injected(self) -> bool:
+        """Whether its pods get a sidecar, or are gateways."""
+        metadata = self.template.get("metadata") or {}
+        notes = {**(metadata.get("annotations") or {}), **(metadata.get("labels") or {})}
+        return str(notes.get(INJECT)).lower() != "false"
+
     def fits(self, labels: Mapping[str, str]) -> bool:
         return labels.items() <= self.labels.items()
+
+    def target(self, port: Json) -> int | None:
+        """The number of the container port that a Service's port leads to; None for an unknown name."""
+        written = port.get("targetPort") or port["port"]
+        if isinstance(written, int):
+            return written
+        for container in self.template["spec"]["containers"]:
+            for entry in container.get("ports") or []:
+                if entry.get("name") == written:
+                    return int(entry["containerPort"])
+        return None
 
 
 def full_host(host: str, namespace: str) -> str:
@@ -113,6 +132,18 @@ class Mesh:
         return [
             pod for pod in candidates if pod.workload.namespace == service.namespace and pod.fits(selector)
         ]
+
+    def services_of(self, pod: PodTemplate) -> list[Resource]:
+        """The Services that lead to a pod, by name."""
+        return self._services_by_pod.get(id(pod), [])
+
+    @cached_property
+    def _services_by_pod(self) -> dict[int, list[Resource]]:
+        found: dict[int, list[Resource]] = {}
+        for service in sorted(self.services.values(), key=lambda one: one.name):
+            for pod in self.pods_of(service):
+                found.setdefault(id(pod), []).append(service)
+        return found
 
     def _candidates(self, labels: Mapping[str, str]) -> list[PodTemplate]:
         """The pods with the rarest of the labels: few, however many there are in all."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mesh.local import templates
-from mesh.local.check.mesh import Mesh, PodTemplate
+from mesh.local.check.mesh import INJECT, Mesh, PodTemplate
 from mesh.local.model import Finding, Json, Resource
 from mesh.local.resources import finding
 
 DEFAULT_ACCOUNT = "default"  # every namespace has it
 TEMPLATES = "inject.istio.io/templates"
-INJECT = "sidecar.istio.io/inject"
 
 
 def pod_findings(mesh: Mesh) -> Iterator[Finding]:
@@ -29,13 +28,13 @@ def _closed_ports(mesh: Mesh, service: Resource, pods: list[PodTemplate]) -> Ite
         if isinstance(target, str):
             if not any(target in (entry.get("name") for entry in _ports(pod)) for pod in pods):
                 message = f'no container of the selected pods has a port named "{target}": answered 503'
-                yield finding(service, path, message, warning=True)
+                yield finding(service, path, message, warning=True, id="DM0104")
         elif target not in _sidecar_ports(mesh, service) and not any(_takes(pod, target) for pod in pods):
             message = (
                 f"no container of the selected pods declares the containerPort {target}: Kubernetes needs "
                 "none, but on the laptop a sidecar takes declared ports only, so requests are answered 503"
             )
-            yield finding(service, path, message, warning=True)
+            yield finding(service, path, message, warning=True, id="DM0104")
 
 
 def _sidecar_ports(mesh: Mesh, service: Resource) -> set[int]:
@@ -69,4 +68,4 @@ def _unknown_account(mesh: Mesh, pod: PodTemplate) -> Iterator[Finding]:
     if mesh.config.get("ServiceAccount", pod.workload.namespace, name) is None and name != DEFAULT_ACCOUNT:
         message = f"no ServiceAccount {pod.workload.namespace}/{name}: Kubernetes makes no pod without it"
         path = (*templates.path(pod.workload), "spec", "serviceAccountName")
-        yield finding(pod.workload, path, message, warning=True)
+        yield finding(pod.workload, path, message, warning=True, id="DM0105")

@@ -44,7 +44,7 @@ def _unknown_gateways(mesh: Mesh, resource: Resource) -> Iterator[Finding]:
         namespace, short = gateway_key(name, resource.namespace)
         if name != MESH and mesh.config.get("Gateway", namespace, short) is None:
             message = f'unknown Gateway "{name}"; Istio would accept this and leave the rule out there'
-            yield finding(resource, path, message)
+            yield finding(resource, path, message, id="IST0101")
 
 
 def _unknown_hosts(mesh: Mesh, resource: Resource) -> Iterator[Finding]:
@@ -58,10 +58,10 @@ def _unknown_hosts(mesh: Mesh, resource: Resource) -> Iterator[Finding]:
         name, _, namespace = host.partition(".")
         if host.endswith(f".svc.{CLUSTER_DOMAIN}"):
             message = f'unknown host "{written}": no Service {host}, so no request meets this rule'
-            yield finding(resource, path, message, warning=True)
+            yield finding(resource, path, message, warning=True, id="IST0101")
         elif (full := f"{name}.{namespace.removesuffix('.svc')}.svc.{CLUSTER_DOMAIN}") in mesh.services:
             message = f'"{written}" is not read as a short name: write {full}'
-            yield finding(resource, path, message, warning=True)
+            yield finding(resource, path, message, warning=True, id="IST0101")
 
 
 def destinations(route: Json) -> Iterator[tuple[Path, Json]]:
@@ -84,6 +84,7 @@ def _unknown_destinations(mesh: Mesh, resource: Resource, route: Json, at: Path)
                 (*at, *path, "subset"),
                 f'unknown subset "{subset}": no DestinationRule for {host} declares it; '
                 "Istio would accept this and answer 503",
+                id="IST0101",
             )
         if not mesh.has_workloads:
             continue
@@ -91,12 +92,12 @@ def _unknown_destinations(mesh: Mesh, resource: Resource, route: Json, at: Path)
         if service is None:
             missing = mesh.missing(host)
             message = f'unknown host "{destination["host"]}": {missing}; requests are answered 503'
-            yield finding(resource, (*at, *path, "host"), message, warning=True)
+            yield finding(resource, (*at, *path, "host"), message, warning=True, id="IST0101")
             continue
         number = (destination.get("port") or {}).get("number")
         if number is not None and service.port(number) is None:
             message = f"{service.declared[0]} {host} has no port {number}; requests are answered 503"
-            yield finding(resource, (*at, *path, "port", "number"), message, warning=True)
+            yield finding(resource, (*at, *path, "port", "number"), message, warning=True, id="DM0101")
 
 
 def _unknown_delegate(mesh: Mesh, resource: Resource, route: Json, at: Path) -> Iterator[Finding]:
@@ -107,10 +108,10 @@ def _unknown_delegate(mesh: Mesh, resource: Resource, route: Json, at: Path) -> 
     target = mesh.config.get("VirtualService", namespace, delegate["name"])
     if target is None:
         message = f"unknown VirtualService {namespace}/{delegate['name']}: the route is left out"
-        yield finding(resource, (*at, "delegate", "name"), message, warning=True)
+        yield finding(resource, (*at, "delegate", "name"), message, warning=True, id="IST0101")
     elif target.spec.get("hosts"):
         message = f"VirtualService {namespace}/{delegate['name']} has hosts, so it is no delegate"
-        yield finding(resource, (*at, "delegate", "name"), message, warning=True)
+        yield finding(resource, (*at, "delegate", "name"), message, warning=True, id="DM0102")
 
 
 def _unused_routes(resource: Resource) -> Iterator[Finding]:
@@ -125,7 +126,8 @@ def _unused_routes(resource: Resource) -> Iterator[Finding]:
             has_match = bool(route.get("match"))
             path: Path = ("spec", "http", index, "match", number) if has_match else ("spec", "http", index)
             message = f"is never used: http[{cover}] before it takes every such request"
-            yield finding(resource, path, message, warning=True)
+            code = "IST0131" if len(matches) > 1 else "IST0130"
+            yield finding(resource, path, message, warning=True, id=code)
         earlier += [(index, match) for match in matches]
         if len(earlier) > MAX_MATCHES:
             return
@@ -172,14 +174,18 @@ def _same_hosts(mesh: Mesh) -> Iterator[Finding]:
             rivals = [owner for owner in owners.get(host, []) if _share_clients(owner, resource)]
             if rivals:
                 message = f"{rivals[0]} has the host {host} too and comes first: sidecars ignore this one"
-                yield finding(resource, ("spec", "hosts", index), message, warning=True)
+                yield finding(resource, ("spec", "hosts", index), message, warning=True, id="IST0109")
             owners.setdefault(host, []).append(resource)
 
 
 def _share_clients(first: Resource, second: Resource) -> bool:
-    def exported(resource: Resource) -> set[str]:
-        names = resource.spec.get("exportTo") or ["*"]
-        return {resource.namespace if name == "." else name for name in names}
+    """Do both speak to the same clients? One that is for all is rightly overridden by one for a few."""
+    ours, theirs = _exported(first), _exported(second)
+    if "*" in ours or "*" in theirs:
+        return "*" in ours and "*" in theirs
+    return bool(ours & theirs)
 
-    ours, theirs = exported(first), exported(second)
-    return "*" in ours or "*" in theirs or bool(ours & theirs)
+
+def _exported(resource: Resource) -> set[str]:
+    names = resource.spec.get("exportTo") or ["*"]
+    return {resource.namespace if name == "." else name for name in names}

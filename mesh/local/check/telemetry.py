@@ -43,7 +43,7 @@ def _hidden_objects(mesh: Mesh) -> Iterator[Finding]:
             taken = first.setdefault(resource.namespace, resource)
             if taken is not resource:
                 message = f"is ignored: {taken} speaks for the whole namespace already"
-                yield finding(resource, (), message, warning=True)
+                yield finding(resource, (), message, warning=True, id="IST0160")
 
 
 def _idle_selectors(mesh: Mesh) -> Iterator[Finding]:
@@ -53,7 +53,7 @@ def _idle_selectors(mesh: Mesh) -> Iterator[Finding]:
         if labels and not any(pod.fits(labels) for pod in pods):
             written = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
             message = f"selects no workload of {resource.namespace}: {written}"
-            yield finding(resource, ("spec", "selector", "matchLabels"), message, warning=True)
+            yield finding(resource, ("spec", "selector", "matchLabels"), message, warning=True, id="IST0127")
 
 
 def _labels_of(resource: Resource) -> Mapping[str, str]:
@@ -65,10 +65,10 @@ def _unfit(mesh: Mesh, resource: Resource, path: Path, signal: str, name: str) -
     found = provider(mesh_config(mesh.config), name)
     if found is None:
         message = f'no provider "{name}" among MeshConfig\'s extensionProviders: nothing is sent'
-        yield finding(resource, path, message, warning=True)
+        yield finding(resource, path, message, warning=True, id="DM0108")
     elif not any(kind in found for kind in KINDS[signal]):
         message = f'the provider "{name}" does not take {signal}; it needs to be {" or ".join(KINDS[signal])}'
-        yield finding(resource, path, message, warning=True)
+        yield finding(resource, path, message, warning=True, id="DM0108")
 
 
 def _mesh_providers(mesh: Mesh) -> Iterator[Finding]:
@@ -92,4 +92,4 @@ def _unreachable(mesh: Mesh, resource: Resource, path: Path, found: Json) -> Ite
             numbers = [one["port"] for one in (service.spec.get("ports") or [])] if service else []
             if port not in numbers:
                 message = f"no Service {host} with port {port}: no span is sent"
-                yield finding(resource, (*path, kind, "service"), message, warning=True)
+                yield finding(resource, (*path, kind, "service"), message, warning=True, id="DM0109")

@@ -8,6 +8,7 @@ from typing import Literal
 
 from mesh.local.envoy import rbac
 from mesh.local.envoy.http import filter_
+from mesh.local.envoy.trust_domains import widened
 from mesh.local.envoy.view import View, selects
 from mesh.local.model import ROOT_NAMESPACE, Json, Resource
 
@@ -62,8 +63,9 @@ WHEN: Mapping[str, Condition] = {
 
 def policies(view: View, action: Action) -> list[Resource]:
     """Those of one action that select the proxy: of the root namespace and of its own."""
+    domains = view.mesh.trust_domains
     return [
-        resource
+        widened(resource, domains)
         for resource in view.config.of("AuthorizationPolicy")
         if resource.namespace in (ROOT_NAMESPACE, view.proxy.namespace)
         and (resource.spec.get("action") or "ALLOW") == action

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mesh.local.envoy import locality, names, tls
-from mesh.local.envoy.destination_rule import Rule, blocks, rule_for
+from mesh.local.envoy.destination_rule import Rule, blocks, rule_for, turns_mutual_tls_off
 from mesh.local.envoy.discovery import cluster_fields
 from mesh.local.envoy.endpoints import POD, load_assignment, principals
 from mesh.local.envoy.istio_labels import SERVICE
+from mesh.local.envoy.mesh_defaults import over_defaults
 from mesh.local.envoy.peer_authentication import namespace_mode
+from mesh.local.envoy.proxy_protocol import wrapped
 from mesh.local.envoy.traffic_policy import balancing_fields, connection_fields, outlier_fields, speaks_http2
 from mesh.local.envoy.view import View
 from mesh.local.model import Json, Service, ServicePort
@@ -42,10 +44,11 @@ def _parts(service: Service, rule: Rule) -> Iterator[tuple[ServicePort, str]]:
 
 def _cluster(view: View, service: Service, port: ServicePort, rule: Rule, subset: str) -> Json:
     name = names.outbound_cluster(service.hostname, port.number, subset)
-    policy = blocks(rule, port.number, subset)
+    policy = over_defaults(view.mesh, blocks(rule, port.number, subset), port.protocol)
     labels = (rule.subsets.get(subset) or {}).get("labels") or {}
     pool, secured = policy.get("connectionPool") or {}, policy.get("tls") or {}
-    assignment = load_assignment(view, name, service, port, labels, policy)
+    mutual = not turns_mutual_tls_off(rule, port.number, subset)
+    assignment = load_assignment(view, name, service, port, labels, policy, mutual=mutual)
     balancing = balancing_fields(policy.get("loadBalancer") or {})
     cluster: Json = {
         "name": name,
@@ -56,9 +59,10 @@ def _cluster(view: View, service: Service, port: ServicePort, rule: Rule, subset
             port.protocol,
             connect_timeout=view.mesh.connect_timeout,
             by_host=tls.by_host(secured),
+            retry_budget=policy.get("retryBudget"),
         ),
         **outlier_fields(policy.get("outlierDetection")),
-        **_sockets(view, service, port, subset, policy),
+        **wrapped(_sockets(view, service, port, rule, subset, policy), policy.get("proxyProtocol")),
         "metadata": _metadata(service, port, rule, subset),
     }
     if locality.weighs(policy):
@@ -68,16 +72,19 @@ def _cluster(view: View, service: Service, port: ServicePort, rule: Rule, subset
     return cluster
 
 
-def _sockets(view: View, service: Service, port: ServicePort, subset: str, policy: Json) -> Json:
+def _sockets(view: View, service: Service, port: ServicePort, rule: Rule, subset: str, policy: Json) -> Json:
     """How connections are secured: as the rule says, else mutual TLS wherever a sidecar takes it."""
     http2 = speaks_http2(port.protocol, (policy.get("connectionPool") or {}).get("http"))
     sni = names.sni(service.hostname, port.number, subset)
     written = policy.get("tls")
     if written:
+        if written.get("credentialName") and not _may_use_secrets(view, rule):
+            return {}
         if written.get("mode") in ("SIMPLE", "MUTUAL") and not written.get("insecureSkipVerify"):
             sans = written.get("subjectAltNames") or list(service.subject_alt_names)
             written = {**written, "subjectAltNames": sans}
-        return tls.from_rule(view.proxy.folder, written, sni, principals(view, service), http2=http2)
+        ours = principals(view, service)
+        return tls.from_rule(view.proxy.folder, written, sni, ours, view.mesh, http2=http2)
     if service.external or not view.mesh.auto_mtls or service.resolution == "NONE":
         return {}
     if namespace_mode(view.config, service.namespace) == "DISABLE":
@@ -89,6 +96,11 @@ def _sockets(view: View, service: Service, port: ServicePort, subset: str, polic
             {"name": "tlsMode-disabled", "match": {}, "transport_socket": tls.RAW_BUFFER},
         ]
     }
+
+
+def _may_use_secrets(view: View, rule: Rule) -> bool:
+    """A sidecar reads Secrets only for a rule that names its workload; without, Istio leaves TLS out."""
+    return view.proxy.kind == "gateway" or any(r.spec.get("workloadSelector") for r in rule.resources)
 
 
 def _metadata(service: Service, port: ServicePort, rule: Rule, subset: str) -> Json:

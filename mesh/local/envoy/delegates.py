@@ -91,10 +91,15 @@ def _whole(config: Config, resource: Resource) -> VirtualService:
     spec, namespace = resource.spec, resource.namespace
     return VirtualService(
         resource=resource,
-        hosts=tuple(names.resolve(host, namespace).lower() for host in spec["hosts"]),
+        hosts=tuple(dict.fromkeys(_name(host, namespace) for host in spec["hosts"])),
         gateways=tuple(names.gateway(g, namespace) for g in spec.get("gateways") or ["mesh"]),
         rules=tuple(rule for root in _rules(resource) for rule in _expanded(config, root)),
     )
+
+
+def _name(host: str, namespace: str) -> str:
+    """Upper case and a final dot make no other name."""
+    return names.resolve(host, namespace).lower().removesuffix(".")
 
 
 def _rules(resource: Resource) -> Iterator[Rule]:

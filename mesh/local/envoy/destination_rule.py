@@ -10,7 +10,7 @@ from mesh.local.envoy import names
 from mesh.local.envoy.view import View, exported, selects
 from mesh.local.model import ROOT_NAMESPACE, Config, Json, Resource, Service
 
-BLOCKS = ("connectionPool", "loadBalancer", "outlierDetection", "tls")
+BLOCKS = ("connectionPool", "loadBalancer", "outlierDetection", "tls", "proxyProtocol", "retryBudget")
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,29 @@ def full_host(resource: Resource) -> str:
 
 
 def traffic_policy(view: View, hostname: str, port: int, subset: str = "") -> Json:
-    """The four blocks in force for a port, or for a subset's port (`BLOCKS`)."""
+    """The blocks in force for a port, or for a subset's port (`BLOCKS`)."""
     return blocks(rule_for(view, hostname), port, subset)
 
 
 def blocks(rule: Rule, port: int, subset: str = "") -> Json:
-    """Block by block the subset's over the rule's; a port-level setting replaces all four at its level."""
+    """Block by block the subset's over the rule's; a port-level setting replaces all at its level."""
     _, made = _level(rule.policy, port)
     if subset:
         replaces, own = _level((rule.subsets.get(subset) or {}).get("trafficPolicy") or {}, port)
         made = own if replaces else {**made, **own}
     return made
+
+
+def turns_mutual_tls_off(rule: Rule, port: int, subset: str = "") -> bool:
+    """Whether pods are not to be asked by the mesh's mutual TLS.
+
+    A port-level setting without `tls` has that of the level above here, unlike in `blocks`.
+    """
+    mode = None
+    for policy in (rule.policy, (rule.subsets.get(subset) or {}).get("trafficPolicy") or {}):
+        _, own = _level(policy, port)
+        mode = (own.get("tls") or policy.get("tls") or {}).get("mode") or mode
+    return mode not in (None, "ISTIO_MUTUAL")
 
 
 def inbound_pool(view: View, service: Service, port: int) -> Json:

@@ -16,11 +16,21 @@ SUBSETS = "envoy.lb"
 
 
 def load_assignment(
-    view: View, name: str, service: Service, port: ServicePort, labels: Mapping[str, str], policy: Json
+    view: View,
+    name: str,
+    service: Service,
+    port: ServicePort,
+    labels: Mapping[str, str],
+    policy: Json,
+    *,
+    mutual: bool = True,
 ) -> Json:
-    """The ClusterLoadAssignment `name`; empty when nothing is ready. `policy` says which localities count."""
+    """The ClusterLoadAssignment `name`; empty when nothing is ready. `policy` says which localities count.
+
+    `mutual` is whether endpoints that take the mesh's mutual TLS are marked so.
+    """
     made = [
-        (endpoint, _lb_endpoint(view, service, endpoint, target))
+        (endpoint, _lb_endpoint(view, service, endpoint, target, mutual=mutual))
         for endpoint, target in serving(view, service, port, labels)
     ]
     groups = preferred(grouped(made), view.proxy.labels, policy)
@@ -46,7 +56,12 @@ def _can_be_found(service: Service, endpoint: Endpoint) -> bool:
 def principals(view: View, service: Service) -> list[str]:
     """The SPIFFE ids that the endpoints may show, ready or not, so that a restart changes nothing."""
     endpoints = view.registry.endpoints_of(service)
-    known = {f"spiffe://{endpoint.principal}" for endpoint in endpoints if endpoint.service_account}
+    known = {
+        f"spiffe://{domain}/{endpoint.principal.partition('/')[2]}"
+        for endpoint in endpoints
+        if endpoint.service_account
+        for domain in view.mesh.trust_domains
+    }
     return sorted(known | set(service.subject_alt_names))
 
 
@@ -55,10 +70,10 @@ def takes_mtls(view: View, endpoint: Endpoint, target: int) -> bool:
     return endpoint.sidecar and accepts_mtls(view.config, endpoint.namespace, endpoint.labels, target)
 
 
-def _lb_endpoint(view: View, service: Service, endpoint: Endpoint, target: int) -> Json:
+def _lb_endpoint(view: View, service: Service, endpoint: Endpoint, target: int, *, mutual: bool) -> Json:
     address = {"socket_address": {"address": endpoint.address, "port_value": target}}
     metadata = {} if service.external else endpoint_metadata(endpoint)  # no workload of the mesh
-    if takes_mtls(view, endpoint, target):
+    if mutual and takes_mtls(view, endpoint, target):
         metadata["envoy.transport_socket_match"] = {"tlsMode": "istio"}
     if service.headless:
         metadata[SUBSETS] = {POD: endpoint.pod}

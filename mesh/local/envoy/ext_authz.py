@@ -132,6 +132,8 @@ def _cluster(view: View, written: Json) -> tuple[str, str] | None:
     service, port = view.service(host), int(written.get("port") or 0)
     if service is None or service.port(port) is None or namespace not in ("", service.namespace):
         return None
+    if service.resolution != "STATIC" and not view.registry.endpoints_of(service):
+        return None  # such a service has no cluster
     return host, names.outbound_cluster(host, port)
 
 

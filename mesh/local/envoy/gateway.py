@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mesh.local import files
-from mesh.local.envoy import authorization_policy, ext_authz, gateway_l4, istio_labels, tls
+from mesh.local.envoy import authorization_policy, ext_authz, gateway_l4, istio_labels, proxy_protocol, tls
 from mesh.local.envoy.delegates import VirtualService
 from mesh.local.envoy.http import TLS_INSPECTOR, connection_manager, plain_filters
 from mesh.local.envoy.matches import Listener, reads_claims
@@ -100,9 +100,13 @@ def _listener(view: View, port: int, group: Sequence[Server]) -> Json:
         "enable_reuse_port": True,  # cannot change while it runs, and an address may still come
         "filter_chains": list(_chains(view, group)),
     }
+    topology = (view.mesh.raw.get("defaultConfig") or {}).get("gatewayTopology") or {}
+    filters = [] if topology.get("proxyProtocol") is None else [proxy_protocol.LISTENER_FILTER]
     if group[0].transport == "tls":
-        listener["listener_filters"] = [TLS_INSPECTOR]
+        filters.append(TLS_INSPECTOR)
         listener["continue_on_listener_filters_timeout"] = True
+    if filters:
+        listener["listener_filters"] = filters
     if public:
         listener["additional_addresses"] = [
             {"address": {"socket_address": {"address": address, "port_value": port}}} for address in public
@@ -132,7 +136,9 @@ def _secure_chains(view: View, group: Sequence[Server]) -> Iterator[Json]:
             yield {
                 "name": server.route_name,
                 "filters": [_manager(view, server.route_name, [server])],
-                "transport_socket": tls.gateway_server(view.proxy.folder, server.spec.get("tls") or {}),
+                "transport_socket": tls.gateway_server(
+                    view.proxy.folder, server.spec.get("tls") or {}, view.mesh
+                ),
                 **named(own),
             }
         elif chain := gateway_l4.terminated(view, server, own):

@@ -30,7 +30,7 @@ def terminated(view: View, server: Server, server_names: Sequence[str]) -> Json 
     return {
         **named(server_names),
         "filters": _filters(view, server, rule),
-        "transport_socket": tls.gateway_server(view.proxy.folder, server.spec.get("tls") or {}),
+        "transport_socket": tls.gateway_server(view.proxy.folder, server.spec.get("tls") or {}, view.mesh),
     }
 
 
@@ -41,7 +41,7 @@ def passed_on(view: View, group: Sequence[Server], taken: Iterable[str] = ()) ->
 
 
 def tcp_rule(view: View, server: Server) -> l4.Rule | None:
-    """The first `tcp` rule that is bound to the server; conditions on the client mean nothing at a gateway."""
+    """The first `tcp` rule that is bound to the server; who the client is means nothing at a gateway."""
     for service in _bound(view, server):
         for rule in l4.rules(service, "tcp"):
             if not rule.matches or any(_meant(match, server) for match in rule.matches):

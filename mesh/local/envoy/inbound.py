@@ -6,8 +6,10 @@ from mesh.local.envoy import authorization_policy, ext_authz, istio_labels, isti
 from mesh.local.envoy.access_log import access_logs
 from mesh.local.envoy.http import TLS_INSPECTOR, connection_manager, filter_, plain_filters
 from mesh.local.envoy.inbound_ports import InboundPort, inbound_ports
+from mesh.local.envoy.mesh_defaults import pool_over_defaults
 from mesh.local.envoy.peer_authentication import Mode, mode_of
 from mesh.local.envoy.request_authentication import jwt_filters
+from mesh.local.envoy.retries import inbound_retry_policy
 from mesh.local.envoy.traffic_policy import connection_fields
 from mesh.local.envoy.view import View
 from mesh.local.listening import listens
@@ -49,7 +51,7 @@ def _listener(view: View, port: InboundPort) -> Json:
 
 def _chains(view: View, number: int, mode: Mode, *, http: bool, filters: list[Json]) -> list[Json]:
     name = f"{view.proxy.ip}_{number}"
-    mtls = tls.mesh_server(view.proxy.folder)
+    mtls = tls.mesh_server(view.proxy.folder, view.mesh)
     plain: Json = {
         "name": name,
         "filters": filters,
@@ -79,7 +81,7 @@ def _chains(view: View, number: int, mode: Mode, *, http: bool, filters: list[Js
 def _http_filters(view: View, port: InboundPort) -> list[Json]:
     number = port.number
     cluster = names.inbound_cluster(number)
-    host = {"name": f"inbound|http|{number}", "domains": ["*"], "routes": _routes(port)}
+    host = {"name": f"inbound|http|{number}", "domains": ["*"], "routes": _routes(view, port)}
     routes = {"name": cluster, "virtual_hosts": [host], "validate_clusters": False}
     prefix = f"inbound_{view.proxy.ip}_{number};"
     filters = [
@@ -91,14 +93,18 @@ def _http_filters(view: View, port: InboundPort) -> list[Json]:
     return [connection_manager("inbound", prefix, view, filters, port.service, route_config=routes)]
 
 
-def _routes(port: InboundPort) -> list[Json]:
+def _routes(view: View, port: InboundPort) -> list[Json]:
     """Everything to the process; what it certainly did not see is sent again, unless it is gRPC."""
     action = {"cluster": names.inbound_cluster(port.number), "timeout": "0s", "max_grpc_timeout": "0s"}
-    retries = {"retry_on": "reset-before-request", "num_retries": 2}
+    written = view.mesh.raw.get("defaultInboundHttpRetryPolicy")
+    retries: Json | None = {"retry_on": "reset-before-request", "num_retries": 2}
+    if written is not None:
+        retries = inbound_retry_policy(written)
+    forward = {**action, "retry_policy": retries} if retries else action
     common = {"name": "default", "decorator": {"operation": _operation(port)}}
     return [
         {**common, "match": {"prefix": "/", "grpc": {}}, "route": action},
-        {**common, "match": {"prefix": "/"}, "route": {**action, "retry_policy": retries}},
+        {**common, "match": {"prefix": "/"}, "route": forward},
     ]
 
 
@@ -122,6 +128,7 @@ def _tcp_filters(view: View, port: InboundPort) -> list[Json]:
 
 def _cluster(view: View, port: InboundPort) -> Json:
     name = names.inbound_cluster(port.number)
+    pool = pool_over_defaults(view.mesh, port.pool)
     known = listens(view.proxy.annotations, view.proxy.app_ip)
     host, target = known.get(port.number, (view.proxy.app_ip, port.target))
     address = {"socket_address": {"address": host, "port_value": target}}
@@ -132,6 +139,6 @@ def _cluster(view: View, port: InboundPort) -> Json:
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
-        **connection_fields(port.pool, port.protocol, connect_timeout=view.mesh.connect_timeout),
+        **connection_fields(pool, port.protocol, connect_timeout=view.mesh.connect_timeout),
         "common_lb_config": {},
     }

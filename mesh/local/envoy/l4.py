@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Literal
 
 from mesh.local.envoy import destinations, durations, istio_metrics, names
@@ -14,7 +14,7 @@ from mesh.local.envoy.destination_rule import rule_for, traffic_policy
 from mesh.local.envoy.http import filter_
 from mesh.local.envoy.matches import Listener
 from mesh.local.envoy.view import View, selects
-from mesh.local.model import Json, Resource
+from mesh.local.model import Json, Resource, Service
 
 _TCP_PROXY = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 
@@ -58,13 +58,12 @@ def applies(match: Json, listener: Listener) -> bool:
     )
 
 
-def closest(subnets: Sequence[str], address: str | None) -> int:
-    """The length of the longest prefix that has the address; -1 for none."""
-    if address is None:
-        return -1
-    target = ip_address(address)
+def closest(subnets: Sequence[str], service: Service) -> int:
+    """The length of the longest prefix that has an address of the service; -1 for none."""
+    written = (service.cluster_ip, *service.addresses)
+    addresses = [ip_network(address, strict=False).network_address for address in written if address]
     nets = (ip_network(subnet, strict=False) for subnet in subnets)
-    return max((net.prefixlen for net in nets if target in net), default=-1)
+    return max((net.prefixlen for net in nets for address in addresses if address in net), default=-1)
 
 
 def forwarded(view: View, listener: Listener, route: Sequence[Json]) -> Json:

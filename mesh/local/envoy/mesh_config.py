@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from mesh.local.documents import documents
 from mesh.local.envoy import durations
-from mesh.local.model import ROOT_NAMESPACE, Config, Json
+from mesh.local.model import ROOT_NAMESPACE, TRUST_DOMAIN, Config, Json
 
 # 2 retries of what certainly did not reach the application (Istio since 1.24: no plain 503).
 DEFAULT_RETRY: Json = {
@@ -33,6 +33,11 @@ class MeshConfig:
     runtime_values: Mapping[str, str] = field(default_factory=dict)
     networks: tuple[str, ...] = ()
     raw: Json = field(default_factory=dict)
+
+    @property
+    def trust_domains(self) -> tuple[str, ...]:
+        """The mesh's own and its aliases."""
+        return tuple(dict.fromkeys((TRUST_DOMAIN, *(self.raw.get("trustDomainAliases") or ()))))
 
 
 def mesh_config(config: Config) -> MeshConfig:

@@ -137,7 +137,7 @@ def virtual_hosts(view: View) -> Iterator[VirtualHost]:
 
 def reserved(services: Sequence[Service]) -> set[str]:
     """The domains that are kept for their services, whoever comes first."""
-    return {f"{service.hostname}:{port.number}" for service in services for port in service.ports}
+    return {f"{service.hostname}:{port.number}".lower() for service in services for port in service.ports}
 
 
 class Obeyed:
@@ -175,10 +175,14 @@ def of_no_service(view: View, rules: Obeyed) -> Iterator[VirtualHost]:
 
 
 def freed(hosts: Iterable[VirtualHost], taken: set[str]) -> Iterator[VirtualHost]:
-    """The virtual hosts with those of their domains that no earlier one has, while there are any."""
+    """The virtual hosts with those of their domains that no earlier one has, while there are any.
+
+    Envoy takes a domain in upper case for the same.
+    """
     for host in hosts:
-        own = host.service.hostname if host.service else ""
-        free = [name for name in host.domains if name not in taken or name.partition(":")[0] == own]
+        own = host.service.hostname.lower() if host.service else ""
+        wanted = dict.fromkeys(name.lower() for name in host.domains)
+        free = [name for name in wanted if name not in taken or name.partition(":")[0] == own]
         taken.update(free)
         if free:
             yield replace(host, domains=free)

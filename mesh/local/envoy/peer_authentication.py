@@ -14,15 +14,23 @@ Mode = Literal["STRICT", "PERMISSIVE", "DISABLE"]
 
 def mode_of(config: Config, namespace: str, labels: Mapping[str, str], port: int | None = None) -> Mode:
     """The mode of a workload, or of its container port: port, workload, namespace, mesh, PERMISSIVE."""
+    return decided(config, namespace, labels, port)[0]
+
+
+def decided(
+    config: Config, namespace: str, labels: Mapping[str, str], port: int | None = None
+) -> tuple[Mode, Resource | None, tuple[str | int, ...]]:
+    """The mode, and the object and field that say so; nobody does where it is the default."""
     workload = _first(r for r in _own(config, namespace) if _selector(r) and selects(_selector(r), labels))
     if workload and port is not None:
-        written = _written((workload.spec.get("portLevelMtls") or {}).get(port_key(workload, port)))
+        key = port_key(workload, port)
+        written = _written((workload.spec.get("portLevelMtls") or {}).get(key))
         if written:
-            return written
+            return written, workload, ("spec", "portLevelMtls", key, "mode")
     for resource in (workload, namespace_wide(config, namespace), namespace_wide(config, ROOT_NAMESPACE)):
         if resource and (written := _written(resource.spec.get("mtls"))):
-            return written
-    return "PERMISSIVE"
+            return written, resource, ("spec", "mtls", "mode")
+    return "PERMISSIVE", None, ()
 
 
 def accepts_mtls(config: Config, namespace: str, labels: Mapping[str, str], port: int) -> bool:

@@ -44,6 +44,19 @@ def retry_policy(mesh: MeshConfig, written: Json | None, *, hashed: bool = False
     return policy
 
 
+def inbound_retry_policy(written: Json) -> Json | None:
+    """MeshConfig's `defaultInboundHttpRetryPolicy`, which knows of no other hosts."""
+    attempts = int(written.get("attempts") or 0)
+    if attempts <= 0:
+        return None
+    policy = {**_retry_on(written.get("retryOn") or "reset-before-request"), "num_retries": attempts}
+    if written.get("perTryTimeout"):
+        policy["per_try_timeout"] = durations.envoy(written["perTryTimeout"])
+    if written.get("backoff"):
+        policy["retry_back_off"] = {"base_interval": durations.envoy(written["backoff"])}
+    return policy
+
+
 def _retry_on(text: str) -> Json:
     """Conditions and status codes, which people write into one list."""
     parts = [part.strip() for part in text.split(",") if part.strip()]

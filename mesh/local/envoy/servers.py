@@ -118,7 +118,9 @@ def server_hosts(server: Server) -> list[tuple[str, str]]:
     for written in server.spec.get("hosts") or []:
         before, slash, after = str(written).partition("/")
         namespace, host = (before, after) if slash else ("*", written)
-        made.append((server.gateway.namespace if namespace == "." else namespace, host.lower()))
+        made.append(
+            (server.gateway.namespace if namespace == "." else namespace, host.lower().removesuffix("."))
+        )
     return made
 
 

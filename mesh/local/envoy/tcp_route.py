@@ -47,7 +47,7 @@ def chosen(view: View, service: Service, port: int, over: Sequence[VirtualServic
         if not rule.matches or any(not match.get("destinationSubnets") for match in meant):
             return nearest[1] if nearest else rule
         for match in meant:
-            length = l4.closest(match["destinationSubnets"], service.cluster_ip)
+            length = l4.closest(match["destinationSubnets"], service)
             if length >= 0 and (nearest is None or length > nearest[0]):
                 nearest = (length, rule)
     return nearest[1] if nearest else None
@@ -68,7 +68,7 @@ def _limited(view: View, host: str, port: int, forward: Json, subset: str = "") 
 
 def tunnel(forward: Json, name: str = "connect") -> Json:
     """A CONNECT that ends here: what it carries goes to the cluster, or the clusters, of `forward`."""
-    clusters = {key: forward[key] for key in ("cluster", "weighted_clusters") if key in forward}
+    clusters: Json = {key: forward[key] for key in ("cluster", "weighted_clusters") if key in forward}
     upgrade = {"upgrade_type": "CONNECT", "connect_config": {}}
     action = {**clusters, "timeout": "0s", "upgrade_configs": [upgrade]}
     return {"name": name, "match": {"connect_matcher": {}}, "route": action}

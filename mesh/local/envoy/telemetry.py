@@ -42,7 +42,10 @@ class Override:
 
 @dataclass(frozen=True)
 class Tracing:
-    """`request_id`: the decision to trace is read from x-request-id, else from `traceparent`."""
+    """`request_id`: the decision to trace is read from x-request-id, else from `traceparent`.
+
+    `propagates`: the next hop is told of the span.
+    """
 
     provider: Json | None = None
     disabled: bool = False
@@ -50,6 +53,7 @@ class Tracing:
     tags: Mapping[str, Json] = field(default_factory=dict)
     request_id: bool = True
     istio_tags: bool = True
+    propagates: bool = True
 
 
 def applicable(view: View) -> list[Resource]:
@@ -141,6 +145,7 @@ def _traced(mesh: MeshConfig, before: Tracing, entry: Json) -> Tracing:
         tags=entry.get("customTags", before.tags),
         request_id=entry.get("useRequestIdForTraceSampling", before.request_id),
         istio_tags=entry.get("enableIstioTags", before.istio_tags),
+        propagates=not entry.get("disableContextPropagation", not before.propagates),
     )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import certifi
 
 from mesh.local import files
-from mesh.local.model import TRUST_DOMAIN, Json
+from mesh.local.envoy.mesh_config import MeshConfig
+from mesh.local.model import Json
 from mesh.local.schema.gateway import CIPHER_SUITES
 
 _TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
@@ -45,11 +46,15 @@ def identity(folder: Path, sans: Sequence[Json], alpn: Sequence[str]) -> Json:
     }
 
 
-def mesh_server(folder: Path) -> Json:
-    """The inbound side: a certificate of the same trust domain is demanded."""
-    san = {"san_type": "URI", "matcher": {"prefix": f"spiffe://{TRUST_DOMAIN}/"}}
-    common = identity(folder, [san], ["h2", "http/1.1"])
+def mesh_server(folder: Path, mesh: MeshConfig) -> Json:
+    """The inbound side: a certificate of the mesh's trust domain, or of an alias of it, is demanded."""
+    sans = [
+        {"san_type": "URI", "matcher": {"prefix": f"spiffe://{domain}/"}} for domain in mesh.trust_domains
+    ]
+    common = identity(folder, sans, ["h2", "http/1.1"])
     common["tls_params"]["cipher_suites"] = list(CIPHERS)
+    if (mesh.raw.get("meshMTLS") or {}).get("minProtocolVersion") == "TLSV1_3":
+        common["tls_params"]["tls_minimum_protocol_version"] = "TLSv1_3"
     return downstream({"common_tls_context": common, "require_client_certificate": True})
 
 
@@ -74,7 +79,9 @@ def upstream(context: Json) -> Json:
     }
 
 
-def from_rule(folder: Path, written: Json, sni: str, principals: Sequence[str], *, http2: bool) -> Json:
+def from_rule(
+    folder: Path, written: Json, sni: str, principals: Sequence[str], mesh: MeshConfig, *, http2: bool
+) -> Json:
     """The `tls` block of a DestinationRule as fields of a cluster."""
     mode = written.get("mode", "DISABLE")
     if mode == "ISTIO_MUTUAL":
@@ -83,11 +90,16 @@ def from_rule(folder: Path, written: Json, sni: str, principals: Sequence[str], 
     if mode not in ("SIMPLE", "MUTUAL"):
         return {}
     common: Json = {"tls_params": {"tls_minimum_protocol_version": "TLSv1_2"}}
+    for key, field in (("cipherSuites", "cipher_suites"), ("ecdhCurves", "ecdh_curves")):
+        if default := (mesh.raw.get("tlsDefaults") or {}).get(key):
+            common["tls_params"][field] = default
     if http2:
         common["alpn_protocols"] = ["h2"]
-    if not written.get("insecureSkipVerify"):
+    if credential := written.get("credentialName"):
+        common |= _from_credential(folder, written, str(credential))
+    elif not written.get("insecureSkipVerify"):
         common["validation_context"] = _validation(written)
-    if mode == "MUTUAL":
+    if mode == "MUTUAL" and not credential:
         chain, key = written.get("clientCertificate", ""), written.get("privateKey", "")
         pair = {"certificate_chain": {"filename": chain}, "private_key": {"filename": key}}
         common["tls_certificates"] = [pair]
@@ -95,6 +107,20 @@ def from_rule(folder: Path, written: Json, sni: str, principals: Sequence[str], 
     if written.get("sni"):
         context["sni"] = written["sni"]
     return {"transport_socket": upstream(context)}
+
+
+def _from_credential(folder: Path, written: Json, credential: str) -> Json:
+    """What a Secret holds for the client's side: the authority to trust, and for MUTUAL its certificate."""
+    made: Json = {}
+    if written["mode"] == "MUTUAL":
+        own = secret(folder, files.credential(credential))
+        made["tls_certificate_sds_secret_configs"] = [own]
+    if not written.get("insecureSkipVerify"):
+        made["combined_validation_context"] = {
+            "default_validation_context": _names(written),
+            "validation_context_sds_secret_config": secret(folder, files.credential_authority(credential)),
+        }
+    return made
 
 
 def by_host(written: Json | None) -> Json:
@@ -107,22 +133,29 @@ def by_host(written: Json | None) -> Json:
 
 def _validation(written: Json) -> Json:
     authority = written.get("caCertificates") or "system"
-    made: Json = {"trusted_ca": {"filename": certifi.where() if authority == "system" else authority}}
-    if written.get("subjectAltNames"):
-        made["match_typed_subject_alt_names"] = [
-            {"san_type": kind, "matcher": {"exact": name}}
-            for name in written["subjectAltNames"]
-            for kind in ("DNS", "URI")
-        ]
-    return made
+    trusted = {"trusted_ca": {"filename": certifi.where() if authority == "system" else authority}}
+    return {**trusted, **_names(written)}
 
 
-def gateway_server(folder: Path, written: Json) -> Json:
+def _names(written: Json) -> Json:
+    """The names of which the other side's certificate must have one."""
+    sans = [
+        {"san_type": kind, "matcher": {"exact": name}}
+        for name in written.get("subjectAltNames") or []
+        for kind in ("DNS", "URI")
+    ]
+    return {"match_typed_subject_alt_names": sans} if sans else {}
+
+
+def gateway_server(folder: Path, written: Json, mesh: MeshConfig) -> Json:
     """The `tls` block of a Gateway's server; its certificate is a Secret, or files named there."""
     mode = written.get("mode", "SIMPLE")
     if mode == "ISTIO_MUTUAL":
-        return mesh_server(folder)
+        return mesh_server(folder, mesh)
     params: Json = {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"}
+    defaults = mesh.raw.get("tlsDefaults") or {}
+    if version := _VERSIONS.get(defaults.get("minProtocolVersion", "")):
+        params["tls_minimum_protocol_version"] = version
     for key, field in (
         ("minProtocolVersion", "tls_minimum_protocol_version"),
         ("maxProtocolVersion", "tls_maximum_protocol_version"),
@@ -130,7 +163,9 @@ def gateway_server(folder: Path, written: Json) -> Json:
         if version := _VERSIONS.get(written.get(key, "")):
             params[field] = version
     suites = dict.fromkeys(suite for suite in written.get("cipherSuites") or [] if suite in CIPHER_SUITES)
-    params["cipher_suites"] = list(suites or CIPHERS)
+    params["cipher_suites"] = list(suites or defaults.get("cipherSuites") or CIPHERS)
+    if curves := defaults.get("ecdhCurves"):
+        params["ecdh_curves"] = curves
     common: Json = {"alpn_protocols": ["h2", "http/1.1"], "tls_params": params}
     if credentials := credentials_of(written):
         common["tls_certificate_sds_secret_configs"] = [
@@ -166,12 +201,7 @@ def authority_of(written: Json) -> str | None:
 
 
 def _client_validation(folder: Path, written: Json) -> Json:
-    sans = [
-        {"san_type": kind, "matcher": {"exact": name}}
-        for name in written.get("subjectAltNames") or []
-        for kind in ("DNS", "URI")
-    ]
-    names: Json = {"match_typed_subject_alt_names": sans} if sans else {}
+    names = _names(written)
     for key, field in (
         ("verifyCertificateSpki", "verify_certificate_spki"),
         ("verifyCertificateHash", "verify_certificate_hash"),

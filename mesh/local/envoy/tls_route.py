@@ -37,7 +37,7 @@ def named(server_names: Sequence[str]) -> Json:
 
 
 def chosen(view: View, service: Service, port: int, over: Sequence[VirtualService]) -> list[Chain]:
-    """The rules for a TLS port of a service, `over` which these VirtualServices speak; a name is the first's."""
+    """The rules for a TLS port of a service that these VirtualServices speak for; a name is the first's."""
     listener = Listener(view.proxy, port, MESH)
     found = [
         (_distance(match, service), match["sniHosts"], rule)
@@ -54,7 +54,7 @@ def _distance(match: Json, service: Service) -> int | None:
     """Envoy looks at the address before the name: -1 for any address, None for another one."""
     if not match.get("destinationSubnets"):
         return -1
-    length = l4.closest(match["destinationSubnets"], service.cluster_ip)
+    length = l4.closest(match["destinationSubnets"], service)
     return length if length >= 0 else None
 
 

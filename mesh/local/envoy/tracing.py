@@ -13,6 +13,7 @@ _TRACE = "type.googleapis.com/envoy.config.trace.v3"
 _REQUEST_ID = "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig"
 _HTTP_TIMEOUT = "3s"  # Istio's for OTLP over HTTP
 _ZIPKIN_PATH = "/api/v2/spans"
+_ZIPKIN_TIMEOUT = "5s"
 _SAMPLED_FULLY: Json = {"value": 100}
 
 
@@ -31,9 +32,17 @@ def manager_fields(view: View, mode: Mode) -> Json:
     }
     if view.proxy.kind == "gateway":
         block["spawn_upstream_span"] = True
-    if length := _settings(found.provider or {}).get("maxTagLength"):
+    written = _of_proxies(view)
+    if length := _settings(found.provider or {}).get("maxTagLength") or written.get("maxPathTagLength"):
         block["max_path_tag_length"] = length
+    if not found.propagates:
+        block["no_context_propagation"] = True
     return {"tracing": block, **_request_id(found)}
+
+
+def _of_proxies(view: View) -> Json:
+    """What MeshConfig's `defaultConfig` says of spans."""
+    return (view.mesh.raw.get("defaultConfig") or {}).get("tracing") or {}
 
 
 def _request_id(found: Tracing) -> Json:
@@ -80,27 +89,43 @@ def _opentelemetry(view: View, written: Json, host: str, cluster: str) -> Json:
         path = "/" + str(http.get("path") or "").lstrip("/")
         uri: Json = {"uri": f"{host}{path}", "cluster": cluster}
         uri["timeout"] = durations.envoy(http.get("timeout") or _HTTP_TIMEOUT)
-        config["http_service"] = {"http_uri": uri}
+        config["http_service"] = {"http_uri": uri, **_headers(http)}
     else:
         config["grpc_service"] = {"envoy_grpc": {"cluster_name": cluster, "authority": host}}
-        if timeout := (written.get("grpc") or {}).get("timeout"):
-            config["grpc_service"]["timeout"] = durations.envoy(timeout)
+        grpc = written.get("grpc") or {}
+        if grpc.get("timeout"):
+            config["grpc_service"]["timeout"] = durations.envoy(grpc["timeout"])
+        if grpc.get("initialMetadata"):
+            metadata = [{"key": one["name"], "value": one["value"]} for one in grpc["initialMetadata"]]
+            config["grpc_service"]["initial_metadata"] = metadata
     return {"name": "envoy.tracers.opentelemetry", "typed_config": config}
 
 
 def _zipkin(written: Json, host: str, cluster: str) -> Json:
     w3c = written.get("traceContextOption") == "USE_B3_WITH_W3C_PROPAGATION"
+    uri = {
+        "uri": f"http://{host}{written.get('path') or _ZIPKIN_PATH}",
+        "cluster": cluster,
+        "timeout": durations.envoy(written.get("timeout") or _ZIPKIN_TIMEOUT),
+    }
     config = {
         "@type": f"{_TRACE}.ZipkinConfig",
-        "collector_cluster": cluster,
-        "collector_hostname": host,
-        "collector_endpoint": written.get("path") or _ZIPKIN_PATH,
+        "collector_service": {"http_uri": uri, **_headers(written)},
         "collector_endpoint_version": "HTTP_JSON",
         "trace_id_128bit": not written.get("enable64bitTraceId"),
         "shared_span_context": False,
         "trace_context_option": "USE_B3_WITH_W3C_PROPAGATION" if w3c else "USE_B3",
     }
     return {"name": "envoy.tracers.zipkin", "typed_config": config}
+
+
+def _headers(written: Json) -> Json:
+    """What a collector is told besides the spans."""
+    headers = [
+        {"header": {"key": one["name"], "value": one["value"]}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        for one in written.get("headers") or []
+    ]
+    return {"request_headers_to_add": headers} if headers else {}
 
 
 def _tags(view: View, found: Tracing) -> list[Json]:
@@ -116,7 +141,7 @@ def _tags(view: View, found: Tracing) -> list[Json]:
     made: dict[str, Json] = {}
     if found.istio_tags:
         made = {name: {"tag": name, "literal": {"value": value}} for name, value in ours.items()}
-    for name, written in found.tags.items():
+    for name, written in (found.tags or _of_proxies(view).get("customTags") or {}).items():
         made[name] = {"tag": name, **_tag(written)}
     return [made[name] for name in sorted(made)]
 

@@ -9,7 +9,7 @@ UNLIMITED = 4294967295  # Istio's own limits are off until somebody sets them
 _HTTP = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def circuit_breakers(pool: Json) -> Json:
+def circuit_breakers(pool: Json, retry_budget: Json | None = None) -> Json:
     tcp, http = pool.get("tcp") or {}, pool.get("http") or {}
     threshold = {
         "max_connections": tcp.get("maxConnections") or UNLIMITED,
@@ -18,17 +18,35 @@ def circuit_breakers(pool: Json) -> Json:
         "max_retries": http.get("maxRetries") or UNLIMITED,
         "track_remaining": True,
     }
+    if retry_budget is not None:
+        threshold["retry_budget"] = _budget(retry_budget)
     return {"thresholds": [threshold]}
 
 
+def _budget(written: Json) -> Json:
+    """Retries as a share of the requests under way; at least a few may always be tried."""
+    made: Json = {
+        "budget_percent": {"value": float((written.get("percent") or {"value": 20}).get("value") or 0)},
+        "min_retry_concurrency": written.get("minRetryConcurrency") or 3,
+    }
+    if written.get("budgetInterval"):
+        made["budget_interval"] = durations.envoy(written["budgetInterval"])
+    return made
+
+
 def connection_fields(
-    pool: Json, protocol: Protocol, *, connect_timeout: str, by_host: Json | None = None
+    pool: Json,
+    protocol: Protocol,
+    *,
+    connect_timeout: str,
+    by_host: Json | None = None,
+    retry_budget: Json | None = None,
 ) -> Json:
     """Everything of a cluster that a connection pool decides; `by_host` is what TLS takes from a request."""
     tcp = pool.get("tcp") or {}
     made: Json = {
         "connect_timeout": durations.envoy(tcp.get("connectTimeout") or connect_timeout),
-        "circuit_breakers": circuit_breakers(pool),
+        "circuit_breakers": circuit_breakers(pool, retry_budget),
     }
     if options := _protocol_options(pool, protocol, by_host or {}):
         made["typed_extension_protocol_options"] = options
@@ -76,6 +94,9 @@ _HTTP_1: Json = {"explicit_http_config": {"http_protocol_options": {}}}
 def _version(http: Json, protocol: Protocol) -> Json:
     streams = http.get("maxConcurrentStreams")
     http2: Json = {"max_concurrent_streams": streams} if streams else {}
+    if kept := http.get("http2KeepAlive"):
+        fields = {key: durations.envoy(kept[key]) for key in ("interval", "timeout") if kept.get(key)}
+        http2["connection_keepalive"] = fields
     if http.get("useClientProtocol"):
         both = {"http_protocol_options": {}, "http2_protocol_options": http2}
         return {"use_downstream_protocol_config": both}

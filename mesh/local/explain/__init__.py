@@ -22,6 +22,7 @@ from mesh.local.explain.forwarding import carried_out
 from mesh.local.explain.matching import best_domain
 from mesh.local.explain.request import Request, normalised, parse
 from mesh.local.explain.telemetry import told
+from mesh.local.explain.tunnels import tunnelled
 from mesh.local.model import Config, Json, Proxy, Registry
 
 __all__ = ["Explanation", "explain"]
@@ -64,6 +65,8 @@ def _at_sidecar(view: View, request: Request) -> Explanation:
     host = by_domain[domain]
     if request.scheme in connections.SCHEMES:
         return connections.at_sidecar(view, request, host)
+    if request.method == "CONNECT":
+        return tunnelled(view, request, host)
     return _routed(view, request, host.name, host.routes)
 
 

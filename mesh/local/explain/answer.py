@@ -51,8 +51,8 @@ class Verdict(msgspec.Struct, frozen=True):
 class Target(msgspec.Struct, frozen=True):
     """One destination: its share of the requests, its pods, and what they would say.
 
-    `mtls` says how the connection is secured, `mode` what the workload demands. `verdict` is None when no
-    pod is there to give one.
+    `mtls` says how the connection is secured, `mode` what the workload demands, `mode_by` who says so (nobody
+    for the default). `verdict` is None when no pod is there to give one.
     """
 
     cluster: str
@@ -65,6 +65,7 @@ class Target(msgspec.Struct, frozen=True):
     mode: str | None
     rule: Place | None
     verdict: Verdict | None
+    mode_by: Place | None = None
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from mesh.local.envoy.mesh_config import MeshConfig
 from mesh.local.model import Json
 
+_ESCAPED = re.compile("%([0-9A-Fa-f]{2})")
 _DEFAULT_PORTS = {"http": 80, "https": 443, "tls": 443}
 
 
@@ -84,7 +85,14 @@ def normalised(request: Request, mesh: MeshConfig) -> Request:
         path = re.sub(r"%2f", "/", re.sub(r"%5c", "/", path, flags=re.IGNORECASE), flags=re.IGNORECASE)
     if mesh.path_normalization != "BASE":
         path = re.sub("/{2,}", "/", path)
-    return replace(request, path=_without_dots(path.replace("\\", "/")) + mark + query)
+    path = _ESCAPED.sub(_unreserved, path.replace("\\", "/"))
+    return replace(request, path=_without_dots(path) + mark + query)
+
+
+def _unreserved(escaped: re.Match[str]) -> str:
+    """A character that needs no escape as itself, anything else as it was written."""
+    character = chr(int(escaped[1], 16))
+    return character if character.isascii() and (character.isalnum() or character in "-._~") else escaped[0]
 
 
 def _without_dots(path: str) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from mesh.local.envoy.destination_rule import blocks, rule_for
+from mesh.local.envoy.destination_rule import blocks, rule_for, turns_mutual_tls_off
 from mesh.local.envoy.endpoints import serving, takes_mtls
 from mesh.local.envoy.inbound_ports import inbound_port
-from mesh.local.envoy.peer_authentication import Mode, mode_of, namespace_mode
+from mesh.local.envoy.peer_authentication import Mode, decided, namespace_mode
 from mesh.local.envoy.view import View, selects
 from mesh.local.explain import policies
-from mesh.local.explain.answer import Target, Verdict
+from mesh.local.explain.answer import Place, Target, Verdict
 from mesh.local.explain.request import Request, normalised
 from mesh.local.model import ContainerPort, Endpoint, Json, Proxy, Service, ServicePort
 
@@ -60,10 +60,11 @@ def _target(
     if (closed := _closed(view, pods[0], port)) is not None:
         return Target(cluster, host, number, subset, percent, names, False, None, where, closed)
     tls = blocks(rule, number, subset).get("tls") or {}
-    secured = _secured(view, service, port, pods[0], tls)
-    mode = _mode(view, pods[0], pods[0].target(port) or 0)
+    plain = turns_mutual_tls_off(rule, number, subset)
+    secured = not plain and _secured(view, service, port, pods[0], tls)
+    mode, decider = _mode(view, pods[0], pods[0].target(port) or 0)
     verdict = _verdict(view, pods[0], port, request, mode, secured=secured, tls=tls)
-    return Target(cluster, host, number, subset, percent, names, secured, mode, where, verdict)
+    return Target(cluster, host, number, subset, percent, names, secured, mode, where, verdict, decider)
 
 
 def _closed(view: View, endpoint: Endpoint, port: ServicePort) -> Verdict | None:
@@ -91,10 +92,12 @@ def _secured(view: View, service: Service, port: ServicePort, endpoint: Endpoint
     return takes_mtls(view, endpoint, endpoint.target(port) or 0)
 
 
-def _mode(view: View, endpoint: Endpoint, number: int) -> Mode | None:
+def _mode(view: View, endpoint: Endpoint, number: int) -> tuple[Mode | None, Place | None]:
+    """What the pod demands of its callers, and who says so."""
     if not endpoint.sidecar or endpoint.written:
-        return None
-    return mode_of(view.config, endpoint.namespace, endpoint.labels, number)
+        return None, None
+    mode, resource, path = decided(view.config, endpoint.namespace, endpoint.labels, number)
+    return mode, policies.place(resource, *path) if resource else None
 
 
 def _verdict(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mesh.local import bootstrap, files
-from mesh.local.istiod.filters import HTTP_PROXY_PORT, UNIQUE
+from mesh.local.istiod import egress
+from mesh.local.istiod.filters import UNIQUE
 from mesh.local.model import Json, Proxy
 
 XDS, SDS = "xds-grpc", "sds-grpc"  # the names that istiod and its proxies agree upon
@@ -37,14 +38,18 @@ def ads_bootstrap(proxy: Proxy, servers: Servers, runtime_values: Mapping[str, s
         "ISTIO_VERSION": ISTIO_VERSION,
         "INTERCEPTION_MODE": "REDIRECT",
     }
-    if proxy.kind == "sidecar":
-        metadata["HTTP_PROXY_PORT"] = str(HTTP_PROXY_PORT)
     source = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
+    is_sidecar = proxy.kind == "sidecar"
+    clusters = [_istiod(proxy, servers), _secrets(servers), *(egress.clusters(proxy) if is_sidecar else ())]
     return {
         **common,
+        "bootstrap_extensions": [egress.EXTENSION],
         "node": {**node, "metadata": metadata},
         "dynamic_resources": {"cds_config": source, "lds_config": source, "ads_config": _ads()},
-        "static_resources": {"clusters": [_istiod(proxy, servers), _secrets(servers)]},
+        "static_resources": {
+            "listeners": egress.listeners(proxy) if is_sidecar else [],
+            "clusters": clusters,
+        },
     }
 
 

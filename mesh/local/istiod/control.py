@@ -10,10 +10,11 @@ from pathlib import Path
 
 import aiohttp
 
+from mesh.local import files
 from mesh.local.check import Judged
 from mesh.local.check import validate as validated
 from mesh.local.envoy.mesh_config import mesh_config
-from mesh.local.istiod import kinds, services
+from mesh.local.istiod import egress, kinds, services
 from mesh.local.istiod.api import Api
 from mesh.local.istiod.bootstrap import Servers, ads_bootstrap
 from mesh.local.istiod.objects import objects
@@ -21,7 +22,7 @@ from mesh.local.istiod.processes import XDS_PORT, Processes
 from mesh.local.istiod.secrets import Secrets
 from mesh.local.istiod.store import Store
 from mesh.local.istiod.stream import Stream
-from mesh.local.model import Config, Finding, Proxy, Resource
+from mesh.local.model import Config, Finding, Proxy, Registry, Resource
 from mesh.local.resources import duplicates
 from mesh.local.runtime.admin import Admin
 from mesh.local.runtime.control_plane import Wanted
@@ -45,7 +46,6 @@ class Istiod:
     def __init__(self, processes: Processes, state: State, report: Callable[[str], None]) -> None:
         self._processes = processes
         self._secrets = Secrets(state.socket.with_suffix(".sds"), report)
-        self._streams: dict[str, Stream] = {}  # by node id
         self._addresses: dict[str, str] = {}
         self._writing = asyncio.Lock()
         self._store: Store | None = None
@@ -59,9 +59,7 @@ class Istiod:
 
     def supply(self, proxy: Proxy, admin: Admin, log: Path) -> Stream:
         renewed = partial(self._secrets.renewed, proxy.node_id)
-        stream = Stream(admin, log, lambda: self._store.generation if self._store else 0, renewed)
-        self._streams[proxy.node_id] = stream
-        return stream
+        return Stream(admin, proxy, log, lambda: self._store.generation if self._store else 0, renewed)
 
     def prepare(self, pod: Pod, wanted: Wanted) -> None:
         if (sidecar := pod.sidecar) is None:
@@ -74,6 +72,8 @@ class Istiod:
         runtime_values = mesh_config(wanted.config).runtime_values
         self._secrets.know(sidecar.proxy.node_id, sidecar.proxy.folder)
         sidecar.prepare(ads_bootstrap(sidecar.proxy, servers, runtime_values), {})
+        if sidecar.proxy.kind == "sidecar":
+            self._stream(pod).route(self._routes(sidecar.proxy.namespace, wanted.config))
 
     async def begin(self, wanted: Wanted) -> None:
         self._api = Api(self._processes.account)
@@ -83,11 +83,12 @@ class Istiod:
         await self._written(wanted, [])
 
     async def deliver(self, pods: Iterable[Pod], wanted: Wanted) -> Delivered:
-        running = [pod for pod in pods if not (pod.failure or pod.stopping)]
+        running = [pod for pod in pods if not pod.failure]  # one that stops still ends its requests
         generation = await self._written(wanted, running)
         proxied = [pod for pod in running if pod.sidecar is not None and not pod.sidecar.leaving]
-        streams = [self._known(pod) for pod in proxied]
-        follows = [_followed(one, generation) for one in streams]
+        routes = {pod.manifest.namespace: b"" for pod in proxied}
+        routes = {namespace: self._routes(namespace, wanted.config) for namespace in routes}
+        follows = [self._followed(pod, generation, routes[pod.manifest.namespace]) for pod in proxied]
         results = await asyncio.gather(*follows, return_exceptions=True)
         delivered = Delivered()
         for pod, result in zip(proxied, results, strict=True):
@@ -100,21 +101,32 @@ class Istiod:
             await self._api.close()
             await self._session.close()
 
-    async def _written(self, wanted: Wanted, running: Iterable[Pod]) -> int:
+    async def _followed(self, pod: Pod, generation: int, routes: bytes) -> Effect:
+        stream = self._stream(pod)
+        stream.known.set()
+        if not pod.manifest.gateway:
+            stream.route(routes)
+        return await stream.follow(generation)
+
+    async def _written(self, wanted: Wanted, running: Sequence[Pod]) -> int:
         """The generation of what is wanted, which istiod knows. Raises InvalidConfig, MeshError."""
         assert self._store is not None  # noqa: S101 - it has begun
         async with self._writing:
             await self._store.judge(wanted.config)
             proxies = [pod.sidecar.proxy for pod in running if pod.sidecar is not None]
-            bodies = objects(wanted.config, wanted.registry, proxies, self._virtual(wanted.config))
+            everybody = Registry(wanted.registry.services, tuple(pod.endpoint for pod in running))
+            bodies = objects(wanted.config, everybody, proxies, self._virtual(wanted.config))
             return await self._store.hold(bodies)
 
-    def _known(self, pod: Pod) -> Stream:
-        """Its stream, now that istiod knows the pod."""
-        assert pod.sidecar is not None  # noqa: S101 - of those only
-        stream = self._streams[pod.sidecar.proxy.node_id]
-        stream.known.set()
-        return stream
+    def _stream(self, pod: Pod) -> Stream:
+        assert pod.sidecar is not None  # noqa: S101 - nobody else has one
+        assert isinstance(pod.sidecar.delivery, Stream)  # noqa: S101 - what `supply` made
+        return pod.sidecar.delivery
+
+    def _routes(self, namespace: str, config: Config) -> bytes:
+        """The file of the routes that the applications of a namespace have."""
+        table = egress.route_configuration(namespace, config, self._virtual(config))
+        return files.response("RouteConfiguration", {egress.ROUTES: table})
 
     def _virtual(self, config: Config) -> Mapping[str, str]:
         """The virtual address of every Service, the same as before for one that was there."""
@@ -128,7 +140,3 @@ class Istiod:
                 fresh = (str(one) for one in VIRTUAL.hosts() if str(one) not in taken)
                 self._addresses[name] = next(fresh)
         return self._addresses
-
-
-async def _followed(stream: Stream, generation: int) -> Effect:
-    return await stream.follow(generation) if stream.live.is_set() else Effect.UNREAD

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from mesh.local.model import ROOT_NAMESPACE, Json, Proxy, Registry
 
 UNIQUE = "delinkcious.io/address"  # a label that only one pod has
-HTTP_PROXY_PORT = 15007  # what istiod is told; the listener is then moved to the egress address
 CAPTURE_PORT = 15002  # for what iptables would capture; it begins with a PROXY header that says where to
 GENERATION = "delinkcious-generation"
 STATISTICS = "generation-"
@@ -85,8 +84,6 @@ def _of_sidecar(proxy: Proxy, registry: Registry) -> Iterator[Json]:
     outbound = {"context": "SIDECAR_OUTBOUND", "listener": {"name": "virtualOutbound"}}
     yield _patch("LISTENER", outbound, "MERGE", {"address": _socket(proxy.ip, CAPTURE_PORT)})
     yield _patch("LISTENER_FILTER", outbound, "INSERT_FIRST", _PROXY_PROTOCOL)
-    egress = {"context": "SIDECAR_OUTBOUND", "listener": {"name": f"127.0.0.1_{HTTP_PROXY_PORT}"}}
-    yield _patch("LISTENER", egress, "MERGE", {"address": _socket(*proxy.egress)})
 
 
 def _process(proxy: Proxy, number: int) -> Json:

@@ -27,7 +27,8 @@ def service_entries(
     for resource in config.of("Service"):
         if resource.spec.get("type") == "ExternalName" or not resource.spec.get("ports"):
             continue
-        behind = [one for one in everybody if one.ready and _picks(resource, one)]
+        anyway = bool(resource.spec.get("publishNotReadyAddresses"))
+        behind = [one for one in everybody if (one.ready or anyway) and _picks(resource, one)]
         found.append(_of_service(resource, behind, addresses[f"{resource.namespace}/{resource.name}"]))
         served |= {(one.address, number) for one in behind for number in _targets(resource, one)}
     for proxy in proxies:

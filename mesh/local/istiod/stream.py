@@ -10,12 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mesh.local import files
+from mesh.local.istiod.egress import ROUTES
 from mesh.local.istiod.filters import STATISTICS
-from mesh.local.model import Snapshot
+from mesh.local.model import Proxy, Snapshot
 from mesh.local.runtime import refusal
 from mesh.local.runtime.admin import Admin, AdminUnreachable
 from mesh.local.runtime.deliver import Effect
 from mesh.local.runtime.errors import DeliveryFailed, Unanswered
+from mesh.local.runtime.state import write_atomically
 from mesh.local.runtime.steps import Rendered
 
 WITHIN_S = 15.0
@@ -29,6 +32,7 @@ WANTED = (
     r"|(cluster_manager\.cds|listener_manager\.lds|http\..*\.rds\..*)\.update_rejected"
     r"|cluster_manager\.warming_clusters|listener_manager\.total_(listeners_warming|listeners_draining|filter_chains_draining))$"
 )
+_EGRESS = re.compile(rf'^http\.{ROUTES}\.rds\.{ROUTES}\.version_text: "(\w+)"$', re.MULTILINE)
 _GENERATION = re.compile(rf"^cluster\.{STATISTICS}(\d+)\.", re.MULTILINE)
 _VERSION = re.compile(r'^(\S+)\.version_text: "[^"/]*/(\d+)"$', re.MULTILINE)
 _NUMBER = re.compile(r"^(\S+): (\d+)$", re.MULTILINE)
@@ -43,6 +47,7 @@ class Progress:
     rejected: int
     warming: int
     draining: int
+    egress: str  # the version of the routes from applications
 
     @classmethod
     def read(cls, text: str) -> Progress:
@@ -53,7 +58,15 @@ class Progress:
                 if word in name.rpartition(".")[2]:
                     sums[word] += int(value)
         pushes = {name: int(number) for name, number in _VERSION.findall(text)}
-        return cls(max(generations, default=0), pushes, *sums.values())
+        egress = _EGRESS.findall(text)
+        return cls(
+            generation=max(generations, default=0),
+            pushes=pushes,
+            rejected=sums["update_rejected"],
+            warming=sums["warming"],
+            draining=sums["draining"],
+            egress=egress[0] if egress else "",
+        )
 
     def has(self, generation: int) -> bool:
         """All of that generation: clusters come first, then listeners, then routes, of the same push."""
@@ -67,14 +80,23 @@ class Stream:
     """`wanted` gives the generation that is to be in force, once that is known to istiod."""
 
     def __init__(
-        self, admin: Admin, log: Path, wanted: Callable[[], int], renewed: Callable[[], None]
+        self, admin: Admin, proxy: Proxy, log: Path, wanted: Callable[[], int], renewed: Callable[[], None]
     ) -> None:
         self._admin, self._log, self._wanted = admin, log, wanted
+        self._file = proxy.folder / files.routes(ROUTES)
+        self._routes = b""
         self.renewed = renewed
         self.live = asyncio.Event()
         self.known = asyncio.Event()  # to istiod
         self.in_force = Rendered.of(EMPTY)
         self._rejected = 0
+
+    def route(self, routes: bytes) -> None:
+        """Give its Envoy these routes from applications. Raises NotWritten."""
+        if routes != self._routes:
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_atomically(self._file, routes)
+            self._routes = routes
 
     def began(self) -> None:
         self.live.set()
@@ -94,7 +116,7 @@ class Stream:
             progress = await self._progress()
         except AdminUnreachable:
             return "Envoy's admin does not answer"
-        if progress.has(self._wanted()):
+        if self._has(progress, self._wanted()):
             self._rejected = progress.rejected
             return None
         if progress.rejected > self._rejected:
@@ -127,7 +149,7 @@ class Stream:
             if progress.rejected > self._rejected:
                 self._rejected = progress.rejected
                 raise DeliveryFailed(f"Envoy refused it: {refusal.reason(self._log)}")
-            if progress.has(generation):
+            if self._has(progress, generation):
                 return Effect.DRAINING if progress.draining else Effect.EFFECTIVE
             if time.monotonic() > deadline:
                 raise DeliveryFailed(f"istiod's configuration is not in force within {WITHIN_S:.0f} s")
@@ -143,6 +165,10 @@ class Stream:
             if time.monotonic() > deadline:
                 raise DeliveryFailed(f"old connections have not ended within {DRAINED_WITHIN_S:.0f} s")
             await asyncio.sleep(POLL_S)
+
+    def _has(self, progress: Progress, generation: int) -> bool:
+        routed = not self._routes or progress.egress == files.version(self._routes)
+        return routed and progress.has(generation)
 
     async def _progress(self) -> Progress:
         return Progress.read(await self._admin.statistics(WANTED))

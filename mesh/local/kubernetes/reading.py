@@ -13,8 +13,6 @@ from mesh.local.schema.report import At, Report
 SERVER = "kubernetes"  # the file of what no file holds
 HASH = "pod-template-hash"
 DEADLINE = "activeDeadlineSeconds"
-# Kept by who runs the Pod; and the names that a StatefulSet gives for the DNS of a headless Service.
-UNJUDGED = (DEADLINE, "hostname", "subdomain")
 ACCESS = "kube-api-access-"  # the volume that every Pod gets
 _KEPT = ("name", "namespace", "labels", "annotations")
 
@@ -82,7 +80,6 @@ def pod_manifest(body: Json) -> PodManifest:
 
 def _refusal(metadata: Json, spec: Json) -> str:
     """What of a Pod the local mesh does not do, field by field: nothing is skipped silently."""
-    spec = {key: value for key, value in spec.items() if key not in UNJUDGED}
     body: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
     report = Report(Resource("v1", "Pod", metadata["namespace"], metadata["name"], body, Source(SERVER, 0)))
     POD_SPEC.check(spec, At(report) / "spec")

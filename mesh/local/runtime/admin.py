@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -100,6 +101,17 @@ class Admin:
         shown = msgspec.json.decode(await self._get("/certs"))
         chains = [chain for one in shown["certificates"] for chain in one.get("cert_chain") or []]
         return {int(chain["serial_number"], 16) for chain in chains}
+
+    async def certificates(self) -> list[dict[str, Any]]:
+        """Everything that it shows to others, and by which it trusts them, as Envoy tells it."""
+        found: list[dict[str, Any]] = msgspec.json.decode(await self._get("/certs"))["certificates"]
+        return found
+
+    async def endpoints(self) -> list[dict[str, Any]]:
+        """Its clusters with the health and the counters of each endpoint, as Envoy tells it."""
+        text = await self._request("GET", "/clusters", {"format": "json"})
+        found: list[dict[str, Any]] = msgspec.json.decode(text)["cluster_statuses"]
+        return found
 
     async def drain(self, within_s: float) -> None:
         """Close the doors: connections end after their next answer, and soon nobody is let in any more."""

@@ -13,7 +13,7 @@ from mesh.local.model import Config, Finding, InvalidConfig, Resource
 from mesh.local.runtime import applied, held, order, podcheck
 from mesh.local.runtime.applied import Key, Word, digest
 from mesh.local.runtime.sources import Declared
-from mesh.local.runtime.workload import workloads
+from mesh.local.runtime.workload import timed, workloads
 
 Validate = Callable[[Sequence[Resource], Judged], tuple[Config, list[Finding]]]
 
@@ -58,7 +58,8 @@ class Tried:
         same = len(made_of) == len(self._made_of) and all(map(operator.is_, made_of, self._made_of))
         if not same or overrides != self._overrides:
             everything = workloads(config, overrides)
-            self._findings = [*order.findings(everything), *podcheck.findings(everything, config)]
+            pods = podcheck.findings([*everything, *timed(config)], config)
+            self._findings = [*order.findings(everything), *pods]
             self._made_of, self._overrides = made_of, dict(overrides)
         return self._findings
 

@@ -17,7 +17,9 @@ from mesh.local.runtime import (
     asked,
     explaining,
     held,
+    looking,
     on_demand,
+    rehearsing,
     rolling,
     rotating,
     versions,
@@ -65,6 +67,7 @@ class Control:
                 Route("/topology", answering(self._topology), methods=get),
                 Route("/origins", answering(self._origins), methods=get),
                 Route("/explain", answering(self._explain), methods=post),
+                Route("/diff", answering(self._diff), methods=post),
                 Route("/apply", answering(self._changing(self._apply)), methods=post),
                 Route("/delete", answering(self._changing(self._delete)), methods=post),
                 Route("/reset", answering(self._changing(self._reset)), methods=post),
@@ -93,10 +96,14 @@ class Control:
 
     async def _status(self, _: Request) -> Any:
         mesh = self._mesh
-        jobs = [key for key, run in mesh.controller.jobs.items() if run.state == "Failed"]
+        # What a CronJob's Jobs come to is no matter of a start, nor what a Job's pods do until it has failed.
+        declared = {workload.key for workload in mesh.controller.wanted}
+        runs = mesh.controller.jobs
+        jobs = [key for key, run in runs.items() if run.state == "Failed" and key in declared]
         # Where a Kubernetes says what is to be, a pod that cannot run is its business, and no failed start.
         everything = mesh.controller.pods.values() if mesh.declared.makes_pods else ()
-        needed = [pod for pod in everything if not pod.manifest.optional]
+        made_by = {pod: ("Job", pod.manifest.namespace, pod.manifest.workload) for pod in everything}
+        needed = [pod for pod, job in made_by.items() if not pod.manifest.optional and job not in runs]
         crashing = [text for pod in needed for text in rolling.crashes(pod)]
         return {
             "up": mesh.up.is_set(),
@@ -118,6 +125,7 @@ class Control:
         shown: dict[str, Callable[[], list[Any]]] = {
             "pods": lambda: views.pods(running, mesh.desired.registry()),
             "services": lambda: views.services(mesh.desired.registry()),
+            "listeners": lambda: looking.listeners(running),
             "routes": lambda: views.routes(running),
             "clusters": lambda: views.clusters(running),
             "policies": lambda: views.policies(mesh.desired.config, running),
@@ -126,8 +134,10 @@ class Control:
             "cronjobs": lambda: workload_views.cronjobs(mesh),
             "hpa": lambda: workload_views.autoscalers(mesh),
         }
+        if what in looking.ASKED:
+            return await looking.ASKED[what](running, namespace, request.query_params.getlist("name"))
         if what not in shown:
-            raise NotFound(f"no such kind {what!r}; one of {', '.join(shown)}")
+            raise NotFound(f"no such kind {what!r}; one of {', '.join([*shown, *looking.ASKED])}")
         return [item for item in shown[what]() if namespace in (None, item["namespace"])]
 
     def _demand_up(self) -> None:
@@ -156,6 +166,10 @@ class Control:
     async def _explain(self, request: Request) -> Any:
         question = await asked.read(request, explaining.Question)
         return explaining.answer(self._mesh, question)
+
+    async def _diff(self, request: Request) -> Any:
+        self._demand_up()
+        return await rehearsing.difference(self._mesh, await asked.resources_of(request))
 
     async def _apply(self, request: Request) -> Any:
         documents = await asked.read(request, asked.Documents)

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from mesh.local import schedule
 from mesh.local.model import Json, Resource
-from mesh.local.runtime.errors import Conflict
+from mesh.local.runtime.errors import Conflict, MeshError
 from mesh.local.runtime.jobs import JobRun
 from mesh.local.runtime.workload import Key, Workload
+from mesh.local.schema.text import object_name
 
 SUCCEEDED_KEPT, FAILED_KEPT = 3, 1
 LONGEST_WAIT_S = 60.0  # a clock may be set, and a laptop may sleep
@@ -53,7 +54,9 @@ class CronJobs:
         return min((wait for wait in waits if wait is not None), default=None)
 
     def create(self, cron: Resource, name: str) -> None:
-        """Make a Job of a CronJob now, whatever its schedule says. Raises Conflict."""
+        """Make a Job of a CronJob now, whatever its schedule says. Raises Conflict, MeshError."""
+        if (why := object_name(name)) is not None:
+            raise MeshError(why)
         job = _job(cron, name)
         if job.key in self._made:
             raise Conflict(f'job "{name}" already exists in namespace {cron.namespace}')

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -127,21 +127,25 @@ class KeySets:
         if place == NOWHERE:
             raise Unfetched("no pod of the service is ready")
         url = parts._replace(netloc=f"{place[0]}:{place[1]}").geturl() if place is not None else uri
-        headers = {"Host": parts.netloc} if inside else {}
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        try:
-            async with (
-                aiohttp.ClientSession(trust_env=not inside, timeout=timeout) as session,
-                session.get(url, headers=headers) as answer,
-            ):
-                if answer.status != 200:
-                    raise Unfetched(f"answered {answer.status}")
-                data = bytearray()
-                while len(data) <= MAX_BYTES and (chunk := await answer.content.readany()):
-                    data += chunk
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise Unfetched(str(error) or type(error).__name__) from error
-        return checked(bytes(data))
+        return await fetched(url, {"Host": parts.netloc} if inside else {}, outside=not inside)
+
+
+async def fetched(url: str, headers: Mapping[str, str], *, outside: bool) -> str:
+    """The text of the key set there. Raises Unfetched."""
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    try:
+        async with (
+            aiohttp.ClientSession(trust_env=outside, timeout=timeout) as session,
+            session.get(url, headers=headers) as answer,
+        ):
+            if answer.status != 200:
+                raise Unfetched(f"answered {answer.status}")
+            data = bytearray()
+            while len(data) <= MAX_BYTES and (chunk := await answer.content.readany()):
+                data += chunk
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        raise Unfetched(str(error) or type(error).__name__) from error
+    return checked(bytes(data))
 
 
 def uris(config: Config) -> set[str]:

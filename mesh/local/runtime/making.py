@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -73,10 +73,11 @@ class Making:
         manifest, around, place = self._manifest, self._around, self._place
         path: FieldPath = ("spec", word, index)
         body = manifest.spec[word][index]
-        command = self._command(word, index)
+        command, mounted = self._command(word, index)
 
         async def carry_out(wanted: Action, timeout_s: float) -> str | None:
-            return await attempt(around.session, wanted, timeout_s, command)
+            real = tuple(volumes.translate(part, mounted) for part in wanted.exec)
+            return await attempt(around.session, replace(wanted, exec=real), timeout_s, command)
 
         ports = {port.name: port.number for port in manifest.ports}
         host = host_of(manifest, place)
@@ -101,7 +102,8 @@ class Making:
         )
         return Container(definition, self._changed, self._report)
 
-    def _command(self, word: str, index: int) -> Command:
+    def _command(self, word: str, index: int) -> tuple[Command, Mapping[str, str]]:
+        """What to run, and where its mount paths really are."""
         manifest, around = self._manifest, self._around
         path: FieldPath = ("spec", word, index)
         body = manifest.spec[word][index]
@@ -115,7 +117,7 @@ class Making:
         # The mesh's own folder may lie where a volume is mounted, as below /tmp: only what is written moves.
         written = body.get("workingDir")
         cwd = around.folder / (volumes.translate(written, mounted) if written else "")
-        return Command(argv, env, cwd, self.log(body["name"]), around.state)
+        return Command(argv, env, cwd, self.log(body["name"]), around.state), mounted
 
     def sidecar(self) -> Sidecar:
         """The Envoy of the Pod; a gateway's is its only process."""

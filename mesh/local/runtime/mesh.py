@@ -157,7 +157,7 @@ class Mesh:
             self.report(holding)
         self.desired.config = first.config
         async with self._surrounded(), asyncio.TaskGroup() as tasks:
-            self.transactions.words = first.words
+            self.transactions.begin(first)
             self.autoscaler = Autoscaler(
                 self.controller,
                 lambda: self.desired.config.of("HorizontalPodAutoscaler"),

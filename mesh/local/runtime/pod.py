@@ -15,9 +15,12 @@ from mesh.local.runtime import environment, volumes
 from mesh.local.runtime.admin import AdminUnreachable
 from mesh.local.runtime.container import Container
 from mesh.local.runtime.environment import Place
+from mesh.local.runtime.errors import NotWritten
 from mesh.local.runtime.making import Making, Surroundings
 from mesh.local.runtime.manifest import PodManifest, Refused
+from mesh.local.runtime.state import write_atomically
 
+ORDER = "order"  # the file beside the logs that names the containers
 QUIET_WITHIN_S = 5.0  # of the grace period, for requests that are on their way when a pod is told to stop
 QUIET_POLL_S = 0.05
 
@@ -96,6 +99,7 @@ class Pod:
         if self.manifest.refusal:
             raise Refused((), self.manifest.refusal)
         self.refresh_volumes()
+        self._tell_order()
         proxy = asyncio.create_task(self.sidecar.run()) if self.sidecar is not None else None
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -147,6 +151,15 @@ class Pod:
         """Take its files away, but for the logs."""
         for name in ("volumes", "proxy"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def _tell_order(self) -> None:
+        """Let who looks at logs later know which container comes first, as `kubectl logs` does."""
+        words = ("containers", "initContainers")
+        names = [body["name"] for word in words for body in self.manifest.spec.get(word) or []]
+        file = self.folder / "logs" / ORDER
+        with contextlib.suppress(NotWritten, OSError):  # without it the names come by the alphabet
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_atomically(file, "\n".join(names))
 
     async def _initialise(self, tasks: asyncio.TaskGroup) -> bool:
         """Run the init containers one after the other; whether all succeeded.

@@ -27,9 +27,7 @@ def findings(everything: Sequence[Workload], config: Config) -> Iterator[Finding
         try:
             _try_out(pod, config)
         except Refused as refused:
-            yield finding(
-                workload.resource, (*templates.path(workload.resource), *refused.path), str(refused)
-            )
+            yield _found(workload, refused)
 
 
 def offline(everything: Sequence[Workload]) -> Iterator[Finding]:
@@ -41,13 +39,12 @@ def offline(everything: Sequence[Workload]) -> Iterator[Finding]:
             for index, body, path in _containers(pod):
                 _try_out_alone(pod, index, body, path)
         except Refused as refused:
-            yield finding(
-                workload.resource, (*templates.path(workload.resource), *refused.path), str(refused)
-            )
+            yield _found(workload, refused)
 
 
 def _found(workload: Workload, refused: Refused) -> Finding:
-    return finding(workload.resource, (*templates.path(workload.resource), *refused.path), str(refused))
+    path = (*templates.path(workload.resource), *refused.path)
+    return finding(workload.resource, path, str(refused), id="DM0004")
 
 
 def _try_out(pod: PodManifest, config: Config) -> None:

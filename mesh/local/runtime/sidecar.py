@@ -54,6 +54,7 @@ class Sidecar:
         self._changed = changed
         self._report = report
         self._secrets: dict[str, bytes] = {}
+        self._stopped = asyncio.Event()
         command = Command(tuple(bootstrap.command(proxy, concurrency)), env, state, log, state)
         definition = Definition(
             PROXY_CONTAINER,
@@ -100,15 +101,25 @@ class Sidecar:
         """Run Envoy and renew its certificate until `stop`."""
         rotation = asyncio.create_task(self._rotate())
         try:
-            await self.delivery.expected()
-            await self.container.run()
+            if await self._supplied():
+                await self.container.run()
         finally:
             rotation.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await rotation
 
     async def stop(self) -> None:
+        self._stopped.set()
         await self.container.stop()
+
+    async def _supplied(self) -> bool:
+        """Wait until there is something for Envoy to start with; false when it is not to start any more."""
+        self._changed()  # whoever supplies it hears of it by this
+        waits = [asyncio.create_task(self.delivery.expected()), asyncio.create_task(self._stopped.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        return not self._stopped.is_set()
 
     def _noticed(self) -> None:
         if self.container.pid is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from mesh.local.model import Config, Resource
+from mesh.local.model import Config, Finding, Resource
 from mesh.local.runtime import applied, held, versions
 from mesh.local.runtime.applied import Key, Word
 from mesh.local.runtime.configuration import Candidate, Change, Configuration, changes
@@ -39,14 +39,28 @@ class Outcome:
         return f"{what} (effective after {self.effective_ms:.1f} ms{after})"
 
 
+# A doubt wherever it stands by now: kind, name, field and message.
+Doubt = tuple[str, str, str, str]
+
+
+def _doubt(warning: Finding) -> Doubt:
+    return warning.kind, warning.name, warning.field, warning.message
+
+
 class Transactions:
     """The one way in which a running mesh's configuration changes."""
 
     def __init__(self, mesh: Mesh, configuration: Configuration) -> None:
         self.words: Mapping[Key, Word] = {}
+        self._doubts: frozenset[Doubt] = frozenset()
         self._mesh = mesh
         self._configuration = configuration
         self._lock = asyncio.Lock()
+
+    def begin(self, first: Candidate) -> None:
+        """Go on from what a start has brought into force and told."""
+        self.words = first.words
+        self._doubts = frozenset(map(_doubt, first.warnings))
 
     async def reread(self, since: float) -> Outcome:
         """Take over the watched files as they are now; `since` is when they changed, by the monotonic clock.
@@ -79,6 +93,12 @@ class Transactions:
             return self._configuration.said(held.without(self.words, instead_of), spoken, delete=False)
 
         return await self._change(words, spoken, _now())
+
+    def rehearse(self, spoken: Sequence[Resource]) -> Candidate:
+        """What would be in force if resources were applied; nothing changes. Raises InvalidConfig."""
+        said = self._configuration.said(self.words, spoken, delete=False)
+        new = [key for key, word in said.items() if self.words.get(key) != word]
+        return self._configuration.candidate(said, self._mesh.overrides.entries, new)
 
     async def delete(self, spoken: Sequence[Resource]) -> Outcome:
         """Take resources away, also those that stand in files. Raises NotFound, and as `reread`."""
@@ -125,12 +145,22 @@ class Transactions:
             drained_ms = (_now() - since) * 1000
         changed = {(change.kind, change.namespace, change.name) for change in found}
         found += [Change(*resource.key, "unchanged") for resource in spoken if resource.key not in changed]
-        warnings = [str(warning) for warning in candidate.warnings]
+        warnings = self._told(candidate, spoken)
         warnings += [f"pod {key} is still starting, and has not read it" for key in delivered.unread]
         outcome = Outcome(tuple(found), tuple(warnings), effective_ms, drained_ms)
         if any(change.verb != "unchanged" for change in found):
             mesh.report(str(outcome))
         return outcome
+
+    def _told(self, candidate: Candidate, spoken: Sequence[Resource]) -> list[str]:
+        """The doubts that this change brings, and those about what was said; the others were told before."""
+        about = {(resource.kind, f"{resource.namespace}/{resource.name}") for resource in spoken}
+        before, self._doubts = self._doubts, frozenset(map(_doubt, candidate.warnings))
+        return [
+            str(warning)
+            for warning in candidate.warnings
+            if _doubt(warning) not in before or (warning.kind, warning.name) in about
+        ]
 
     async def _keep(self, candidate: Candidate, before: Config) -> None:
         """Write down what was said; what cannot be kept over a restart is taken back."""

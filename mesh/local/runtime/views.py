@@ -46,6 +46,7 @@ def _pod(pod: Pod, registry: Registry) -> Json:
         "readySince": pod.ready_since,
         "failure": pod.failure,
         "optional": manifest.optional,
+        "gateway": manifest.gateway,
         "configVersion": sidecar.delivery.in_force.version if sidecar is not None else None,
         "phase": "Terminating" if pod.stopping else pod.phase,
         "restarts": sum(container.restarts for container in pod.every_container()),
@@ -109,12 +110,18 @@ def routes(running: Iterable[Pod]) -> list[Json]:
         for name, table in pod.sidecar.delivery.in_force.snapshot.routes.items():
             for host in table.get("virtual_hosts") or []:
                 found += [
-                    {"pod": pod.manifest.name, "namespace": pod.manifest.namespace, "routes": name}
+                    {**proxy(pod), "routes": name}
                     | {"virtualHost": host["name"], "domains": host["domains"]}
                     | _route(route)
                     for route in host.get("routes") or []
                 ]
     return found
+
+
+def proxy(pod: Pod) -> Json:
+    """Whose part of a configuration a row is."""
+    manifest = pod.manifest
+    return {"pod": manifest.name, "namespace": manifest.namespace, "workload": manifest.workload}
 
 
 def _route(route: Json) -> Json:
@@ -145,8 +152,7 @@ def clusters(running: Iterable[Pod]) -> list[Json]:
         for name, cluster in snapshot.clusters.items():
             found.append(
                 {
-                    "pod": pod.manifest.name,
-                    "namespace": pod.manifest.namespace,
+                    **proxy(pod),
                     "name": name,
                     "type": cluster.get("type", "STATIC"),
                     "endpoints": list(

@@ -143,6 +143,11 @@ def workloads(
     return found
 
 
+def timed(config: Config) -> list[Workload]:
+    """What CronJobs will run, to be judged before they do."""
+    return [Workload(resource, 1) for resource in config.of("CronJob")]
+
+
 def replicas(
     resource: Resource, overrides: Mapping[str, Any], counts: Mapping[Key, int] | None = None
 ) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from mesh.local.model import Finding, Resource
-from mesh.local.schema.kinds import LATER, NOT_RUN, SUPPORTED
+from mesh.local.schema.kinds import INSTEAD, LATER, NOT_RUN, SUPPORTED
 from mesh.local.schema.mesh_config import mesh_config_findings
 from mesh.local.schema.report import At, Report
 
@@ -39,9 +39,9 @@ def _judge_kind(resource: Resource, at: At) -> None:
     group = resource.api_version.rpartition("/")[0]
     kind = resource.kind
     if kind in NOT_RUN.get(group, ()):
-        (at / "kind").warning(f"{kind} means nothing on one machine: it is read and not run")
+        (at / "kind").warning(f"{kind} means nothing on one machine: it is read and not run", "DM0002")
     elif kind in LATER.get(group, ()):
-        (at / "kind").unsupported()
+        (at / "kind").unsupported(INSTEAD.get(kind, ""))
     elif kind in SUPPORTED:
         known = ", ".join(SUPPORTED[kind].api_versions)
         (at / "apiVersion").error(f'no kind "{kind}" in version "{resource.api_version}", but in {known}')

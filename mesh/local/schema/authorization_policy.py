@@ -164,13 +164,19 @@ def _judge_values(condition: Json, judge: _Reason, at: At) -> None:
                 (at / field / index).error(f"invalid `{field}` for `key` {condition['key']}: {reason}")
 
 
+def _lists_something(rule: Json, at: At) -> None:
+    for field in ("from", "to"):
+        if rule.get(field) == []:
+            (at / field).error("is empty; Istio would accept this and ask for nothing there")
+
+
 SOURCE = Message(_with_negations(_SOURCE), rules=[_says_something("from.source"), _accounts_alone])
 OPERATION = Message(_with_negations(_OPERATION), rules=[_says_something("to.operation")])
 _TEXTS = ListOf(Text())
 RULE = Message(
     {
-        "from": ListOf(Message({"source": SOURCE}, required=["source"]), least=1, most=512),
-        "to": ListOf(Message({"operation": OPERATION}, required=["operation"]), least=1),
+        "from": ListOf(Message({"source": SOURCE}, required=["source"]), most=512),
+        "to": ListOf(Message({"operation": OPERATION}, required=["operation"])),
         "when": ListOf(
             Message(
                 {"key": NOT_EMPTY, "values": _TEXTS, "notValues": _TEXTS},
@@ -178,7 +184,8 @@ RULE = Message(
                 rules=[_condition],
             )
         ),
-    }
+    },
+    rules=[_lists_something],
 )
 
 

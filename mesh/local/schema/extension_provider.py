@@ -5,9 +5,10 @@ from __future__ import annotations
 from mesh.local.model import Json
 from mesh.local.schema.duration import DURATION
 from mesh.local.schema.ext_authz import EXT_AUTHZ_GRPC, EXT_AUTHZ_HTTP
-from mesh.local.schema.language import ANY_TEXT, BOOL, UNREAD, Enum, Int, ListOf, MapOf, Message, Text, later
+from mesh.local.schema.header_value import header_value
+from mesh.local.schema.language import ANY_TEXT, BOOL, Enum, Int, ListOf, MapOf, Message, Text, later
 from mesh.local.schema.report import At
-from mesh.local.schema.text import NOT_EMPTY, fqdn, not_empty
+from mesh.local.schema.text import NOT_EMPTY, fqdn, header_name, not_empty
 
 _PORT = Int(1, 65535)
 _TAG_LENGTH = Int(0, 2**32 - 1)
@@ -18,7 +19,20 @@ def _service(text: str) -> str | None:
     return fqdn(text.rpartition("/")[2])
 
 
+def _has_value(header: Json, at: At) -> None:
+    if "value" not in header and "envName" not in header:
+        at.error("a header needs a value")
+
+
 SERVICE = Text(_service)
+_HEADERS = ListOf(
+    Message(
+        {"name": Text(header_name), "value": Text(header_value), "envName": later(ANY_TEXT)},
+        required=["name"],
+        one_of=[("value", "envName")],
+        rules=[_has_value],
+    )
+)
 _OPENTELEMETRY = Message(
     {
         "service": SERVICE,
@@ -28,11 +42,11 @@ _OPENTELEMETRY = Message(
             {
                 "path": NOT_EMPTY,
                 "timeout": DURATION,
-                "headers": later(UNREAD, "the collector is on this machine"),
+                "headers": _HEADERS,
             },
             required=["path"],
         ),
-        "grpc": Message({"timeout": DURATION, "initialMetadata": later()}),
+        "grpc": Message({"timeout": DURATION, "initialMetadata": _HEADERS}),
         "resourceDetectors": later(),
         "dynatraceSampler": later(),
     },
@@ -47,8 +61,8 @@ _ZIPKIN = Message(
         "enable64bitTraceId": BOOL,
         "path": NOT_EMPTY,
         "traceContextOption": Enum("USE_B3", "USE_B3_WITH_W3C_PROPAGATION"),
-        "timeout": later(DURATION),
-        "headers": later(),
+        "timeout": DURATION,
+        "headers": _HEADERS,
     },
     required=["service", "port"],
 )

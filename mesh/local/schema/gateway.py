@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from mesh.local.model import Json
 from mesh.local.schema.http_match import PORT
@@ -45,16 +44,6 @@ _CERTIFICATES = (
     "credentialNames",
 )
 _EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
-
-
-class _Bind:
-    """The address a server listens on: a gateway has its pod's, and its Service's."""
-
-    def check(self, value: Any, at: At) -> None:
-        before = len(at.report.findings)
-        Text(_is_address).check(value, at)
-        if len(at.report.findings) == before and value not in _EVERYWHERE:
-            at.unsupported("a gateway listens on its pod's address, and on its Service's")
 
 
 def _is_address(text: str) -> str | None:
@@ -176,6 +165,11 @@ def _tls_fits_port(server: Json, at: At) -> None:
         (at / "tls" / "httpsRedirect").warning("should only be used with http servers")
 
 
+def _listens_everywhere(server: Json, at: At) -> None:
+    if server.get("bind", "") not in _EVERYWHERE:
+        (at / "bind").unsupported("a gateway listens on its pod's address, and on its Service's")
+
+
 def _unique_port_names(spec: Json, at: At) -> None:
     seen: set[str] = set()
     for index, server in enumerate(spec["servers"]):
@@ -205,11 +199,11 @@ SPEC = Message(
                     "hosts": ListOf(Text(gateway_host), least=1),
                     "tls": SERVER_TLS,
                     "name": ANY_TEXT,
-                    "bind": _Bind(),
+                    "bind": Text(_is_address),
                     "defaultEndpoint": later(ANY_TEXT),
                 },
                 required=["port", "hosts"],
-                rules=[_tls_fits_port],
+                rules=[_tls_fits_port, _listens_everywhere],
             ),
             least=1,
         ),

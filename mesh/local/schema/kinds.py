@@ -100,6 +100,22 @@ LATER: dict[str, tuple[str, ...]] = {
     "discovery.k8s.io": ("EndpointSlice",),
 }
 
+# What to do instead, where there is something.
+INSTEAD: dict[str, str] = {
+    "EnvoyFilter": "it patches what istiod made; a VirtualService, a DestinationRule, Telemetry may say it, "
+    "or run --control-plane istiod",
+    "WasmPlugin": "no Wasm is run; a service may decide instead, by a CUSTOM policy",
+    "TrafficExtension": "no Wasm is run; a service may decide instead, by a CUSTOM policy",
+    "ProxyConfig": "write defaultConfig in the mesh's configuration",
+    "GatewayClass": "write Istio's own Gateway and VirtualService",
+    "HTTPRoute": "write a VirtualService with http routes",
+    "GRPCRoute": "write a VirtualService with http routes",
+    "TCPRoute": "write a VirtualService with tcp routes",
+    "TLSRoute": "write a VirtualService with tls routes",
+    "BackendTLSPolicy": "write a DestinationRule with tls",
+    "Ingress": "write a Gateway and a VirtualService",
+}
+
 # Known, without meaning on one machine: read, not run, and said so.
 NOT_RUN: dict[str, tuple[str, ...]] = {
     "policy": ("PodDisruptionBudget",),

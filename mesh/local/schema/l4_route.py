@@ -5,12 +5,12 @@ from __future__ import annotations
 from mesh.local.model import Json
 from mesh.local.schema.http_match import PORT
 from mesh.local.schema.http_route import DESTINATION, total_weight
-from mesh.local.schema.language import ANY_TEXT, Int, ListOf, Message, Text, later
+from mesh.local.schema.language import ANY_TEXT, Int, ListOf, Message, Text, Type, later
 from mesh.local.schema.report import At
 from mesh.local.schema.selectors import LABELS
 from mesh.local.schema.text import DNS_LABEL, GATEWAY_NAME, host_or_ip, ip_block, is_ip
 
-_WHERE = {
+_WHERE: dict[str, Type] = {
     "destinationSubnets": ListOf(Text(ip_block)),
     "port": PORT,
     "sourceLabels": LABELS,

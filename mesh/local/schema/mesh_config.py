@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from mesh.local.documents import Malformed, documents
 from mesh.local.model import ROOT_NAMESPACE, TRUST_DOMAIN, Finding, Resource, Source
 from mesh.local.schema.duration import DURATION
 from mesh.local.schema.extension_provider import DEFAULT_PROVIDERS, EXTENSION_PROVIDERS, unique_names
+from mesh.local.schema.gateway import CIPHER_SUITES
 from mesh.local.schema.http_policies import RETRIES
 from mesh.local.schema.language import (
     ANY_TEXT,
     BOOL,
+    UINT32,
     UNREAD,
     Enum,
     Int,
+    ListOf,
     MapOf,
     Message,
     Number,
@@ -24,6 +28,9 @@ from mesh.local.schema.language import (
 from mesh.local.schema.mesh_networks import MESH_NETWORKS
 from mesh.local.schema.report import At, Report
 from mesh.local.schema.selectors import EXPORT_TO_LIST
+from mesh.local.schema.telemetry import CUSTOM_TAG
+from mesh.local.schema.text import not_empty
+from mesh.local.schema.traffic_policy import CONNECTION_POOL, OUTLIER_DETECTION, TCP_KEEPALIVE
 
 _TRACERS = ("zipkin", "lightstep", "datadog", "stackdriver", "openCensusAgent", "tlsSettings")
 # Known to Istio; each changes what proxies do, and none of it is implemented.
@@ -32,37 +39,41 @@ LATER = [
     "caCertificates",
     "certificates",
     "defaultHttp2KeepAlive",
-    "defaultInboundHttpRetryPolicy",
-    "defaultTrafficPolicy",
     "discoverySelectors",
     "configSources",
-    "disableEnvoyListenerLog",
     "enableEnvoyAccessLogService",
+    "inboundClusterStatName",
+    "localityLbSetting",
+    "outboundClusterStatName",
+    "proxyHttpPort",
+    "proxyInboundListenPort",
+    "proxyListenPort",
+    "serviceScopeConfigs",
+    "serviceSettings",
+    "thriftConfig",
+    "zoneAwareLbSetting",
+]
+
+
+# Known to Istio and without effect here: no Ingress objects, no sniffed protocols, no log of listeners, no
+# address that only a pod itself can reach; spans and metrics are Telemetry's.
+MEANINGLESS = [
+    "disableEnvoyListenerLog",
     "enablePrometheusMerge",
     "enableTracing",
-    "h2UpgradePolicy",
-    "inboundClusterStatName",
     "inboundTrafficPolicy",
     "ingressClass",
     "ingressControllerMode",
     "ingressSelector",
     "ingressService",
-    "localityLbSetting",
-    "meshMTLS",
-    "outboundClusterStatName",
-    "proxyHttpPort",
-    "proxyInboundListenPort",
-    "proxyListenPort",
     "protocolDetectionTimeout",
-    "serviceScopeConfigs",
-    "serviceSettings",
-    "tcpKeepalive",
-    "thriftConfig",
-    "tlsDefaults",
-    "trustDomainAliases",
     "verifyCertificateAtClient",
-    "zoneAwareLbSetting",
 ]
+
+
+def _trust_domain(text: str) -> str | None:
+    matched = re.fullmatch(r"[a-z0-9._-]{1,255}", text, re.ASCII)
+    return None if matched else f'"{text}" is no trust domain: lower case letters, digits, -, . and _'
 
 
 def _own_trust_domain(text: str) -> str | None:
@@ -73,6 +84,7 @@ def _own_root(text: str) -> str | None:
     return None if text == ROOT_NAMESPACE else f"the local mesh's root namespace is {ROOT_NAMESPACE}"
 
 
+_TLS_VERSION = Enum("TLS_AUTO", "TLSV1_2", "TLSV1_3")
 MESH_CONFIG = Message(
     {
         "accessLogFile": ANY_TEXT,
@@ -100,8 +112,15 @@ MESH_CONFIG = Message(
                 "gatewayTopology": Message(
                     {
                         "numTrustedProxies": Int(0, 1000),
-                        "forwardClientCertDetails": later(ANY_TEXT),
-                        "proxyProtocol": later(),
+                        "forwardClientCertDetails": Enum(
+                            "UNDEFINED",
+                            "SANITIZE",
+                            "FORWARD_ONLY",
+                            "APPEND_FORWARD",
+                            "SANITIZE_SET",
+                            "ALWAYS_FORWARD_ONLY",
+                        ),
+                        "proxyProtocol": Message({}),
                     }
                 ),
                 "runtimeValues": MapOf(ANY_TEXT),
@@ -109,9 +128,9 @@ MESH_CONFIG = Message(
                 "tracing": Message(
                     {
                         "sampling": Number(0, 100),
-                        "maxPathTagLength": later(),
-                        "customTags": later(),
-                        "enableIstioTags": later(BOOL),
+                        "maxPathTagLength": UINT32,
+                        "customTags": MapOf(CUSTOM_TAG, key=not_empty),
+                        "enableIstioTags": UNREAD,
                         **dict.fromkeys(_TRACERS, later()),
                     }
                 ),
@@ -122,6 +141,24 @@ MESH_CONFIG = Message(
                 "drainDuration": later(DURATION),
             }
         ),
+        "defaultInboundHttpRetryPolicy": RETRIES,
+        "defaultTrafficPolicy": Message(
+            {"connectionPool": CONNECTION_POOL, "outlierDetection": OUTLIER_DETECTION}
+        ),
+        "h2UpgradePolicy": Enum("DO_NOT_UPGRADE", "UPGRADE"),
+        "meshMTLS": Message(
+            {"minProtocolVersion": _TLS_VERSION, "cipherSuites": later(), "ecdhCurves": later()}
+        ),
+        "tcpKeepalive": TCP_KEEPALIVE,
+        "tlsDefaults": Message(
+            {
+                "minProtocolVersion": _TLS_VERSION,
+                "cipherSuites": ListOf(Enum(*sorted(CIPHER_SUITES))),
+                "ecdhCurves": ListOf(Enum("P-256", "P-384", "P-521", "X25519")),
+            }
+        ),
+        "trustDomainAliases": ListOf(Text(_trust_domain)),
+        **dict.fromkeys(MEANINGLESS, UNREAD),
         **dict.fromkeys(LATER, later()),
     },
     rules=[unique_names],

@@ -45,11 +45,11 @@ class At:
     def resource(self) -> Resource:
         return self.report.resource
 
-    def error(self, message: str) -> None:
-        self.report.findings.append(finding(self.resource, self.path, message))
+    def error(self, message: str, id: str = "IST0106") -> None:
+        self.report.findings.append(finding(self.resource, self.path, message, id=id))
 
-    def warning(self, message: str) -> None:
-        self.report.findings.append(finding(self.resource, self.path, message, warning=True))
+    def warning(self, message: str, id: str = "IST0133") -> None:
+        self.report.findings.append(finding(self.resource, self.path, message, warning=True, id=id))
 
     def misshapen(self, message: str) -> None:
         """The value has a wrong type, so that no rule may read it."""
@@ -60,4 +60,4 @@ class At:
         """The value is right, and the local mesh does not do what it asks for."""
         place = f"{self.resource} {field_name(self.path)}".strip()
         reason = f" ({what})" if what else ""
-        self.error(f"valid {self.report.origin}, not supported on the laptop: {place}{reason}")
+        self.error(f"valid {self.report.origin}, not supported on the laptop: {place}{reason}", "DM0001")

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from mesh.local.model import Json
+from mesh.local.schema import cel
 from mesh.local.schema.language import ANY_TEXT, BOOL, Enum, ListOf, MapOf, Message, Number, Text, later
 from mesh.local.schema.report import At
 from mesh.local.schema.selectors import ONE_SELECTOR, TARGET_REF, TARGET_REFS, WORKLOAD_SELECTOR
@@ -147,16 +148,25 @@ _TRACING_ENTRY = Message(
         "customTags": MapOf(CUSTOM_TAG, key=not_empty),
         "useRequestIdForTraceSampling": BOOL,
         "enableIstioTags": BOOL,
-        "disableContextPropagation": later(BOOL),
+        "disableContextPropagation": BOOL,
     },
     rules=[_one_provider],
 )
+
+
+def _cel(text: str) -> str | None:
+    if not text:
+        return not_empty(text)
+    reason = cel.syntax_error(text)
+    return None if reason is None else f"is no CEL expression that Envoy takes: {reason}"
+
+
 _LOGGING_ENTRY = Message(
     {
         "match": Message({"mode": MODE}),
         "providers": PROVIDERS,
         "disabled": BOOL,
-        "filter": Message({"expression": NOT_EMPTY}),
+        "filter": Message({"expression": Text(_cel)}),
     }
 )
 

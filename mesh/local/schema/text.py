@@ -106,13 +106,13 @@ def gateway_host(text: str) -> str | None:
 
 
 def gateway_name(text: str) -> str | None:
-    """A reference to a Gateway: `name`, `./name`, `namespace/name`, or the legacy host name."""
+    """A reference to a Gateway: `name`, `namespace/name`, or the legacy host name."""
     namespace, slash, name = text.partition("/")
     if not slash:
         return fqdn(text)
     if not namespace or not name:
         return "config namespace and gateway name cannot be empty"
-    if namespace != "." and not is_label(namespace):
+    if not is_label(namespace):
         return f'invalid value for namespace: "{namespace}"'
     return None if is_label(name) else f'invalid value for gateway name: "{name}"'
 

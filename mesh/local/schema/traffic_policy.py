@@ -5,6 +5,7 @@ from __future__ import annotations
 from mesh.local.model import Json
 from mesh.local.schema.duration import DURATION, UINT32_DURATION, ZERO_OR_DURATION
 from mesh.local.schema.http_match import PORT
+from mesh.local.schema.http_policies import PERCENT
 from mesh.local.schema.language import (
     ANY_TEXT,
     BOOL,
@@ -19,7 +20,7 @@ from mesh.local.schema.language import (
 )
 from mesh.local.schema.locality import LOCALITY_LB, needs_outlier_detection
 from mesh.local.schema.report import At
-from mesh.local.schema.text import NOT_EMPTY
+from mesh.local.schema.text import NOT_EMPTY, OBJECT_NAME
 
 MAX_MAGLEV_TABLE = 5_000_011  # Envoy's bound; the size must be a prime below it
 _COUNT = Int(0, 2**31 - 1, "{} must be non-negative")
@@ -37,6 +38,7 @@ def _one_protocol(settings: Json, at: At) -> None:
         at.error("use client protocol must not be true when H2UpgradePolicy is UPGRADE")
 
 
+TCP_KEEPALIVE = Message({"probes": UINT32, "time": UINT32_DURATION, "interval": UINT32_DURATION})
 CONNECTION_POOL = Message(
     {
         "tcp": Message(
@@ -45,9 +47,7 @@ CONNECTION_POOL = Message(
                 "connectTimeout": DURATION,
                 "maxConnectionDuration": DURATION,
                 "idleTimeout": ZERO_OR_DURATION,
-                "tcpKeepalive": Message(
-                    {"probes": UINT32, "time": UINT32_DURATION, "interval": UINT32_DURATION}
-                ),
+                "tcpKeepalive": TCP_KEEPALIVE,
             }
         ),
         "http": Message(
@@ -60,7 +60,7 @@ CONNECTION_POOL = Message(
                 "idleTimeout": DURATION,
                 "h2UpgradePolicy": Enum("DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"),
                 "useClientProtocol": BOOL,
-                "http2KeepAlive": later(Message({"interval": DURATION, "timeout": DURATION})),
+                "http2KeepAlive": Message({"interval": DURATION, "timeout": DURATION}, required=["timeout"]),
             },
             rules=[_one_protocol],
         ),
@@ -94,7 +94,7 @@ def _attribute_names(cookie: Json, at: At) -> None:
 
 def _hashes_something(hashing: Json, at: At) -> None:
     if not any(hashing.get(key) for key in _HASH_KEYS):
-        at.error(f"consistent hash needs one of {', '.join(_HASH_KEYS)}")
+        at.error(f"consistent hash needs one of {', '.join(_HASH_KEYS)}; Istio would accept this")
 
 
 _HASH_KEYS = ("httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName")
@@ -171,7 +171,7 @@ OUTLIER_DETECTION = Message(
         "maxEjectionPercent": _PERCENT,
         "minHealthPercent": _PERCENT,
         "consecutiveErrors": later(INT32, "deprecated: write consecutive5xxErrors"),
-        "outlierDetectionHttpErrorCodes": later(ListOf(Int(100, 599))),
+        "outlierDetectionHttpErrorCodes": later(ListOf(Int(100, 599)), "Istio's istiod does not read it yet"),
     },
     rules=[_local_origin],
 )
@@ -206,7 +206,7 @@ CLIENT_TLS = Message(
         "subjectAltNames": ListOf(ANY_TEXT),
         "sni": ANY_TEXT,
         "insecureSkipVerify": BOOL,
-        "credentialName": later(ANY_TEXT),
+        "credentialName": OBJECT_NAME,
         "caCrl": later(ANY_TEXT),
     },
     rules=[_client_certificate],
@@ -235,9 +235,11 @@ TRAFFIC_POLICY = Message(
                 rules=[_some_block],
             )
         ),
-        "tunnel": later(),
-        "proxyProtocol": later(),
-        "retryBudget": later(),
+        "tunnel": later(why="connections leave by a CONNECT of their own"),
+        "proxyProtocol": Message({"version": Enum("V1", "V2")}),
+        "retryBudget": Message(
+            {"percent": PERCENT, "budgetInterval": DURATION, "minRetryConcurrency": UINT32}
+        ),
     },
     one_of=[("tunnel", "proxyProtocol")],
     rules=[_some_block, needs_outlier_detection],

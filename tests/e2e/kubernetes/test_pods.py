@@ -106,15 +106,25 @@ def test_a_pod_ends_when_its_time_is_over(cluster: Cluster) -> None:
     cluster.kubectl("delete", "pod/overdue", "-n", NAMESPACE, "--timeout=60s")
 
 
+def test_a_native_sidecar_runs_beside_the_others_and_ends_with_them(cluster: Cluster) -> None:
+    lasting = {"name": "beside", "image": "none", "command": ["sleep", "600"], "restartPolicy": "Always"}
+    main = [sys.executable, "-c", "print('done')"]
+    cluster.apply(pod("accompanied", main, initContainers=[lasting], restartPolicy="Never"))
+    eventually(
+        lambda: cluster.get("pod/accompanied")["status"]["phase"] == "Succeeded", WITHIN_S, "it has succeeded"
+    )
+    cluster.kubectl("delete", "pod/accompanied", "-n", NAMESPACE, "--timeout=60s")
+
+
 def test_what_the_mesh_does_not_do_is_refused_by_field(cluster: Cluster) -> None:
-    lasting = {"name": "beside", "image": "none", "command": ["sleep", "60"], "restartPolicy": "Always"}
-    cluster.apply(pod("beside", [sys.executable, "-c", ""], initContainers=[lasting], hostNetwork=True))
+    alias = {"ip": "127.0.0.1", "hostnames": ["a.example"]}
+    cluster.apply(pod("beside", [sys.executable, "-c", ""], hostAliases=[alias], hostNetwork=True))
     message = eventually(
         lambda: (state_of(cluster, "beside")["state"].get("waiting") or {}).get("message"),
         WITHIN_S,
         "it says what is not done",
     )
-    assert "spec.initContainers[0].restartPolicy" in message and "spec.hostNetwork" in message
+    assert "spec.hostAliases" in message and "spec.hostNetwork" in message
     cluster.kubectl("delete", "pod/beside", "-n", NAMESPACE, "--timeout=60s")
 
 

@@ -17,6 +17,9 @@ from tests.mesh.conformance import comparing
 from tests.mesh.conformance.case import Case, every
 from tests.mesh.conformance.plane import PLANES
 from tests.mesh.conformance.running import Outcome, Suite
+from tests.mesh.conformance.trying import tried
+
+RANDOM_POLICIES = 50
 
 
 @click.command()
@@ -24,22 +27,29 @@ from tests.mesh.conformance.running import Outcome, Suite
 @click.option(
     "--control-plane", "planes", type=click.Choice(list(PLANES)), multiple=True, help="Default: all."
 )
+@click.option("--random", "count", type=int, metavar="N", help="Random policies to try; default 50, or 0.")
+@click.option("--seed", default=1, show_default=True, help="Where random policies begin.")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
-def main(only: str, planes: Sequence[str], output: str) -> None:
+def main(only: str, planes: Sequence[str], count: int | None, seed: int, output: str) -> None:
     """Run the cases, on all control planes unless some are named, and compare what these make of them.
 
+    Random policies follow, unless `--only` says otherwise: the control planes answer the same requests, and
+    the embedded one's are foreseen by `mesh explain`. Where they differ, the smallest case is written down.
     Exit code 1 when a difference is unexplained.
     """
     cases = every(only)
-    if not cases:
+    if not cases and not count:
         raise click.ClickException(f"no case has a name that begins with {only!r}")
     progress = Console(stderr=True)
     outcomes = [each for plane in planes or PLANES for each in _run(plane, cases, progress)]
+    count = (0 if only else RANDOM_POLICIES) if count is None else count
+    found = _tried(planes or list(PLANES), count, seed, progress)
     if output == "json":
-        click.echo(json.dumps(comparing.told(outcomes, 0), indent=2))
+        click.echo(json.dumps(comparing.told(outcomes, count, found), indent=2))
     else:
         _show(outcomes, Console())
-    sys.exit(comparing.total(comparing.counted(outcomes))["unexplained"] > 0)
+        click.echo("\n  ".join([f"{count} random policies tried, {len(found)} differ", *found]))
+    sys.exit(bool(found) or comparing.total(comparing.counted(outcomes))["unexplained"] > 0)
 
 
 def _run(plane: str, cases: Sequence[Case], progress: Console) -> list[Outcome]:
@@ -48,6 +58,14 @@ def _run(plane: str, cases: Sequence[Case], progress: Console) -> list[Outcome]:
         Suite(PLANES[plane], Path(folder)) as suite,
     ):
         return [suite.run(case) for case in track(cases, plane, console=progress, transient=True)]
+
+
+def _tried(planes: Sequence[str], count: int, seed: int, progress: Console) -> list[str]:
+    """The files of the cases in which control planes differ."""
+    if not count:
+        return []
+    each = track(tried(planes, count, seed), "random policies", count, console=progress, transient=True)
+    return [str(file) for file in each if file is not None]
 
 
 def _show(outcomes: Sequence[Outcome], console: Console) -> None:

@@ -46,12 +46,13 @@ def by_case(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
     return found
 
 
-def told(outcomes: Sequence[Outcome], random_policies: int) -> Any:
+def told(outcomes: Sequence[Outcome], random_policies: int, differing: Sequence[str] = ()) -> Any:
     """All of it as plain data."""
     return {
         "controlPlanes": sorted({outcome.plane for outcome in outcomes}),
         "kinds": {kind: dict(count) for kind, count in counted(outcomes).items()},
         "randomPolicies": random_policies,
+        "differing": list(differing),
         "unexplained": [
             {"case": name, outcome.plane: list(outcome.problems)}
             for name, several in by_case(outcomes).items()

@@ -14,6 +14,9 @@ from mesh.local.runtime.errors import MeshError
 from tests.mesh.conformance import platform
 from tests.mesh.runtime.conftest import Running
 
+# No connection outlives a change of policy, so that the next case need not wait for it.
+UNPOOLED = ("--drain-time", "0")
+
 
 @dataclass(frozen=True)
 class Pod:
@@ -46,7 +49,8 @@ class Embedded:
     """The mesh's own control plane."""
 
     name = "embedded"
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...] = UNPOOLED
+    started_within_s = 60.0
 
     def __init__(self, folder: Path, credentials: platform.Credentials) -> None:
         self._mesh = Running(folder, *self.options)
@@ -59,7 +63,7 @@ class Embedded:
         self._address = ""
 
     def start(self) -> None:
-        self._mesh.start()
+        self._mesh.start(self.started_within_s)
         for shown in self._mesh.client.get("/get/pods"):
             self._pods[shown["workload"]] = self._pod(shown)
         services = self._mesh.client.get("/get/services")
@@ -83,6 +87,11 @@ class Embedded:
     def gateway(self, port: int) -> tuple[str, int]:
         return self._address, self._targets[port]
 
+    def explained(self, workload: str, method: str, url: str, headers: Mapping[str, str]) -> Any:
+        """What `mesh explain` says of a request."""
+        asked = {"pod": workload, "method": method, "url": url, "headers": list(headers.items())}
+        return self._mesh.client.post("/explain", asked)
+
     def close(self) -> None:
         self._mesh.close()
 
@@ -93,6 +102,14 @@ class Embedded:
             _address(shown["egress"]) if shown["egress"] else None,
             folder / "logs" / "istio-proxy.log",
         )
+
+
+class Istiod(Embedded):
+    """A real istiod over the same workloads, its programs compiled once."""
+
+    name = "istiod"
+    options = ("--control-plane", "istiod", *UNPOOLED)
+    started_within_s = 180.0
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -107,4 +124,6 @@ def _keys(text: str) -> list[Key]:
         return []
 
 
-PLANES: dict[str, Callable[[Path, platform.Credentials], ControlPlane]] = {"embedded": Embedded}
+PLANES: dict[str, Callable[[Path, platform.Credentials], ControlPlane]] = {
+    plane.name: plane for plane in (Embedded, Istiod)
+}

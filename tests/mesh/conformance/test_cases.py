@@ -17,7 +17,7 @@ requests: [{ url: "http://reviews/", expect: { status: 200 } }]
 
 def test_every_case_is_read_and_has_a_title_of_its_own() -> None:
     cases = case.every()
-    titles = [each.written.title for each in cases]
+    titles = [f"{each.group}: {each.written.title}" for each in cases]
     assert len(set(titles)) == len(titles), sorted(title for title in titles if titles.count(title) > 1)
     assert {each.group for each in cases} == {folder.name for folder in case.CASES.iterdir()}
 

@@ -110,6 +110,23 @@ def test_a_file_that_is_named_twice_counts_once(mesh: Running) -> None:
     assert "warning: Service default/closed: spec.ports[0].targetPort" in output
 
 
+def test_a_doubt_is_told_when_it_comes_and_when_its_object_is_said_again(
+    mesh: Running, manifests: Manifests
+) -> None:
+    idle = mesh.folder / "idle.yaml"
+    denial = manifests.denial("/x").replace("app: reviews", "app: nobody")
+    idle.write_text(denial.replace("name: denial", "name: idle"))
+    file = mesh.folder / "split.yaml"
+    file.write_text(manifests.split(100))
+    doubt = "AuthorizationPolicy default/idle"
+    try:
+        assert doubt in _told(mesh, "apply", "-f", str(idle))
+        assert doubt not in _told(mesh, "apply", "-f", str(file))
+        assert doubt in _told(mesh, "apply", "-f", str(idle))
+    finally:
+        mesh.command("delete", "-f", str(idle), "-f", str(file))
+
+
 def test_a_container_without_a_command_is_refused_offline_too(mesh: Running, manifests: Manifests) -> None:
     file = mesh.folder / "image.yaml"
     file.write_text(manifests.deployment("image", container={"command": []}))

@@ -75,7 +75,7 @@ def grpc_decider(address: tuple[str, int]) -> Iterator[list[bytes]]:
         return _FORBIDDEN if b"forbidden" in request else _ALLOWED
 
     class Handler(grpc.GenericRpcHandler):
-        def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
             return grpc.unary_unary_rpc_method_handler(check) if details.method == _CHECK else None
 
     server = grpc.server(ThreadPoolExecutor(2), handlers=[Handler()])

@@ -120,7 +120,7 @@ class Collector:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                spans.extend(_spans(b"".join(_chunks(self.rfile))))
+                spans.extend(_spans(b"".join(chunks(self.rfile))))
                 self.send_response(200)
                 self.send_header("content-length", "0")
                 self.end_headers()
@@ -150,7 +150,7 @@ def collecting(lab: Lab) -> Iterator[Collector]:
         thread.join()
 
 
-def _chunks(stream: Any) -> Iterator[bytes]:
+def chunks(stream: Any) -> Iterator[bytes]:
     """The parts of a chunked body, which is how Envoy sends."""
     while size := int(stream.readline(), 16):
         yield stream.read(size)

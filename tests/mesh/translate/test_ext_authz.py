@@ -93,7 +93,8 @@ def test_several_policies_of_one_provider_add_up(lab: Lab, asked: Asked) -> None
 def test_what_is_told_and_what_comes_back(lab: Lab, asked: Asked) -> None:
     more = (
         ", pathPrefix: /check, includeRequestHeadersInCheck: ['x-as*'], "
-        "includeAdditionalHeadersInCheck: { x-more: '1' }, includeRequestBodyInCheck: { maxRequestBytes: 9 }, "
+        "includeAdditionalHeadersInCheck: { x-more: '1' }, "
+        "includeRequestBodyInCheck: { maxRequestBytes: 9 }, "
         "headersToUpstreamOnAllow: [x-user], headersToDownstreamOnAllow: [x-reason], "
         "headersToDownstreamOnDeny: [x-reason]"
     )
@@ -135,9 +136,7 @@ def test_two_providers_for_one_workload_deny(lab: Lab, asked: Asked) -> None:
     assert asked == []
 
 
-def test_a_grpc_provider_sees_requests_and_connections(
-    lab: Lab, deciders: tuple[Asked, list[bytes]]
-) -> None:
+def test_a_grpc_provider_sees_requests_and_connections(lab: Lab, deciders: tuple[Asked, list[bytes]]) -> None:
     deciders[1].clear()
     lab.apply(_providers(GRPC) + _custom("[{}]", "grpc"))
     assert (_ask(lab, "/allowed").status, _ask(lab, "/forbidden").status) == (200, 403)

@@ -45,10 +45,16 @@ spec:
   selector: { istio: ingressgateway }
   servers:
     - { port: { number: 31400, name: tcp, protocol: TCP }, hosts: ["*"] }
-    - { port: { number: 443, name: passed, protocol: TLS }, hosts: ["*.passed.test"], tls: { mode: PASSTHROUGH } }
+    - port: { number: 443, name: passed, protocol: TLS }
+      hosts: ["*.passed.test"]
+      tls: { mode: PASSTHROUGH }
     - { port: { number: 443, name: also, protocol: HTTPS }, hosts: [also.test], tls: { mode: PASSTHROUGH } }
-    - { port: { number: 443, name: ended, protocol: TLS }, hosts: [ended.example.test], tls: { mode: SIMPLE, credentialName: edge } }
-    - { port: { number: 443, name: http, protocol: HTTPS }, hosts: [http.example.test], tls: { mode: OPTIONAL_MUTUAL, credentialName: edge } }
+    - port: { number: 443, name: ended, protocol: TLS }
+      hosts: [ended.example.test]
+      tls: { mode: SIMPLE, credentialName: edge }
+    - port: { number: 443, name: http, protocol: HTTPS }
+      hosts: [http.example.test]
+      tls: { mode: OPTIONAL_MUTUAL, credentialName: edge }
 ---
 """
 TO = "route: [{ destination: { host: store, subset: %s, port: { number: %s } } }]"
@@ -56,7 +62,9 @@ TO = "route: [{ destination: { host: store, subset: %s, port: { number: %s } } }
 
 @pytest.fixture(scope="module", autouse=True)
 def _words(running: Lab, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    tls = certified(authority, tmp_path_factory.mktemp("store"), "a.passed.test", "b.passed.test", "also.test")
+    tls = certified(
+        authority, tmp_path_factory.mktemp("store"), "a.passed.test", "b.passed.test", "also.test"
+    )
     with contextlib.ExitStack() as stack:
         for pod in ("store-v1", "store-v2"):
             stack.enter_context(serving(running.vacate(pod, 9000), pod))
@@ -96,7 +104,7 @@ def test_a_tcp_server_leads_where_the_first_bound_rule_says(lab: Lab) -> None:
 
 def test_a_port_without_rules_is_closed(lab: Lab) -> None:
     lab.apply(GATEWAY + SUBSETS)
-    with pytest.raises(OSError):  # noqa: PT011
+    with pytest.raises(OSError):
         _say(lab, 8080)
 
 
@@ -109,7 +117,7 @@ def test_policies_guard_a_tcp_server(lab: Lab) -> None:
         if met:
             assert _say(lab, 8080) == "store-v2", address
         else:
-            with pytest.raises(OSError):  # noqa: PT011
+            with pytest.raises(OSError):
                 _say(lab, 8080)
 
 
@@ -120,11 +128,13 @@ def test_tls_is_passed_on_by_its_server_name(lab: Lab, authority: Authority) -> 
     assert {_hello(lab, authority, "a.passed.test") for _ in range(4)} == {"store-v1"}
     assert {_hello(lab, authority, "b.passed.test") for _ in range(4)} == {"store-v2"}
     assert _hello(lab, authority, "also.test") == "store-v2"
-    with pytest.raises(OSError):  # noqa: PT011
+    with pytest.raises(OSError):
         _hello(lab, authority, "none.test")
 
 
-def test_tls_that_ends_at_the_gateway_carries_tcp_and_http_side_by_side(lab: Lab, authority: Authority) -> None:
+def test_tls_that_ends_at_the_gateway_carries_tcp_and_http_side_by_side(
+    lab: Lab, authority: Authority
+) -> None:
     tcp = _bound(f"tcp: [{{ {TO % ('v1', 9000)} }}]", "ended.example.test", "tcp")
     http = virtual_service(f"[{{ {TO % ('v2', 80)} }}]", "http.example.test", "gateways: [edge]")
     lab.apply(GATEWAY + SUBSETS + tcp + http)

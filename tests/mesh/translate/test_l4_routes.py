@@ -36,9 +36,7 @@ TO = "route: [{ destination: { host: store, subset: %s, port: { number: %s } } }
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _words(
-    running: Lab, authority: Authority, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
+def _words(running: Lab, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder: Path = tmp_path_factory.mktemp("store")
     tls = certified(authority, folder, "a.example.test", "b.example.test", STORE)
     with contextlib.ExitStack() as stack:

@@ -100,8 +100,12 @@ def test_a_rule_without_an_issuer_takes_tokens_of_any(lab: Lab, signer: Signer) 
 
 
 def test_nested_claims_become_headers_and_lists_are_split(lab: Lab, signer: Signer) -> None:
-    outputs = ", spaceDelimitedClaims: [groups], outputClaimToHeaders: [{ header: x-tier, claim: user.tier }, "
-    outputs += "{ header: x-level, claim: level }, { header: x-beta, claim: beta }, { header: x-no, claim: absent }]"
+    outputs = (
+        ", spaceDelimitedClaims: [groups], outputClaimToHeaders: [{ header: x-tier, claim: user.tier }, "
+    )
+    outputs += (
+        "{ header: x-level, claim: level }, { header: x-beta, claim: beta }, { header: x-no, claim: absent }]"
+    )
     allow = "{ rules: [{ when: [{ key: 'request.auth.claims[groups]', values: [dev] }] }, "
     allow += "{ when: [{ key: 'request.auth.claims[user][tier]', values: [gold] }] }] }"
     lab.apply(_tokens(_rule(signer, outputs)) + policy("groups", allow))
@@ -119,7 +123,9 @@ def test_a_gateway_routes_by_claims(lab: Lab, signer: Signer) -> None:
     def port(route: str) -> str:
         return route.replace("subset:", "port: { number: 80 }, subset:")
 
-    by_group = f"{{ match: [{{ headers: {{ '@request.auth.claims.groups': {{ exact: dev }} }} }}], {port(V2)} }}"
+    by_group = (
+        f"{{ match: [{{ headers: {{ '@request.auth.claims.groups': {{ exact: dev }} }} }}], {port(V2)} }}"
+    )
     nested = "'@request.auth.claims[a.b][c]': { prefix: x }"
     by_nested = f"{{ match: [{{ headers: {{ {nested} }} }}], {port(V2)} }}"
     unless = "withoutHeaders: { '@request.auth.claims.sub': { exact: nobody } }"

@@ -47,19 +47,20 @@ def _cases(file: Path) -> list[Case]:
     for block in blocks:
         name, _, body = block.partition("\n")
         text = body if body.startswith("apiVersion:") else shared + body
-        cases.append(Case(f"{file.stem}: {name}", text, tuple(_expected(text))))
+        cases.append(Case(f"{file.stem}: {name}", text, tuple(expected(text))))
     return cases
 
 
-def _expected(text: str) -> list[Expected]:
-    expected = []
+def expected(text: str) -> list[Expected]:
+    """The findings that the marks of a text expect."""
+    found = []
     for number, line in enumerate(text.splitlines(), start=1):
         for mark, rest in _MARK.findall(line):
             field = _FIELD.match(rest.strip())
             assert field is not None, f"no FIELD: WORDS in {rest!r}"
             level = "error" if mark == "!" else "warning"
-            expected.append(Expected(number, level, field[1], field[2].strip()))
-    return expected
+            found.append(Expected(number, level, field[1], field[2].strip()))
+    return found
 
 
 def unmet(case: Case, findings: list[Finding], level: str) -> list[str]:

@@ -23,7 +23,7 @@ from mesh.local.schema.language import (
 from mesh.local.schema.metadata import METADATA, whole
 from mesh.local.schema.report import At
 from mesh.local.schema.selectors import LABEL_SELECTOR, fits
-from mesh.local.schema.text import OBJECT_NAME
+from mesh.local.schema.text import DNS_LABEL, OBJECT_NAME
 
 COUNT = Int(0, 2**31 - 1)
 _PERCENT = re.compile(r"(?:100|[0-9]{1,2})%", re.ASCII)
@@ -132,8 +132,11 @@ _CLAIM_TEMPLATE = Message(
 def _mounts(spec: Json, at: At) -> None:
     claims = [claim["metadata"].get("name") for claim in spec.get("volumeClaimTemplates") or []]
     for index, name in enumerate(claims):
+        place = at / "volumeClaimTemplates" / index / "metadata" / "name"
         if not name:
-            (at / "volumeClaimTemplates" / index / "metadata" / "name").error("is required")
+            place.error("is required")
+        else:
+            DNS_LABEL.check(name, place)
     mounts_known_volumes(spec["template"]["spec"], at / "template" / "spec", filter(None, claims))
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mesh.local.check import Judged, validate
-from mesh.local.model import Finding, Resource
+from mesh.local.check import ANALYZERS, OF_WORKLOADS, Analyzer, Judged, validate
+from mesh.local.check.mesh import Mesh
+from mesh.local.model import Config, Finding, Resource
 from mesh.local.resources import parse
 from mesh.local.schema import judge
 from tests.unit.mesh.cases import Case, read, unmet
@@ -77,3 +78,53 @@ def test_what_has_not_changed_is_not_judged_again_and_is_found_again(monkeypatch
     before = memory.judge([first, second])
     assert memory.judge([first, edited]) == [found for found in before if found.file == "first.yaml"]
     assert judged == ["first", "second", "a"]
+
+
+class Reading(Mesh):
+    """A mesh that notes which kinds it is asked for."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(Noting(config))
+        self.config: Noting
+
+    @property
+    def asked(self) -> set[str]:
+        return self.config.asked
+
+
+class Noting(Config):
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.asked: set[str] = set()
+
+    def of(self, kind: str) -> list[Resource]:
+        self.asked.add(kind)
+        return super().of(kind)
+
+    def get(self, kind: str, namespace: str, name: str) -> Resource | None:
+        self.asked.add(kind)
+        return super().get(kind, namespace, name)
+
+
+@pytest.mark.parametrize("analyzer", [*ANALYZERS, *OF_WORKLOADS], ids=lambda one: one.find.__name__)
+def test_an_analyzer_reads_no_more_kinds_than_it_says(analyzer: Analyzer) -> None:
+    for case in CASES:
+        mesh = Reading(validate(parse(case.text, "case.yaml"))[0])
+        list(analyzer.find(mesh))
+        assert mesh.asked <= set(analyzer.reads), case.name
+
+
+def test_what_an_edit_does_not_touch_is_not_analyzed_again() -> None:
+    asked: list[int] = []
+
+    def counting(mesh: Mesh) -> list[Finding]:
+        asked.append(len(mesh.config.of("VirtualService")))
+        return []
+
+    analyzer = Analyzer(counting, ("VirtualService",))
+    first, second = parse(ISTIO_ONLY, "a.yaml"), parse(ISTIO_ONLY, "a.yaml")
+    other = parse("apiVersion: v1\nkind: ConfigMap\nmetadata: { name: c }\n", "b.yaml")
+    memory = Judged()
+    for resources in ([], first, [*first, *other], second, []):
+        memory.together(Mesh(Config(resources)), analyzer)
+    assert asked == [0, 1, 1, 0]

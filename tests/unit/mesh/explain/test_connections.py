@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mesh.local import resources
+from mesh.local.envoy.view import View
 from mesh.local.explain import Explanation, explain
 from mesh.local.explain.origins import origins
-from mesh.local.envoy.view import View
 from mesh.local.model import Config
 from tests.unit.mesh.translate.world import PROXIES, REGISTRY
 

@@ -30,18 +30,18 @@ from mesh.local.schema.language import (
     Unread,
 )
 from mesh.local.schema.report import At, Report
-from mesh.local.schema.telemetry import Expression
-from tests.unit.mesh.generated.texts import accepted, usual
+from tests.unit.mesh.generated.texts import EVERYTHING, accepted, usual
 
 UNFIT = object()
 DURATIONS = ("5s", "1ms", "0s", "1h30m", "0.25s", "87600h", "2562047h")
+WHOLE = (1, 2, 50, 80, 200, 503, 8080, 8443, 9000, 65537)
 MOST_ITEMS = 3
 # A message says little without these.
 TELLING = frozenset(
     """
-    action authority body destination fault from headers host hosts http issuer jwks match matchLabels mode
-    operation percentage port route rules selector servers set source spec status subsets tls to
-    trafficPolicy uri value values when
+    action address authority body destination egress endpoints fault from headers host hosts http ingress
+    issuer jwks labels match matchLabels mode operation percentage port ports provider resolution route rules
+    selector servers set sniHosts source spec status subsets tls to trafficPolicy uri value values when
     """.split()  # noqa: SIM905 - a list would be a page
 )
 
@@ -62,10 +62,17 @@ def errors(type_: Type, value: Any, resource: Resource) -> int:
 
 def drawn(draw: Draw, type_: Type, place: Place, resource: Resource) -> Any:
     """A value of the type that its rules accept, or UNFIT. `place` are the names of the fields around it."""
-    strategy = STRATEGIES.get(type(type_))
-    if strategy is None:
-        raise TypeError(f"no strategy for {type(type_).__name__}, a type of the schemas: write one here")
+    strategy = STRATEGIES.get(type(type_), _whatever_fits)
     return strategy(draw, type_, place, resource)
+
+
+def _whatever_fits(draw: Draw, type_: Type, place: Place, resource: Resource) -> Any:
+    """Of a type that has no strategy of its own: a text, a number or a truth that it accepts."""
+    key = (id(type_), resource.kind)
+    if key not in _FITTING:
+        values = (*usual(place, None), *EVERYTHING, *WHOLE, True, False)
+        _FITTING[key] = tuple(value for value in values if not errors(type_, value, resource))
+    return draw(CHOICE(_FITTING[key])) if _FITTING[key] else UNFIT
 
 
 def _bool(draw: Draw, *_: Any) -> bool:
@@ -98,11 +105,6 @@ def _match(draw: Draw, type_: StringMatch, place: Place, resource: Resource) -> 
     return UNFIT if errors(type_, value, resource) else value
 
 
-def _expression(draw: Draw, type_: Expression, place: Place, resource: Resource) -> Any:
-    text = _text(draw, Text(), (*place, "value"))
-    return UNFIT if errors(type_, text, resource) else text
-
-
 def _text(draw: Draw, type_: Text, place: Place, *_: Any) -> Any:
     """Mostly what is usual there, sometimes anything that the rule accepts."""
     likely, possible = usual(place, type_.rule), accepted(type_.rule)
@@ -112,7 +114,7 @@ def _text(draw: Draw, type_: Text, place: Place, *_: Any) -> Any:
 
 
 def _whole(draw: Draw, type_: Int, *_: Any) -> int:
-    likely = [1, 2, 50, 80, 200, 503, 8080, 8443, 9000, 65537, type_.low, type_.low + 1, type_.high]
+    likely = [*WHOLE, type_.low, type_.low + 1, type_.high]
     return int(draw(CHOICE(tuple(number for number in likely if type_.low <= number <= type_.high))))
 
 
@@ -191,6 +193,8 @@ def _smaller(type_: Message, value: Json) -> list[Json]:
     return found + [{key: held for key, held in value.items() if key != name} for name in optional]
 
 
+# What types without a strategy accept, by the type and the kind of the resource.
+_FITTING: dict[tuple[int, str], tuple[Any, ...]] = {}
 STRATEGIES: Mapping[type, Callable[..., Any]] = {
     Text: _text,
     Bool: _bool,
@@ -205,7 +209,6 @@ STRATEGIES: Mapping[type, Callable[..., Any]] = {
     Duration: _duration,
     Percent: _percent,
     StringMatch: _match,
-    Expression: _expression,
 }
 
 

@@ -31,6 +31,9 @@ HOSTS = (
     "*",
     "example.org",
     "10.0.0.1",
+    "Reviews",
+    "A.example.com",
+    "a.example.com.",
 )
 EGRESS_HOSTS = (
     "./*",
@@ -79,6 +82,7 @@ URLS = ("https://issuer.example", "http://issuer.example/keys", "https://issuer.
 WORDS = ("GET", "POST", "http", "https", "HTTP", "HTTPS", "GRPC", "5xx", "503", "retriable-4xx", "NOT_FOUND")
 CEL = ("request.method", "'word'", "request.headers['x-a']", "response.code == '200' ? 'a' : request.host")
 PRINCIPALS = ("cluster.local/ns/default/sa/client", "cluster.local/*", "*/sa/client", "default/client")
+SCOPED = ("./*", "default/*", "*/*", "~/*", "other/far.other.svc.cluster.local", "*/*.example.com")
 FILES = ("/dev/stdout", "/certificates/chain.pem")
 
 PATHOLOGICAL = ("\n", "\x00", "%", "(", "{", "$", "@", "\ufffd", "a" * 300, " ", "-", ".", "..", "\U0001f600")
@@ -99,6 +103,8 @@ EVERYTHING: tuple[str, ...] = tuple(
             *CEL,
             *PRINCIPALS,
             *FILES,
+            *SCOPED,
+            "127.0.0.1:8080",
             *PATHOLOGICAL,
         )
     )
@@ -115,6 +121,9 @@ USUAL: Mapping[str, Sequence[str]] = {
     "from": LOCALITIES,
     "failoverPriority": ("app", "version=v1", "topology.kubernetes.io/region"),
     "serviceAccount": ("reviews", ""),
+    "sniHosts": ("a.example.com", "*.example.com"),
+    "destinationSubnets": ("10.0.0.0/8", "10.0.0.9"),
+    "bind": ("127.0.0.1", "::"),
     "subset": ("v1", "v2", "v3"),
     "gateways": ("mesh", "edge", "istio-system/edge", "other/edge"),
     "protocol": ("HTTP", "HTTPS", "http2", "GRPC", "TLS", "TCP"),
@@ -140,8 +149,9 @@ USUAL: Mapping[str, Sequence[str]] = {
 # By the field that holds a list of objects with a name.
 NAMED: Mapping[str, Sequence[str]] = {
     "subsets": ("v1", "v2", "v3"),
-    "providers": ("logs", "traces", "zipkin", "prometheus", "envoy"),
-    "extensionProviders": ("logs", "traces", "zipkin"),
+    "providers": ("logs", "traces", "zipkin", "prometheus", "envoy", "authz"),
+    "provider": ("authz",),
+    "extensionProviders": ("logs", "traces", "zipkin", "authz"),
     "tracing": ("traces", "zipkin"),
     "accessLogging": ("logs", "envoy"),
     "metrics": ("prometheus",),

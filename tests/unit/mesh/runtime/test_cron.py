@@ -10,7 +10,7 @@ import pytest
 from mesh.local import schedule
 from mesh.local.model import Resource, Source
 from mesh.local.runtime.cron import CronJobs
-from mesh.local.runtime.errors import Conflict
+from mesh.local.runtime.errors import Conflict, MeshError
 from mesh.local.runtime.jobs import JobRun
 from mesh.local.runtime.workload import Key
 
@@ -116,6 +116,8 @@ def test_one_can_be_made_by_hand_once_by_a_name() -> None:
     assert clock.at(0) == ["now"]
     with pytest.raises(Conflict, match="already exists"):
         clock.cron.create(clock.resource, "now")
+    with pytest.raises(MeshError, match="is no valid name"):
+        clock.cron.create(clock.resource, "../../now")
 
 
 def test_with_its_cronjob_its_jobs_go() -> None:

@@ -27,6 +27,7 @@ def test_as_many_pods_run_at_once_as_it_says_and_no_more_than_are_left() -> None
 def test_an_index_that_failed_is_given_again_and_one_that_is_done_is_not() -> None:
     run = JobRun.begin("h", {"completions": 3, "parallelism": 2, "completionMode": "Indexed"})
     assert run.starts([]) == [0, 1]
+    assert run.starts([0]) == [1]
     run.ended("Succeeded", 0, others=1)
     run.ended("Failed", 1)
     assert run.starts([]) == [1, 2]

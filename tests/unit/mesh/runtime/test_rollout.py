@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.local.runtime.rollout import SURGE, Plan, Seen, plan
+from mesh.local.runtime.rollout import SURGE, Plan, Room, Seen, plan
 
 
 def _pod(ordinal: int, *, hash: str = "new", ready: bool = True, stopping: bool = False) -> Seen:
@@ -36,6 +36,19 @@ def test_scaling_down_stops_the_unready_first_then_the_youngest() -> None:
 
 def test_an_ordinal_is_not_given_again_while_its_pod_is_stopping() -> None:
     assert plan(1, "new", [_pod(0, stopping=True)]).start == (1,)
+
+
+def test_recreated_all_old_ones_have_ended_before_a_new_one_begins() -> None:
+    room = Room(0, 2, recreate=True)
+    assert plan(2, "new", [_pod(0, hash="old"), _pod(1, hash="old")], room) == Plan(stop=("old-0", "old-1"))
+    assert plan(2, "new", [_pod(0, hash="old", stopping=True)], room) == Plan()
+    assert plan(2, "new", [], room) == Plan(start=(0, 1))
+
+
+def test_pods_that_may_be_missing_go_before_the_new_ones_are_ready() -> None:
+    old = [_pod(0, hash="old"), _pod(1, hash="old")]
+    assert plan(2, "new", old, Room(0, 1)) == Plan(stop=("old-0",))
+    assert plan(2, "new", old[1:], Room(0, 1)) == Plan(start=(0,))
 
 
 def test_an_unwanted_pod_goes_once_another_is_ready_in_its_place() -> None:

@@ -1,0 +1,219 @@
+"""The same workloads and the same YAML under a real istiod."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from mesh.local.runtime.errors import MeshError
+from tests.mesh.istiod.manifests import AUTHORITY, HOST
+from tests.mesh.runtime.conftest import PATIENCE_S, Running, until
+from tests.mesh.runtime.manifests import Manifests
+
+ANSWERED_WITHIN_S = 30.0
+
+
+def test_a_request_passes_two_sidecars_by_mutual_tls(mesh: Running) -> None:
+    assert mesh.get("http://reviews/").json() == "v1"
+    address, _, port = mesh.pod("reviews-v1")["ports"]["80"].partition(":")
+    with pytest.raises(OSError, match=r"reset|closed|refused"):  # STRICT: plain text is no way in
+        _answer(address, int(port), b"GET / HTTP/1.0\r\n\r\n")
+
+
+def test_an_edited_weight_is_in_force_when_the_command_returns(mesh: Running, manifests: Manifests) -> None:
+    for weight, version in ((0, "v2"), (100, "v1")) * 3:
+        mesh.apply(manifests.split(weight))
+        assert {mesh.get("http://reviews/").json() for _ in range(5)} == {version}
+
+
+def test_a_denial_is_in_force_and_gone_when_the_commands_return(mesh: Running, manifests: Manifests) -> None:
+    mesh.apply(manifests.denial("/secret"))
+    refused = mesh.get("http://reviews/secret")
+    assert (refused.status_code, refused.text) == (403, "RBAC: access denied")
+    assert mesh.get("http://reviews/").status_code == 200
+    mesh.delete(manifests.denial("/secret"))
+    assert mesh.get("http://reviews/secret").status_code == 200
+
+
+def test_what_istiod_refuses_changes_nothing_and_is_told_in_its_words(
+    mesh: Running, manifests: Manifests
+) -> None:
+    with pytest.raises(MeshError, match=r"applied.yaml:\d+: error: VirtualService reviews: weight -5 < 0"):
+        mesh.apply(manifests.split(0).replace("weight: 100", "weight: -5"))
+    with pytest.raises(
+        MeshError, match=r'applied.yaml:1\d: .*unknown field "spec.http\[0\].route\[0\].wieght"'
+    ):
+        mesh.apply(manifests.split(0).replace("weight: 0", "wieght: 0"))
+    assert mesh.get("http://reviews/").json() == "v1"
+
+
+def test_one_refused_object_keeps_the_others_out(mesh: Running, manifests: Manifests) -> None:
+    wrong = manifests.denial("/secret").replace("action: DENY", "action: DENIED")
+    with pytest.raises(MeshError, match="AuthorizationPolicy denial"):
+        mesh.apply(manifests.split(0) + wrong)
+    assert mesh.get("http://reviews/").json() == "v1"
+
+
+def test_tcp_passes_by_connect(mesh: Running) -> None:
+    assert _through(mesh, "echo:9000", b"hello") == b"echo hello"
+
+
+def test_a_virtual_service_routes_tcp(mesh: Running) -> None:
+    service = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: reroute }
+spec:
+  hosts: [echo]
+  tcp: [{ route: [{ destination: { host: nobody.default.svc.cluster.local, port: { number: 9000 } } }] }]
+"""
+    mesh.apply(service)
+    assert _through(mesh, "echo:9000", b"hello") == b""
+    mesh.delete(service)
+    assert _through(mesh, "echo:9000", b"hello") == b"echo hello"
+
+
+def test_a_gateway_lets_requests_in(mesh: Running) -> None:
+    services = {service["name"]: service["publicIp"] for service in mesh.client.get("/get/services")}
+    request = b"GET / HTTP/1.1\r\nhost: reviews\r\nconnection: close\r\n\r\n"
+    assert _answer(services["gate"], 8080, request).startswith(b"HTTP/1.1 200")
+
+
+def test_a_gateway_ends_tls_by_a_secret(mesh: Running) -> None:
+    services = {service["name"]: service["publicIp"] for service in mesh.client.get("/get/services")}
+    context = ssl.create_default_context(cadata=AUTHORITY.root)
+    connection = socket.create_connection((services["edge"], 8443), ANSWERED_WITHIN_S)
+    with context.wrap_socket(connection, server_hostname=HOST) as secure:
+        secure.sendall(f"GET / HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\n\r\n".encode())
+        assert _rest(secure).startswith(b"HTTP/1.1 200")
+
+
+def test_kinds_that_only_istiod_knows_are_applied(mesh: Running) -> None:
+    entry = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: elsewhere }
+spec:
+  hosts: [elsewhere.example]
+  ports: [{ number: 80, name: http, protocol: HTTP }]
+  resolution: STATIC
+  location: MESH_EXTERNAL
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: elsewhere }
+spec:
+  hosts: [elsewhere.example]
+  http: [{ directResponse: { status: 418 } }]
+"""
+    mesh.apply(entry)
+    assert mesh.get("http://elsewhere.example/").status_code == 418
+    mesh.delete(entry)
+
+
+def test_pods_come_and_go(mesh: Running, manifests: Manifests) -> None:
+    for replicas in (3, 1):
+        mesh.client.post(
+            "/scale",
+            {"namespace": "default", "name": "reviews-v1", "replicas": replicas, "wait": True},
+        )
+        until(lambda count=replicas: len(mesh.pods("reviews-v1")) == count)  # type: ignore[misc]
+        assert {mesh.get("http://reviews/").json() for _ in range(6)} == {"v1"}
+
+
+def test_a_killed_sidecar_comes_back(mesh: Running) -> None:
+    old = mesh.pid("reviews-v1", "istio-proxy")
+    assert old is not None
+    os.kill(old, 9)
+    until(lambda: mesh.pid("reviews-v1", "istio-proxy") not in (None, old))
+    until(lambda: mesh.pod("reviews-v1")["ready"])
+    assert until(lambda: mesh.get("http://reviews/").status_code == 200)
+
+
+@pytest.mark.parametrize("process", ["istiod", "kube-apiserver"])
+def test_a_killed_control_plane_comes_back(mesh: Running, manifests: Manifests, process: str) -> None:
+    arguments = {pid: psutil.Process(pid).cmdline() for pid in mesh.members()}
+    program = {"istiod": "discovery", "kube-apiserver": "--authorization-mode=RBAC"}[process]
+    [old] = [pid for pid, words in arguments.items() if program in words]
+    os.kill(old, 9)
+    assert mesh.get("http://reviews/").json() == "v1"  # nobody needs it for a request
+    until(lambda: _applied(mesh, manifests.split(0)))
+    assert mesh.get("http://reviews/").json() == "v2"
+    mesh.apply(manifests.split(100))
+
+
+def test_certificates_are_renewed_over_the_stream(mesh: Running) -> None:
+    assert mesh.client.post("/rotate", {})["proxies"] == len(mesh.client.get("/get/pods"))
+    assert mesh.get("http://reviews/").status_code == 200
+
+
+def test_sigterm_ends_everything(new_mesh: Callable[[str], Running], manifests: Manifests) -> None:
+    mesh = new_mesh(manifests.pair())
+    assert mesh.stop() == 0
+    assert not mesh.members()
+    assert "internal error" not in mesh.output
+
+
+def test_no_process_outlives_a_killed_supervisor(
+    new_mesh: Callable[[str], Running], manifests: Manifests
+) -> None:
+    mesh = new_mesh(manifests.pair())
+    assert len(mesh.members()) >= 7
+    mesh.kill()
+    until(lambda: not mesh.members())
+
+
+def test_what_istiod_refuses_at_the_start_is_said(
+    new_mesh: Callable[[str], Running], manifests: Manifests
+) -> None:
+    running = new_mesh(manifests.pair())
+    assert running.stop() == 0
+    wrong = manifests.split(0).replace("weight: 100", "weight: -5")
+    (running.files / "mesh.yaml").write_text(manifests.pair() + wrong)
+    running.begin()
+    assert running.process is not None
+    assert running.process.wait(PATIENCE_S) == 1
+    assert "VirtualService reviews: weight -5 < 0" in running.output
+    assert not running.members()
+
+
+def _applied(mesh: Running, text: str) -> bool:
+    try:
+        mesh.apply(text)
+    except MeshError:
+        return False
+    return True
+
+
+def _through(mesh: Running, authority: str, piece: bytes) -> bytes:
+    """What comes back of a piece of TCP that the client's pod sends; nothing when the connection ends."""
+    host, _, port = mesh.pod("client")["egress"].partition(":")
+    with socket.create_connection((host, int(port)), ANSWERED_WITHIN_S) as connection:
+        connection.sendall(f"CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n".encode())
+        if b" 200 " not in connection.recv(4096):
+            return b""
+        try:
+            connection.sendall(piece)
+            return connection.recv(4096)
+        except ConnectionError:
+            return b""
+
+
+def _answer(host: str, port: int, request: bytes) -> bytes:
+    with socket.create_connection((host, port), ANSWERED_WITHIN_S) as connection:
+        connection.sendall(request)
+        if not (answer := _rest(connection)):
+            raise ConnectionResetError("closed without an answer")
+        return answer
+
+
+def _rest(connection: socket.socket) -> bytes:
+    answer = b""
+    while piece := connection.recv(4096):
+        answer += piece
+    return answer
