@@ -14,7 +14,10 @@ from mesh.local.model import Config, Json, Proxy, Registry, Snapshot
 
 @dataclass(frozen=True)
 class Ground:
-    """What everything but routes is made of: all resources except VirtualServices, what runs, the keys."""
+    """What everything but routes is made of: all resources except VirtualServices, what runs, the keys.
+
+    VirtualServices with rules for TLS are among them: they make listeners.
+    """
 
     bodies: tuple[Json, ...]
     registry: Registry
@@ -23,7 +26,13 @@ class Ground:
     @classmethod
     def of(cls, config: Config, registry: Registry, jwks: Mapping[str, str]) -> Ground:
         return cls(
-            tuple(resource.body for resource in config if resource.kind != "VirtualService"), registry, jwks
+            tuple(
+                resource.body
+                for resource in config
+                if resource.kind != "VirtualService" or resource.spec.get("tls")
+            ),
+            registry,
+            jwks,
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mesh.local import bootstrap, files
-from mesh.local.istiod import egress
+from mesh.local.istiod import capture
 from mesh.local.istiod.filters import UNIQUE
 from mesh.local.model import Json, Proxy
 
@@ -40,14 +40,14 @@ def ads_bootstrap(proxy: Proxy, servers: Servers, runtime_values: Mapping[str, s
     }
     source = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
     is_sidecar = proxy.kind == "sidecar"
-    clusters = [_istiod(proxy, servers), _secrets(servers), *(egress.clusters(proxy) if is_sidecar else ())]
+    clusters = [_istiod(proxy, servers), _secrets(servers), *(capture.clusters(proxy) if is_sidecar else ())]
     return {
         **common,
-        "bootstrap_extensions": [egress.EXTENSION],
+        "bootstrap_extensions": [capture.EXTENSION],
         "node": {**node, "metadata": metadata},
         "dynamic_resources": {"cds_config": source, "lds_config": source, "ads_config": _ads()},
         "static_resources": {
-            "listeners": egress.listeners(proxy) if is_sidecar else [],
+            "listeners": capture.listeners(proxy) if is_sidecar else [],
             "clusters": clusters,
         },
     }

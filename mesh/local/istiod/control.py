@@ -14,7 +14,7 @@ from mesh.local import files
 from mesh.local.check import Judged
 from mesh.local.check import validate as validated
 from mesh.local.envoy.mesh_config import mesh_config
-from mesh.local.istiod import egress, kinds, services
+from mesh.local.istiod import egress, kinds
 from mesh.local.istiod.api import Api
 from mesh.local.istiod.bootstrap import Servers, ads_bootstrap
 from mesh.local.istiod.objects import objects
@@ -130,7 +130,7 @@ class Istiod:
 
     def _virtual(self, config: Config) -> Mapping[str, str]:
         """The virtual address of every Service, the same as before for one that was there."""
-        names = [f"{one.namespace}/{one.name}" for one in config.of("Service") if services.is_addressed(one)]
+        names = [f"{one.namespace}/{one.name}" for one in config.of("Service")]
         said = {f"{one.namespace}/{one.name}": one.spec.get("clusterIP") for one in config.of("Service")}
         for name in names:
             if (address := said[name]) and address != "None":

@@ -17,7 +17,6 @@ from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf import any_pb2, json_format
 
 from mesh.local import files
-from mesh.local.runtime import settings
 from mesh.local.runtime.ca import identity_secret, root_secret
 
 SERVICE = "envoy.service.secret.v3.SecretDiscoveryService"
@@ -44,7 +43,6 @@ class Secrets:
             event.set()
 
     async def begin(self) -> None:
-        settings.without_grpc_forks()
         self._server = grpc.aio.server()
         method = grpc.stream_stream_rpc_method_handler(
             self._stream,

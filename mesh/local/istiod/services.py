@@ -23,14 +23,21 @@ def service_entries(
     """`addresses` are the virtual ones of Services, by `namespace/name`."""
     everybody = sorted(endpoints, key=lambda endpoint: (endpoint.namespace, endpoint.pod))
     by_address = {endpoint.address: endpoint for endpoint in everybody if not endpoint.written}
-    found, served = [], set()
+    found: list[Json] = []
+    served: set[tuple[str, int]] = set()
+    by_host = {host(resource): resource for resource in config.of("Service")}
     for resource in config.of("Service"):
-        if resource.spec.get("type") == "ExternalName" or not resource.spec.get("ports"):
+        external = external_name(resource)
+        named = by_host.get(external, resource) if external else resource  # another name of that service
+        address = addresses[f"{resource.namespace}/{resource.name}"]
+        if external and named is resource:
+            found += _of_name(resource, external, address)
             continue
-        anyway = bool(resource.spec.get("publishNotReadyAddresses"))
-        behind = [one for one in everybody if (one.ready or anyway) and _picks(resource, one)]
-        found.append(_of_service(resource, behind, addresses[f"{resource.namespace}/{resource.name}"]))
-        served |= {(one.address, number) for one in behind for number in _targets(resource, one)}
+        anyway = bool(named.spec.get("publishNotReadyAddresses"))
+        behind = [one for one in everybody if (one.ready or anyway) and _picks(named, one)]
+        if named.spec.get("ports"):
+            found.append(_of_service(resource, named, behind, address))
+        served |= {(one.address, number) for one in behind for number in _targets(named, one)}
     for proxy in proxies:
         own = by_address.get(proxy.ip)
         if proxy.kind == "gateway" or own is None:
@@ -41,9 +48,30 @@ def service_entries(
     return found
 
 
-def is_addressed(resource: Resource) -> bool:
-    """Does it have a virtual address?"""
-    return resource.spec.get("type") != "ExternalName"
+def mark(namespace: str, generation: int) -> Json:
+    """A host of nobody, another one at each generation.
+
+    istiod asks anew which ports a proxy has when a ServiceEntry of its namespace comes or goes, and not when
+    only endpoints do: this one comes after all that has changed.
+    """
+    spec = {
+        "hosts": [f"generation-{generation}.pods.{CLUSTER_DOMAIN}"],
+        "ports": [{"number": 1, "name": "none", "protocol": "TCP"}],
+        "location": "MESH_INTERNAL",
+        "resolution": "STATIC",
+        "exportTo": ["~"],
+    }
+    return _entry("delinkcious-generation", namespace, spec)
+
+
+def host(resource: Resource) -> str:
+    return f"{resource.name}.{resource.namespace}.svc.{CLUSTER_DOMAIN}"
+
+
+def external_name(resource: Resource) -> str:
+    """What an ExternalName is another name of; "" for any other Service."""
+    spec = resource.spec
+    return str(spec.get("externalName") or "").rstrip(".") if spec.get("type") == "ExternalName" else ""
 
 
 def protocol(port: Json) -> str:
@@ -87,21 +115,39 @@ def _targets(resource: Resource, endpoint: Endpoint) -> Iterator[int]:
             yield number
 
 
-def _of_service(resource: Resource, behind: Iterable[Endpoint], address: str) -> Json:
-    ports = [
+def _listed(resource: Resource) -> list[Json]:
+    return [
         {"number": int(port["port"]), "name": name, "protocol": protocol(port)}
         for name, port in _tcp_ports(resource)
     ]
+
+
+def _of_name(resource: Resource, external: str, address: str) -> Iterator[Json]:
+    """A name that only DNS knows; nothing where its Service says no port."""
+    if ports := _listed(resource):
+        spec: Json = {
+            "hosts": [host(resource)],
+            "addresses": [address],
+            "ports": ports,
+            "location": "MESH_EXTERNAL",
+            "resolution": "DNS",
+            "endpoints": [{"address": external}],
+        }
+        yield _entry(PREFIX + resource.name, resource.namespace, spec)
+
+
+def _of_service(resource: Resource, named: Resource, behind: Iterable[Endpoint], address: str) -> Json:
+    """`named` is the service itself, but for an ExternalName."""
     endpoints = []
     for one in behind:
-        numbers = {name: _target(port, one) for name, port in _tcp_ports(resource)}
+        numbers = {name: _target(port, one) for name, port in _tcp_ports(named)}
         known = {name: number for name, number in numbers.items() if number is not None}
         if known:
             endpoints.append({**_endpoint(one), "ports": known})
     spec: Json = {
-        "hosts": [f"{resource.name}.{resource.namespace}.svc.{CLUSTER_DOMAIN}"],
+        "hosts": [host(resource)],
         "addresses": [address],
-        "ports": ports,
+        "ports": _listed(named),
         "location": "MESH_INTERNAL",
         "resolution": "STATIC",
         "endpoints": endpoints,

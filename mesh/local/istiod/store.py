@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import aiohttp
 import msgspec
 
-from mesh.local.istiod import filters, judging, kinds
+from mesh.local.istiod import filters, judging, kinds, services
 from mesh.local.istiod.api import Api, ApiRefused
 from mesh.local.istiod.kinds import ISTIO, Key
 from mesh.local.model import Config, InvalidConfig, Json, Resource
@@ -17,6 +17,7 @@ from mesh.local.runtime.errors import DeliveryFailed, MeshError
 
 SEEN_WITHIN_S = 10.0
 POLL_S = 0.002
+ENTRY = "ServiceEntry"
 FIRST = ("Namespace",)  # the others stand in them
 
 
@@ -66,8 +67,11 @@ class Store:
         )
         await self._seen_by_istiod()
         self.generation += 1
-        await self._put(filters.generation(self.generation))
-        self._held.pop(kinds.key(filters.generation(0)))
+        spaces = {body["metadata"]["namespace"] for body in (*changed, *gone) if body["kind"] == ENTRY}
+        if spaces:
+            await asyncio.gather(*(self._mark(services.mark(space, self.generation)) for space in spaces))
+            await self._seen_by_istiod()
+        await self._mark(filters.generation(self.generation))
         return self.generation
 
     def _differs(self, resource: Resource) -> bool:
@@ -87,6 +91,11 @@ class Store:
         self._held[key] = body
         if body["apiVersion"].partition("/")[0] in ISTIO:
             self._versions[key] = int(written["metadata"]["resourceVersion"])
+
+    async def _mark(self, body: Json) -> None:
+        """Write what is the store's own, and stays."""
+        await self._put(body)
+        self._held.pop(kinds.key(body))
 
     async def _take_away(self, body: Json) -> None:
         key = kinds.key(body)

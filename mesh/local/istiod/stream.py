@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mesh.local import files
+from mesh.local.istiod.dump import snapshot
 from mesh.local.istiod.egress import ROUTES
 from mesh.local.istiod.filters import STATISTICS
 from mesh.local.model import Proxy, Snapshot
@@ -90,6 +91,10 @@ class Stream:
         self.known = asyncio.Event()  # to istiod
         self.in_force = Rendered.of(EMPTY)
         self._rejected = 0
+
+    async def look(self) -> None:
+        if self.live.is_set():
+            self.in_force = Rendered.of(snapshot(await self._admin.dump()))
 
     def route(self, routes: bytes) -> None:
         """Give its Envoy these routes from applications. Raises NotWritten."""

@@ -86,6 +86,10 @@ class Admin:
         """Those whose names match, a line each."""
         return await self._get("/stats", pattern)
 
+    async def dump(self) -> str:
+        """All that is configured, with endpoints."""
+        return await self._request("GET", "/config_dump", {"include_eds": ""})
+
     async def active_requests(self) -> int:
         """Requests and TCP connections from outside that the process still works on."""
         text = await self._get("/stats", _ACTIVE)

@@ -121,6 +121,8 @@ class Control:
         if what == "overrides":  # the reason, perhaps, why it does not come up
             return [views.override(one) for one in mesh.held() if namespace in (None, one.namespace)]
         self._demand_up()
+        if what in ("listeners", "routes", "clusters"):
+            await mesh.desired.look()
         running = list(mesh.controller.pods.values())
         shown: dict[str, Callable[[], list[Any]]] = {
             "pods": lambda: views.pods(running, mesh.desired.registry()),
@@ -157,6 +159,7 @@ class Control:
     async def _topology(self, _: Request) -> Any:
         self._demand_up()
         desired = self._mesh.desired
+        await desired.look()
         return topology(self._mesh.controller.pods.values(), desired.config, desired.registry())
 
     async def _origins(self, request: Request) -> Any:

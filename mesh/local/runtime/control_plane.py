@@ -30,7 +30,7 @@ class Wanted:
 class Supply(Protocol):
     """How one proxy gets its configuration; told when its Envoy begins, is to end, and is gone.
 
-    `live` is set while its Envoy serves by it, `in_force` is what it has acknowledged, if that is known.
+    `live` is set while its Envoy serves by it, `in_force` is what it had acknowledged at the last `look`.
     """
 
     live: asyncio.Event
@@ -39,6 +39,9 @@ class Supply(Protocol):
     def began(self) -> None: ...
     def ended(self) -> None: ...
     def died(self) -> None: ...
+
+    async def look(self) -> None:
+        """Bring `in_force` up to date. Raises AdminUnreachable."""
 
     def renewed(self) -> None:
         """Its certificate is another one from now on."""

@@ -109,6 +109,9 @@ class Delivery:
             drains = any(files.LISTENERS in step.write for step in todo)
             return Effect.DRAINING if drains else Effect.EFFECTIVE
 
+    async def look(self) -> None:
+        """Nothing: `in_force` is what was acknowledged."""
+
     def renewed(self) -> None:
         """Envoy watches the file of its certificate by itself."""
 

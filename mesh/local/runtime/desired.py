@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from mesh.local.model import Config, Registry
+from mesh.local.runtime.admin import AdminUnreachable
 from mesh.local.runtime.control_plane import ControlPlane, Wanted
 from mesh.local.runtime.delivered import Delivered
 from mesh.local.runtime.errors import DeliveryFailed
@@ -48,6 +49,13 @@ class Desired:
     def prepare(self, pod: Pod) -> None:
         """Write everything for a proxy that is about to start."""
         self._plane.prepare(pod, self.wanted())
+
+    async def look(self) -> None:
+        """Bring what each proxy has in force up to date, where only its Envoy knows that."""
+        looks = [pod.sidecar.delivery.look() for pod in self._pods() if pod.sidecar is not None]
+        for result in await asyncio.gather(*looks, return_exceptions=True):
+            if isinstance(result, BaseException) and not isinstance(result, AdminUnreachable):
+                raise result
 
     def want_keys(self) -> None:
         """Have the keys of token issuers fetched, where the control plane does not fetch them itself."""

@@ -116,6 +116,23 @@ spec:
     mesh.delete(entry)
 
 
+def test_another_name_of_a_service_leads_to_it(mesh: Running) -> None:
+    spec = "{ type: ExternalName, externalName: reviews.default.svc.cluster.local }"
+    alias = f"apiVersion: v1\nkind: Service\nmetadata: {{ name: old }}\nspec: {spec}\n"
+    mesh.apply(alias)
+    assert mesh.get("http://old/").status_code == 200
+    mesh.delete(alias)
+
+
+def test_what_a_proxy_has_from_istiod_is_shown(mesh: Running) -> None:
+    names = {cluster["name"] for cluster in mesh.client.get("/get/clusters")}
+    assert "outbound|80|v2|reviews.default.svc.cluster.local" in names
+    routes = [route for route in mesh.client.get("/get/routes") if "reviews" in route["domains"]]
+    assert {target["cluster"] for route in routes for target in route["to"]} >= {
+        "outbound|80|v1|reviews.default.svc.cluster.local"
+    }
+
+
 def test_pods_come_and_go(mesh: Running, manifests: Manifests) -> None:
     for replicas in (3, 1):
         mesh.client.post(

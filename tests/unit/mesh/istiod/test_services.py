@@ -101,3 +101,29 @@ def test_a_service_may_publish_pods_that_are_not_ready() -> None:
 )
 def test_a_port_speaks_what_istio_takes_it_to_speak(port: dict[str, str], spoken: str) -> None:
     assert protocol(port) == spoken
+
+
+def test_another_name_of_a_service_leads_to_its_pods_on_its_ports() -> None:
+    alias = """
+---
+apiVersion: v1
+kind: Service
+metadata: { name: old, namespace: shop }
+spec: { type: ExternalName, externalName: reviews.shop.svc.cluster.local }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: bank, namespace: shop }
+spec: { type: ExternalName, externalName: bank.example, ports: [{ name: http, port: 80 }] }
+"""
+    config = Config(resources.parse(SERVICE + alias, "service.yaml"))
+    addresses = {
+        f"shop/{name}": f"10.97.0.{number}" for number, name in enumerate(("reviews", "old", "bank"))
+    }
+    found = {
+        entry["metadata"]["name"]: entry["spec"] for entry in service_entries(config, [READY], [], addresses)
+    }
+    old, reviews, bank = (found[f"service.{name}"] for name in ("old", "reviews", "bank"))
+    assert old["hosts"] == ["old.shop.svc.cluster.local"]
+    assert (old["ports"], old["endpoints"]) == (reviews["ports"], reviews["endpoints"])
+    assert (bank["resolution"], bank["endpoints"]) == ("DNS", [{"address": "bank.example"}])
