@@ -30,8 +30,11 @@ def control_plane(name: str, folder: Path, report: Report) -> tuple[ControlPlane
     if name == EMBEDDED:
         return Embedded(), ()
     # Its certificates come by gRPC, which most commands need not load.
-    from mesh.local.istiod.control import Istiod
-    from mesh.local.istiod.processes import Processes
+    try:
+        from mesh.local.istiod.control import Istiod
+        from mesh.local.istiod.processes import Processes
+    except ModuleNotFoundError as error:
+        raise MeshError(f"{error.name} is missing: istiod needs this project's extra `istiod`") from None
 
     state = State(folder)
     try:

@@ -66,6 +66,7 @@ def mesh() -> None:
 @click.option(
     "--drain-time",
     "drain_s",
+    type=click.IntRange(min=0),
     default=1,
     show_default=True,
     help="Seconds that open connections have when their policy changes; 0 cuts them.",

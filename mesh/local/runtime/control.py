@@ -121,7 +121,7 @@ class Control:
         if what == "overrides":  # the reason, perhaps, why it does not come up
             return [views.override(one) for one in mesh.held() if namespace in (None, one.namespace)]
         self._demand_up()
-        if what in ("routes", "clusters"):
+        if what in ("listeners", "routes", "clusters"):
             await mesh.desired.look()
         running = list(mesh.controller.pods.values())
         shown: dict[str, Callable[[], list[Any]]] = {

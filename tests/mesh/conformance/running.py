@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from tests.mesh.conformance import access_log
-from tests.mesh.conformance.case import Case, Request
+from tests.mesh.conformance.case import Case, Request, fill
 from tests.mesh.conformance.external import External
 from tests.mesh.conformance.judging import differences
 from tests.mesh.conformance.plane import ControlPlane
@@ -53,8 +55,8 @@ class Suite:
         self._plane.close()
 
     def log(self, answer: Answer) -> Mapping[str, str]:
-        """The line of a request in the access log of the proxy that was asked; none of what was closed."""
-        return {} if answer.closed else self._log(answer.proxy, answer.agent)
+        """The line of a request in the access log of the proxy that was asked."""
+        return self._log(answer.proxy, answer.agent)
 
     @property
     def plane(self) -> ControlPlane:
@@ -82,7 +84,8 @@ class Suite:
         elif refusal is not None:
             yield f"refused: {refusal}"
         else:
-            for request in case.written.requests:
+            for written in case.written.requests:
+                request = msgspec.structs.replace(written, url=fill(written.url, self._values))
                 for difference in self._sent(request):
                     yield f"{request.method} {request.url}: {difference}"
 
