@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
 
+COMMON = IPv4Network("127.0.0.0/16")  # everybody's, no mesh's
 PODS = 2**15 - 2  # in each half, without the first two addresses: the net's and the claim's
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from mesh.local.envoy.fence import is_inside
 from mesh.local.envoy.locality import grouped, preferred
 from mesh.local.envoy.peer_authentication import accepts_mtls
 from mesh.local.envoy.view import View, selects
@@ -45,7 +46,8 @@ def serving(
         target = endpoint.target(port)
         ready = (endpoint.ready or service.even_unready) and _can_be_found(service, endpoint)
         if ready and target is not None and selects(labels, endpoint.labels):
-            yield endpoint, target
+            if not (endpoint.written and is_inside(view.proxy, endpoint.address, target)):
+                yield endpoint, target
 
 
 def _can_be_found(service: Service, endpoint: Endpoint) -> bool:

@@ -7,7 +7,7 @@ listen on loopback addresses of the mesh's block, so the way there is closed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
 from mesh.local import block
 from mesh.local.envoy.http import filter_
@@ -21,14 +21,30 @@ _MAPPED_BITS = 96
 
 def fence(proxy: Proxy) -> Json:
     """The filter that refuses by the address that a request is really sent to, however it was named."""
-    ports = [proxy.admin[1], proxy.egress[1]]
     permissions = [
-        *(_to(net, port) for net in _nets(block.whole(proxy.ip)) for port in ports),
+        *(_to(net, port) for net in _nets(block.whole(proxy.ip)) for port in _ports(proxy)),
         *(_to(net) for net in _nets(block.applications(proxy.ip))),
     ]
     policy = {"permissions": permissions, "principals": [{"any": True}]}
     rules = {"action": "DENY", "policies": {"insides of pods": policy}}
     return filter_("envoy.filters.http.rbac", _RBAC, rules=rules)
+
+
+def is_inside(proxy: Proxy, address: str, port: int) -> bool:
+    """Whether an address that somebody wrote is one of those, of whichever mesh of this machine."""
+    try:
+        known: IPv4Address | IPv6Address | None = ip_address(address)
+    except ValueError:
+        return False  # a name, which DNS knows
+    if isinstance(known, IPv6Address):
+        known = known.ipv4_mapped
+    if known is None or not known.is_loopback or known in block.COMMON:
+        return False
+    return port in _ports(proxy) or known in block.applications(str(known))
+
+
+def _ports(proxy: Proxy) -> tuple[int, int]:
+    return proxy.admin[1], proxy.egress[1]
 
 
 def _nets(net: IPv4Network) -> Iterator[Json]:

@@ -17,7 +17,7 @@ from mesh.local.envoy.matches import Listener
 from mesh.local.envoy.tcp_route import routes as tcp_routes
 from mesh.local.envoy.tcp_route import tunnel
 from mesh.local.envoy.view import View, selects
-from mesh.local.envoy.virtual_host import HTTP_PORT, VirtualHost, domains, of_pods
+from mesh.local.envoy.virtual_host import HTTP_PORT, VirtualHost, domains, of_pods, with_port
 from mesh.local.envoy.virtual_service import MESH, Owners, Route, default_route, routes, visible
 from mesh.local.model import Config, Json, Resource, Service, ServicePort
 
@@ -137,7 +137,12 @@ def virtual_hosts(view: View) -> Iterator[VirtualHost]:
 
 def reserved(services: Sequence[Service]) -> set[str]:
     """The domains that are kept for their services, whoever comes first."""
-    return {f"{service.hostname}:{port.number}".lower() for service in services for port in service.ports}
+    return {
+        domain.lower()
+        for service in services
+        for port in service.ports
+        for domain in with_port([service.hostname], port.number)
+    }
 
 
 class Obeyed:

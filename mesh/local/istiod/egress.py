@@ -19,6 +19,9 @@ STATE = "envoy.filters.http.set_filter_state"
 FILTERS = "envoy.extensions.filters"
 ORIGINAL = "envoy.filters.listener.original_dst"
 _ADDRESS = r"\d+\.\d+\.\d+\.\d+"
+# What `fence` refuses of a mesh's blocks, which a captured request would reach: processes, and proxies' insides.
+_UPPER_HALF = r"(12[89]|1[3-9]\d|2\d\d)"
+_INSIDES = rf"127\.[1-9]\d*\.({_UPPER_HALF}\.\d+(:\d+)?|\d+\.\d+:0*1500[0-2])"
 _PER_ROUTE = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute"
 _UNFENCED: Json = {"envoy.filters.http.rbac": {"@type": _PER_ROUTE}}  # only what is forwarded is
 
@@ -98,7 +101,11 @@ def _virtual_host(name: str, domains: list[str], address: str) -> Json:
 
 def _others(registry_only: bool) -> Json:
     """Hosts that nobody has declared: by address they are captured, by name forwarded where they may be."""
-    routes = []
+    inside = {"name": ":authority", "string_match": {"safe_regex": {"regex": _INSIDES}}}
+    matches: list[Json] = [{"connect_matcher": {}}, {"prefix": "/"}]
+    routes: list[Json] = [
+        {"match": {**match, "headers": [inside]}, "direct_response": {"status": 403}} for match in matches
+    ]
     for pattern, address in ((rf"{_ADDRESS}:\d+", "%REQ(:AUTHORITY)%"), (_ADDRESS, "%REQ(:AUTHORITY)%:80")):
         literal = {"name": ":authority", "string_match": {"safe_regex": {"regex": pattern}}}
         for route in (_tunnel(CAPTURE), _request(CAPTURE)):

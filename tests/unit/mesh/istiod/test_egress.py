@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mesh.local import resources
@@ -81,3 +82,17 @@ def test_other_names_are_forwarded_unless_only_known_ones_may_be_called() -> Non
     assert forwarded["route"]["cluster"] == "egress-forward"
     routes = _table("shop", TEXT + REGISTRY_ONLY)["virtual_hosts"][-1]["routes"]
     assert not [route for route in routes if route.get("route", {}).get("cluster") == "egress-forward"]
+
+
+def test_what_is_inside_a_pod_is_refused_by_its_address() -> None:
+    inside = ("127.20.128.5:8080", "127.20.200.5", "127.20.0.5:15000", "127.20.0.5:015001", "127.20.0.5:15002")
+    outside = ("127.20.0.5:8080", "127.20.0.5", "127.0.0.1:15000", "127.0.200.1", "10.1.1.1:15000")
+    for text in (TEXT, TEXT + REGISTRY_ONLY):
+        routes = _table("shop", text)["virtual_hosts"][-1]["routes"]
+        for route in routes[:2]:
+            assert route["direct_response"] == {"status": 403}
+            [header] = route["match"]["headers"]
+            pattern = re.compile(header["string_match"]["safe_regex"]["regex"])
+            assert all(map(pattern.fullmatch, inside))
+            assert not any(map(pattern.fullmatch, outside))
+        assert "connect_matcher" in routes[0]["match"]
