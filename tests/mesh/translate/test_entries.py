@@ -19,7 +19,7 @@ from tests.mesh.translate.authority import Authority
 from tests.mesh.translate.conftest import CLIENT
 from tests.mesh.translate.echo import EchoServer
 from tests.mesh.translate.lab import Lab, Pod, service
-from tests.mesh.translate.rules import REGISTRY_ONLY
+from tests.mesh.translate.rules import REGISTRY_ONLY, virtual_service
 
 REVIEWS = Pod("reviews-v1", {"app": "reviews", "version": "v1"}, ports=(8080, 9000))
 PODS = [CLIENT, REVIEWS]
@@ -55,6 +55,17 @@ def test_without_resolution_the_request_says_where_to(lab: Lab) -> None:
         assert _tunnel(lab, "x.localhost", port)["pod"] == "outside"
         with pytest.raises(OSError, match="502"):
             _tunnel(lab, "x.example.com", port)
+
+
+def test_an_authority_that_a_rule_rewrites_leads_nowhere_else(lab: Lab) -> None:
+    inside = ":".join(map(str, lab.proxy("reviews-v1").admin))
+    with _served("127.0.0.1") as port:
+        ports = f"ports: [{{ number: {port}, name: http, protocol: HTTP }}]"
+        own = entry("own", f'{{ hosts: ["*.localhost"], resolution: NONE, {ports} }}')
+        there = 'route: [{ destination: { host: "*.localhost" } }]'
+        lab.apply(own + virtual_service(f'[{{ rewrite: {{ authority: "{inside}" }}, {there} }}]', "*.localhost"))
+        answer = lab.get("client", f"http://x.localhost:{port}/ready")
+        assert (answer.pod, answer.echo["headers"]["host"]) == ("outside", inside)
 
 
 def test_a_sidecar_turns_http_into_https_on_its_way_out(
