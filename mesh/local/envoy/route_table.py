@@ -67,10 +67,10 @@ class RouteTable:
                 self._kept[service.hostname] = _Kept(owner, self._anew(view, service, rules, kept.hosts))
 
     def _anew(self, view: View, service: Service, rules: Obeyed, before: Sequence[Json]) -> list[Json]:
-        """The routes are new; who has which domain has not changed."""
+        """The routes are new; who has which domain has not changed. Of two of one name it is the first."""
         domains = {host["name"]: host["domains"] for host in before}
         made = map(outbound.envoy_host, outbound.of_service(view, service, rules))
-        return [{**host, "domains": domains[host["name"]]} for host in made if host["name"] in domains]
+        return [{**host, "domains": domains.pop(host["name"])} for host in made if host["name"] in domains]
 
 
 def _same_ground(view: View, before: View) -> bool:

@@ -14,6 +14,7 @@ from mesh.local.envoy.clusters import outbound
 from mesh.local.envoy.view import View
 from mesh.local.model import Config, Json
 from mesh.local.resources import parse
+from mesh.local.snapshot import Builder, Ground, Routes
 from tests.unit.mesh.translate.world import PROXIES, REGISTRY
 
 CLIENT = PROXIES["client"]
@@ -93,3 +94,26 @@ def test_an_entry_leads_past_no_sidecar_to_a_process(address: str) -> None:
 )
 def test_an_entry_leads_to_pods_and_to_the_machines_own_programs(address: str, port: int) -> None:
     assert _addresses(address, port) == [{"address": address, "port_value": port}]
+
+
+def test_an_entry_named_as_a_pod_is_no_second_host_after_an_edit() -> None:
+    machine = """
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: z-0, namespace: default }
+spec: { address: 10.1.1.1, labels: { app: a } }
+"""
+    edit = """
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: a, namespace: default }
+spec: { host: a, trafficPolicy: { loadBalancer: { consistentHash: { useSourceIp: true } } } }
+"""
+    builder, routes = Builder(CLIENT), Routes()
+    first = Config(parse(EACH + machine, "entries.yaml"))
+    registry = registries.registry(registries.declared(first), ENDPOINTS, first)
+    for config in (first, Config([*first, *parse(edit, "edit.yaml")])):
+        made = builder.build(Ground.of(config, registry, {}), config, routes)
+        assert made == snapshot.build(CLIENT, config, registry, {})
