@@ -34,7 +34,8 @@ test-slow: $(VENV)/dev ## Run the long tests: large files, a hundred edits under
 	$(BIN)/pytest -m slow --timeout 900 -o faulthandler_timeout=2400
 
 .PHONY: conformance
-conformance: $(VENV)/dev ## Run every case of mesh policy on each control plane, and tell where they differ
+conformance: $(VENV)/dev ## Run every case of mesh policy on the mesh and on a real istiod (Go builds it once)
+	@$(BIN)/delinkcious tools install --istiod
 	$(BIN)/python -m tests.mesh.conformance $(ARGS)
 
 .PHONY: test-kubernetes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from mesh.local.runtime.errors import MeshError
 # As `kubectl diff` and diff(1) say it.
 SAME, DIFFERENT, FAILED = 0, 1, 2
 _MARKS = {"added": "+", "removed": "-", "changed": "~"}
+_CLUSTER = re.compile(r"outbound\|(\d+)\|([^|\s]*)\|([^\s,]+?)(?:\.svc\.cluster\.local)?(?=[\s,:]|$)")
 MAX_NAMED = 3  # pods of one group that are named
 
 Json = dict[str, Any]
@@ -50,6 +52,12 @@ def diff(filenames: tuple[str, ...], output: str, state: Path | None) -> None:
     sys.exit(DIFFERENT if told["objects"] else SAME)
 
 
+def _destination(cluster: re.Match[str]) -> str:
+    """Envoy's name of a cluster as people say it: `v1 of links.shop:80`."""
+    port, subset, host = cluster.groups()
+    return f"{subset} of {host}:{port}" if subset else f"{host}:{port}"
+
+
 def _lines(told: Json) -> Iterator[str]:
     if not told["objects"]:
         yield "Nothing would change."
@@ -67,6 +75,6 @@ def _lines(told: Json) -> Iterator[str]:
     for words, pods in groups.items():
         more = f" and {len(pods) - MAX_NAMED} more" if len(pods) > MAX_NAMED else ""
         yield f"\n{', '.join(pods[:MAX_NAMED])}{more}:"
-        yield from (f"  {sentence}" for sentence in words)
+        yield from (f"  {_CLUSTER.sub(_destination, sentence)}" for sentence in words)
     if not groups:
         yield "\nNo running proxy would do anything else."

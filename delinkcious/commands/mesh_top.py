@@ -32,8 +32,8 @@ ONE_LOOK_S = 6.0
 LONGEST_INTERVAL_S = 8.0
 EVERY_S = 1.0
 NOTHING_COUNTED = (
-    "Nothing was counted yet. Sidecars count for Prometheus where a Telemetry object has "
-    "`metrics: [{ providers: [{ name: prometheus }] }]`."
+    "No request was counted. If there were some: sidecars count for Prometheus where a Telemetry object "
+    "has `metrics: [{ providers: [{ name: prometheus }] }]`."
 )
 
 

@@ -140,9 +140,10 @@ class Endpoint:
     """One address that takes requests, as others see it: a pod, a WorkloadEntry, a line of a ServiceEntry.
 
     `ports` maps a container port's name to its number, `at` the name of a service's port to the number that
-    it has here; `workload` made it. `address` is a name where its service is resolved by DNS. `locality` is
-    `region/zone/subzone`. `sidecar`: it speaks the mesh's mutual TLS. `written`: by people; it is no
-    pod of ours. `hostname` and `subdomain` are a pod's name below a headless Service, where it says them.
+    it has here (`only`: it has no others); `workload` made it. `address` is a name where its service is
+    resolved by DNS. `locality` is `region/zone/subzone`. `sidecar`: it speaks the mesh's mutual TLS.
+    `written`: by people; it is no pod of ours. `hostname` and `subdomain` are a pod's name below a headless
+    Service, where it says them.
     """
 
     pod: str
@@ -160,11 +161,12 @@ class Endpoint:
     written: bool = False
     hostname: str = ""
     subdomain: str = ""
+    only: bool = False
 
     def target(self, port: ServicePort) -> int | None:
         """The number that `port` leads to here; None when its name is unknown."""
-        if port.name in self.at:
-            return self.at[port.name]
+        if port.name in self.at or self.only:
+            return self.at.get(port.name)
         return port.target_port if isinstance(port.target_port, int) else self.ports.get(port.target_port)
 
     @property

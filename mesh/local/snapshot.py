@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mesh.local.envoy import clusters, gateway, inbound, outbound
-from mesh.local.envoy.destination_rule import Hosts
+from mesh.local.envoy.kept_clusters import KeptClusters
 from mesh.local.envoy.route_table import RouteTable
 from mesh.local.envoy.view import View
-from mesh.local.model import Config, Json, Proxy, Registry, Snapshot, differing
-
-# What a proxy's routes and clusters follow part by part; everything else makes all of it anew.
-RULES = ("VirtualService", "DestinationRule")
+from mesh.local.model import Config, Json, Proxy, Registry, Snapshot
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What everything but routes is made of: all resources except VirtualServices, what runs, the keys."""
+    """What everything but routes is made of: all resources except VirtualServices, what runs, the keys.
+
+    VirtualServices with rules for TLS are among them: they make listeners.
+    """
 
     bodies: tuple[Json, ...]
     registry: Registry
@@ -26,7 +26,13 @@ class Ground:
     @classmethod
     def of(cls, config: Config, registry: Registry, jwks: Mapping[str, str]) -> Ground:
         return cls(
-            tuple(resource.body for resource in config if resource.kind != "VirtualService"), registry, jwks
+            tuple(
+                resource.body
+                for resource in config
+                if resource.kind != "VirtualService" or resource.spec.get("tls")
+            ),
+            registry,
+            jwks,
         )
 
 
@@ -52,8 +58,8 @@ class Routes:
 class Builder:
     """Builds the snapshots of one proxy, one after the other.
 
-    An edit of VirtualServices and DestinationRules makes anew what it touches; the rest is the very same
-    object as before, so that nobody needs to compare it either.
+    An edit, or a pod that comes or goes, makes anew what it touches; the rest is the very same object as
+    before, so that nobody needs to compare it either.
     """
 
     def __init__(self, proxy: Proxy) -> None:
@@ -61,55 +67,33 @@ class Builder:
         self._ground: Ground | None = None
         self._view: View | None = None
         self._before = Snapshot({}, {}, {}, {})
-        self._clusters: dict[str, dict[str, Json]] = {}
+        self._clusters = KeptClusters()
 
     def build(self, ground: Ground, config: Config, routes: Routes | None = None) -> Snapshot:
         """As `build`; `ground` is `Ground.of` the same configuration, `routes` are those of all proxies."""
         view = View(self._proxy, config, ground.registry, ground.jwks)
         made = self._routes(view, routes or Routes())
-        if self._same_but(RULES[:1], ground, view):
+        if self._same_ground(ground, view):
             listeners = gateway.listeners(view) if self._proxy.kind == "gateway" else self._before.listeners
             self._before = replace(self._before, listeners=listeners, routes=made)
         else:
-            self._follow(view, anew=not self._same_but(RULES, ground, view))
-            self._before = _snapshot(view, _all(self._clusters), made)
+            self._before = _snapshot(view, self._clusters.outbound(view), made)
         self._ground, self._view = ground, view
         return self._before
 
     def _routes(self, view: View, routes: Routes) -> Mapping[str, Json]:
         return gateway.route_configurations(view) if self._proxy.kind == "gateway" else routes.of(view)
 
-    def _same_but(self, kinds: Sequence[str], ground: Ground, view: View) -> bool:
-        """Whether only resources of these kinds may be other than before."""
+    def _same_ground(self, ground: Ground, view: View) -> bool:
+        """Whether only VirtualServices may be other than before."""
         if self._ground is None or self._view is None or not _same_services(view, self._view):
             return False
-        if ground is self._ground or ground == self._ground:
-            return True
-        if kinds != RULES or ground.registry != self._ground.registry or ground.jwks != self._ground.jwks:
-            return False
-        config, before = view.config, self._view.config
-        others = (config.kinds() | before.kinds()).difference(kinds)
-        return not any(differing(config, before, kind) for kind in others)
-
-    def _follow(self, view: View, *, anew: bool) -> None:
-        """Bring the clusters of all services up to the view."""
-        touched = Hosts(differing(view.config, self._view.config, "DestinationRule") if self._view else ())
-        before = {} if anew else self._clusters
-        self._clusters = {
-            service.hostname: before[service.hostname]
-            if service.hostname in before and service.hostname not in touched
-            else clusters.of_service(view, service)
-            for service in view.scope.reachable
-        }
+        return ground is self._ground or ground == self._ground
 
 
 def _same_services(view: View, before: View) -> bool:
     one, other = view.scope.reachable, before.scope.reachable  # with a Sidecar, VirtualServices have a say
     return one is other or one == other
-
-
-def _all(parts: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
-    return {name: cluster for part in parts.values() for name, cluster in part.items()}
 
 
 def build(proxy: Proxy, config: Config, registry: Registry, jwks: Mapping[str, str]) -> Snapshot:

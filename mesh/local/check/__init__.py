@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import is_not
 
 from mesh.local.check.callers import caller_findings
+from mesh.local.check.connections import connection_findings
 from mesh.local.check.deprecated import deprecated_routes, deprecated_rules
 from mesh.local.check.entries import entry_findings
 from mesh.local.check.gateways import gateway_findings
@@ -51,6 +52,7 @@ ANALYZERS = (
     Analyzer(http_route_findings, (*WORLD, "VirtualService")),
     Analyzer(protocol_findings, (*WORLD, *POLICY)),
     Analyzer(claim_findings, (*WORLD, *POLICY, "VirtualService", "Gateway")),
+    Analyzer(connection_findings, (*WORLD, "VirtualService", "AuthorizationPolicy", "ConfigMap")),
     Analyzer(entry_findings, (*WORLD, "Sidecar")),
     Analyzer(telemetry_findings, (*WORLD, "Telemetry", "ConfigMap")),
     Analyzer(deprecated_routes, ("VirtualService",)),

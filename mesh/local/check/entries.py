@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from mesh.local.check.mesh import Mesh
 from mesh.local.envoy.egress_hosts import EgressHosts
 from mesh.local.model import Finding, Resource
+from mesh.local.registry.entries import entry_services
+from mesh.local.registry.merging import alike
 from mesh.local.resources import finding
 
 
@@ -47,15 +49,23 @@ def _picked(mesh: Mesh, entry: Resource, labels: Mapping[str, str]) -> bool:
 
 
 def _same_hosts(mesh: Mesh) -> Iterator[Finding]:
-    """Of several entries with one host in a namespace the first counts; a Kubernetes Service before all."""
+    """Of entries with one host in a namespace that do not go together the first counts; a Service first."""
     first: dict[tuple[str, str], Resource] = {}
     for entry in mesh.config.of("ServiceEntry"):
         for index, written in enumerate(entry.spec.get("hosts") or []):
             host = written.lower()
             before = mesh.services.get(host) or first.setdefault((entry.namespace, host), entry)
-            if before is not entry:
+            if before is not entry and not _merges(before, entry):
                 message = f"{before} has the host {host} too and comes first: this one is not used for it"
                 yield finding(entry, ("spec", "hosts", index), message, warning=True, id="DM0114")
+
+
+def _merges(first: Resource, entry: Resource) -> bool:
+    """Whether a second entry adds its ports and endpoints to the first's."""
+    if first.kind != entry.kind:
+        return False
+    one, other = entry_services(first), entry_services(entry)
+    return alike((first, one[0]), (entry, other[0]))
 
 
 def _several_sidecars(mesh: Mesh) -> Iterator[Finding]:

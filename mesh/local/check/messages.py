@@ -59,7 +59,7 @@ MESSAGES = {
         Message("DM0105", "UnknownServiceAccount", "A workload names an account that does not exist."),
         Message("DM0106", "UnknownCaller", "A policy names a caller that nobody is."),
         Message("DM0107", "UnknownMethod", "No request has this method."),
-        Message("DM0108", "UnfitProvider", "A provider of telemetry is missing or of another kind."),
+        Message("DM0108", "UnfitProvider", "A provider is missing or of another kind."),
         Message("DM0109", "UnreachableProvider", "No Service of the provider exists."),
         Message("DM0110", "IgnoredSelector", "The root namespace's objects have no selector."),
         Message("DM0111", "ConflictingDestinationRules", "Two DestinationRules say different things."),
@@ -67,6 +67,7 @@ MESSAGES = {
         Message("DM0113", "JwksUnreachable", "The keys of an issuer cannot be fetched."),
         Message("DM0114", "HostOfAnother", "An earlier object has the host of a ServiceEntry."),
         Message("DM0115", "HeadlessTargetPort", "On Kubernetes a headless Service has no other target port."),
+        Message("DM0116", "IdleConnectionRule", "No connection meets a rule for TCP or TLS."),
     )
 }
 

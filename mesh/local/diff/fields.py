@@ -38,32 +38,38 @@ def shown(value: Any) -> str:
 MAX_SHOWN = 120
 
 
-def changes(before: Any, after: Any, path: Path = ()) -> Iterator[Change]:
-    """Field by field; entries of a list are told apart by their names, else by what stands in them."""
+def changes(before: Any, after: Any, path: Path = (), *, named: bool = True) -> Iterator[Change]:
+    """Field by field; entries of a list are told apart by their names, else by what stands in them.
+
+    With `named` the names stand in the paths too, in the place of numbers.
+    """
     if before == after:
         return
     if isinstance(before, dict) and isinstance(after, dict):
         for key in dict.fromkeys([*before, *after]):
-            yield from _entry(before, after, key, (*path, key))
+            yield from _entry(before, after, key, (*path, key), named)
     elif isinstance(before, list) and isinstance(after, list):
-        yield from _entries(before, after, path)
+        yield from _entries(before, after, path, named)
     else:
         yield Change("changed", field_name(path), before, after)
 
 
-def _entry(before: dict[str, Any], after: dict[str, Any], key: str, path: Path) -> Iterator[Change]:
+def _entry(
+    before: dict[str, Any], after: dict[str, Any], key: str, path: Path, named: bool
+) -> Iterator[Change]:
     if key not in before:
         yield Change("added", field_name(path), after=after[key])
     elif key not in after:
         yield Change("removed", field_name(path), before=before[key])
     else:
-        yield from changes(before[key], after[key], path)
+        yield from changes(before[key], after[key], path, named=named)
 
 
-def _entries(before: list[Any], after: list[Any], path: Path) -> Iterator[Change]:
+def _entries(before: list[Any], after: list[Any], path: Path, named: bool) -> Iterator[Change]:
     if (old := _named(before)) is not None and (new := _named(after)) is not None:
         for name in dict.fromkeys([*old, *new]):
-            yield from _entry(old, new, name, (*path, name))
+            step = name if named else list(new if name in new else old).index(name)
+            yield from _entry(old, new, name, (*path, step), named)
         if list(old) != list(new) and old.keys() == new.keys():
             yield Change("changed", f"{field_name(path)} (order)", list(old), list(new))
         return
@@ -73,7 +79,8 @@ def _entries(before: list[Any], after: list[Any], path: Path) -> Iterator[Change
             continue
         pairs = min(end - start, last - first)
         for offset in range(pairs):
-            yield from changes(before[start + offset], after[first + offset], (*path, first + offset))
+            place = (*path, first + offset)
+            yield from changes(before[start + offset], after[first + offset], place, named=named)
         for number in range(start + pairs, end):
             yield Change("removed", field_name((*path, number)), before=before[number])
         for number in range(first + pairs, last):

@@ -42,7 +42,7 @@ def _new(before: Config, after: Iterable[Resource]) -> Iterator[ObjectChange]:
         if old is None:
             yield _change("created", resource)
         elif old.body != resource.body:
-            found = tuple(changes(old.body, resource.body))
+            found = tuple(changes(old.body, resource.body, named=False))
             templates = old.spec.get("template") != resource.spec.get("template")
             yield _change("configured", resource, found, resource.kind in ROLLED and templates)
 

@@ -111,7 +111,7 @@ def _policy_words(before: View, after: View, names: Sequence[str]) -> Iterator[s
         namespace, _, short = place.partition("/")
         was, will = before.config.get(kind, namespace, short), after.config.get(kind, namespace, short)
         if was is not None and will is not None:
-            for change in changes(was.body, will.body):
+            for change in changes(was.body, will.body, named=False):
                 yield f"policy {name}: {_MARKS[change.verb]}{change}"
 
 

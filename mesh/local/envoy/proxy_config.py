@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mesh.local.envoy.mesh_config import mesh_config
 from mesh.local.envoy.view import selects
 from mesh.local.model import ROOT_NAMESPACE, Config, Resource
 
@@ -11,7 +12,7 @@ DEFAULT_CONCURRENCY = 1  # Istio's is 2; a laptop has many proxies
 
 
 def concurrency(config: Config, namespace: str, labels: Mapping[str, str]) -> int:
-    """The worker threads of a proxy that starts now (0: one a core): workload, namespace, mesh."""
+    """The threads of a proxy that starts now (0: one a core): workload, namespace, mesh, MeshConfig."""
     found: dict[int, int] = {}
     for resource in config.of("ProxyConfig"):
         written, selector = resource.spec.get("concurrency"), _selector(resource)
@@ -22,7 +23,8 @@ def concurrency(config: Config, namespace: str, labels: Mapping[str, str]) -> in
                 found.setdefault(0, written)
         else:
             found.setdefault(1 if resource.namespace == namespace else 2, written)
-    return found[min(found)] if found else DEFAULT_CONCURRENCY
+    default = mesh_config(config).raw.get("defaultConfig") or {}
+    return found[min(found)] if found else int(default.get("concurrency", DEFAULT_CONCURRENCY))
 
 
 def _selector(resource: Resource) -> Mapping[str, str]:

@@ -76,12 +76,20 @@ class RouteTable:
 def _same_ground(view: View, before: View) -> bool:
     """Whether no more than rules of traffic may have changed for these routes."""
     return (
-        view.registry is before.registry
+        _same_hosts(view, before)
         and view.mesh is before.mesh
         and view.registry_only == before.registry_only
         and (view.scope is before.scope or view.scope.services == before.scope.services)
         and (view.scope is before.scope or view.scope.reachable == before.scope.reachable)
     )
+
+
+def _same_hosts(view: View, before: View) -> bool:
+    """Whether the registry leads where it did. Pods are no hosts but those of headless services."""
+    if view.registry is before.registry:
+        return True
+    headless = any(service.headless for service in view.scope.services)
+    return not headless and view.registry.elsewhere == before.registry.elsewhere
 
 
 def _all_are(ones: Sequence[VirtualService], others: Sequence[VirtualService]) -> bool:

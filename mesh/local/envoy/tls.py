@@ -52,8 +52,9 @@ def mesh_server(folder: Path, mesh: MeshConfig) -> Json:
         {"san_type": "URI", "matcher": {"prefix": f"spiffe://{domain}/"}} for domain in mesh.trust_domains
     ]
     common = identity(folder, sans, ["h2", "http/1.1"])
-    common["tls_params"]["cipher_suites"] = list(CIPHERS)
-    if (mesh.raw.get("meshMTLS") or {}).get("minProtocolVersion") == "TLSV1_3":
+    written = mesh.raw.get("meshMTLS") or {}
+    common["tls_params"]["cipher_suites"] = list(written.get("cipherSuites") or CIPHERS)
+    if written.get("minProtocolVersion") == "TLSV1_3":
         common["tls_params"]["tls_minimum_protocol_version"] = "TLSv1_3"
     return downstream({"common_tls_context": common, "require_client_certificate": True})
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 from mesh.local import files
 from mesh.local.envoy.fence import fence
 from mesh.local.envoy.http import ROUTER, filter_
+from mesh.local.envoy.traffic_policy import circuit_breakers
 from mesh.local.istiod.egress import CAPTURE, FILTERS, FORWARD, ORIGINAL, ROUTES, STATE
 from mesh.local.istiod.filters import CAPTURE_PORT
 from mesh.local.model import Json, Proxy
 
 _CAPTURED = "egress-captured"
+IDLE = "5s"  # an application's connection has one of its own behind it, which nobody else may use later
 _DNS_CACHE: Json = {"name": "egress", "dns_lookup_family": "V4_PREFERRED"}
 _RAW = filter_(
     "envoy.transport_sockets.raw_buffer", "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
@@ -103,7 +105,13 @@ def clusters(proxy: Proxy) -> list[Json]:
 def _static(name: str, address: Json) -> Json:
     endpoint = {"endpoint": {"address": address}}
     assignment = {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]}
-    return {"name": name, "type": "STATIC", "connect_timeout": "1s", "load_assignment": assignment}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "circuit_breakers": circuit_breakers({}),  # what limits is Istio's, behind it
+        "load_assignment": assignment,
+    }
 
 
 # HTTP/1.1 stays that, HTTP/2 too: a captured request would be what the application has said.
@@ -112,6 +120,7 @@ _AS_ASKED: Json = {
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
             "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
             "use_downstream_protocol_config": {"http2_protocol_options": {}},
+            "common_http_protocol_options": {"idle_timeout": IDLE},
         }
     }
 }

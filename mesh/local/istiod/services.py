@@ -22,7 +22,7 @@ def service_entries(
 ) -> list[Json]:
     """`addresses` are the virtual ones of Services, by `namespace/name`."""
     everybody = sorted(endpoints, key=lambda endpoint: (endpoint.namespace, endpoint.pod))
-    by_address = {endpoint.address: endpoint for endpoint in everybody}
+    by_address = {endpoint.address: endpoint for endpoint in everybody if not endpoint.written}
     found: list[Json] = []
     served: set[tuple[str, int]] = set()
     by_host = {host(resource): resource for resource in config.of("Service")}
@@ -103,6 +103,8 @@ def _tcp_ports(resource: Resource) -> Iterator[tuple[str, Json]]:
 
 
 def _target(port: Json, endpoint: Endpoint) -> int | None:
+    if (name := port.get("name") or "") in endpoint.at:
+        return endpoint.at[name]
     wanted = port.get("targetPort") or port["port"]
     return wanted if isinstance(wanted, int) else endpoint.ports.get(str(wanted))
 

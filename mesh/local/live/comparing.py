@@ -58,7 +58,7 @@ def differences(said: Prediction, happened: Happened) -> list[str]:
 
 def _tunnel(said: Prediction, happened: Happened) -> Iterator[str]:
     """A policy on TCP closes the connection: no status tells of it."""
-    refused = _refusal(said, happened) is not None
+    refused = _refusal(said, happened) is not None or said["outcome"] == "failed"
     if refused and not _shut(happened):
         yield "a connection that is closed at once was predicted, it stays open"
     elif not refused and _shut(happened):

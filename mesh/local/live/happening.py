@@ -73,6 +73,8 @@ def _send(pod: Pod, method: str, url: str, headers: Headers, within_s: float) ->
     if not is_gateway(pod):
         return sending.through_sidecar(pod["egress"], method, url, headers, within_s)
     scheme, _, rest = url.rpartition("://")
+    if method == "CONNECT" or scheme in sending.CONNECTIONS:
+        raise MeshError("a gateway is asked by HTTP only: without --live its prediction is told")
     _, colon, port = rest.partition("/")[0].rpartition(":")
     number = port if colon and port.isdigit() else "443" if scheme == "https" else "80"
     address = pod["ports"].get(number)

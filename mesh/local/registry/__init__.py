@@ -6,25 +6,31 @@ a ServiceEntry.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from mesh.local.model import Config, Endpoint, Registry, Service
+from mesh.local.model import Config, Endpoint, Registry, Resource, Service
 from mesh.local.registry.aliases import resolved
 from mesh.local.registry.entries import entry_services, workload_endpoint
 from mesh.local.registry.kubernetes import services as kubernetes_services
+from mesh.local.registry.merging import merged
+
+Translate = Callable[[Resource], list[Service]]
 
 __all__ = ["declared", "registry"]
 
 
 def declared(config: Config) -> list[Service]:
     """Every service that resources declare: Kubernetes' first, so that no entry takes a Service's name."""
-    made: list[Service] = []
-    for kind, translate in (("Service", kubernetes_services), ("ServiceEntry", entry_services)):
-        for resource in config.of(kind):
-            if "services" not in resource.remembered:
-                resource.remembered["services"] = translate(resource)
-            made += resource.remembered["services"]
-    return made
+    kubernetes = [service for _, service in _declared(config, "Service", kubernetes_services)]
+    return [*kubernetes, *merged(_declared(config, "ServiceEntry", entry_services))]
+
+
+def _declared(config: Config, kind: str, translate: Translate) -> Iterator[tuple[Resource, Service]]:
+    for resource in config.of(kind):
+        if "services" not in resource.remembered:
+            resource.remembered["services"] = translate(resource)
+        for service in resource.remembered["services"]:
+            yield resource, service
 
 
 def registry(services: Sequence[Service], pods: Iterable[Endpoint], config: Config) -> Registry:

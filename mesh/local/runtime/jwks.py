@@ -158,12 +158,12 @@ def uris(config: Config) -> set[str]:
 
 
 def located(uri: str, registry: Registry) -> tuple[str, int] | None:
-    """Address and port of a ready pod for a name of the mesh; NOWHERE when none is; None for outside."""
+    """Address and port of a ready endpoint for a name of the mesh; NOWHERE when none is; None for DNS."""
     parts = urlsplit(uri)
     host = parts.hostname or ""
     names = (host, f"{host}.{CLUSTER_DOMAIN}", f"{host}.svc.{CLUSTER_DOMAIN}")
     service = next((found for name in names if (found := registry.service(name))), None)
-    if service is None:
+    if service is None or service.resolution != "STATIC":
         return None
     port = service.port(parts.port or (443 if parts.scheme == "https" else 80))
     if port is not None:

@@ -84,6 +84,7 @@ def _own_root(text: str) -> str | None:
     return None if text == ROOT_NAMESPACE else f"the local mesh's root namespace is {ROOT_NAMESPACE}"
 
 
+_CIPHERS = ListOf(Enum(*sorted(CIPHER_SUITES)))
 _TLS_VERSION = Enum("TLS_AUTO", "TLSV1_2", "TLSV1_3")
 MESH_CONFIG = Message(
     {
@@ -124,7 +125,7 @@ MESH_CONFIG = Message(
                     }
                 ),
                 "runtimeValues": MapOf(ANY_TEXT),
-                "concurrency": later(Int(0, 1024)),
+                "concurrency": Int(0, 1024),
                 "tracing": Message(
                     {
                         "sampling": Number(0, 100),
@@ -137,8 +138,8 @@ MESH_CONFIG = Message(
                 "proxyMetadata": later(),
                 "holdApplicationUntilProxyStarts": UNREAD,
                 "discoveryAddress": UNREAD,
-                "terminationDrainDuration": later(DURATION),
-                "drainDuration": later(DURATION),
+                "terminationDrainDuration": later(DURATION, "a pod's grace period says it"),
+                "drainDuration": later(DURATION, "a listener that goes is drained for a second"),
             }
         ),
         "defaultInboundHttpRetryPolicy": RETRIES,
@@ -147,13 +148,17 @@ MESH_CONFIG = Message(
         ),
         "h2UpgradePolicy": Enum("DO_NOT_UPGRADE", "UPGRADE"),
         "meshMTLS": Message(
-            {"minProtocolVersion": _TLS_VERSION, "cipherSuites": later(), "ecdhCurves": later()}
+            {
+                "minProtocolVersion": _TLS_VERSION,
+                "cipherSuites": _CIPHERS,
+                "ecdhCurves": later(why="Istio does not read it: write tlsDefaults"),
+            }
         ),
         "tcpKeepalive": TCP_KEEPALIVE,
         "tlsDefaults": Message(
             {
                 "minProtocolVersion": _TLS_VERSION,
-                "cipherSuites": ListOf(Enum(*sorted(CIPHER_SUITES))),
+                "cipherSuites": _CIPHERS,
                 "ecdhCurves": ListOf(Enum("P-256", "P-384", "P-521", "X25519")),
             }
         ),

@@ -48,7 +48,10 @@ class Took(Strict, frozen=True):
 
 
 class Expect(Strict, frozen=True):
-    """What the one who asks sees. `shares` are per cent of the answers by workload, `statuses` counts."""
+    """What the one who asks sees, and what proxies have logged.
+
+    `shares` are per cent of the answers by workload, `statuses` counts.
+    """
 
     status: int | None = None
     body: str | None = None
@@ -57,6 +60,8 @@ class Expect(Strict, frozen=True):
     upstream: Upstream | None = None
     log: Log | None = None
     server_log: Log | None = None
+    logged: bool | None = None
+    server_logged: bool | None = None
     closed: bool = False
     took: Took | None = None
     same_workload: bool = False

@@ -20,10 +20,11 @@ UNPOOLED = ("--drain-time", "0")
 
 @dataclass(frozen=True)
 class Pod:
-    """Where a pod is: `ports` are addresses by service port, `egress` and `log` its sidecar's."""
+    """Where a pod is: `ports` are addresses by service port, `egress`, `admin` and `log` its sidecar's."""
 
     ports: Mapping[str, tuple[str, int]]
     egress: tuple[str, int] | None
+    admin: tuple[str, int] | None
     log: Path
 
 
@@ -100,6 +101,7 @@ class Embedded:
         return Pod(
             {port: _address(place) for port, place in shown["ports"].items()},
             _address(shown["egress"]) if shown["egress"] else None,
+            _address(shown["admin"]) if shown["admin"] else None,
             folder / "logs" / "istio-proxy.log",
         )
 

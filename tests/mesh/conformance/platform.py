@@ -109,7 +109,11 @@ def _deployment(workload: Workload) -> Any:
         "ports": [{"name": name, "containerPort": port} for name, port in workload.serves.items()],
     }
     if "http" in workload.serves:
-        container["readinessProbe"] = {"httpGet": {"path": "/ready", "port": "http"}, "periodSeconds": 1}
+        # Patient, so that a busy machine takes no pod away from a case.
+        container["readinessProbe"] = {
+            "httpGet": {"path": "/ready", "port": "http"},
+            **{"periodSeconds": 1, "timeoutSeconds": 10, "failureThreshold": 30},
+        }
     spec: dict[str, Any] = {
         "serviceAccountName": workload.labels["app"],
         "terminationGracePeriodSeconds": 1,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from tests.mesh.conformance import access_log
-from tests.mesh.conformance.case import Case, Request
+from tests.mesh.conformance.case import Case, Request, fill
 from tests.mesh.conformance.external import External
 from tests.mesh.conformance.judging import differences
 from tests.mesh.conformance.plane import ControlPlane
@@ -36,8 +38,8 @@ class Suite:
         credentials = Credentials()
         self._external = External(folder, credentials)
         self._plane = plane(folder, credentials)
-        self._sender = Sender(self._plane, credentials, folder)
         self._values = {**credentials.values, **self._external.values}
+        self._sender = Sender(self._plane, credentials, folder, self._values)
 
     def __enter__(self) -> Suite:
         try:
@@ -53,8 +55,8 @@ class Suite:
         self._plane.close()
 
     def log(self, answer: Answer) -> Mapping[str, str]:
-        """The line of a request in the access log of the proxy that was asked; none of what was closed."""
-        return {} if answer.closed else self._log(answer.proxy, answer.agent)
+        """The line of a request in the access log of the proxy that was asked."""
+        return self._log(answer.proxy, answer.agent)
 
     @property
     def plane(self) -> ControlPlane:
@@ -82,7 +84,8 @@ class Suite:
         elif refusal is not None:
             yield f"refused: {refusal}"
         else:
-            for request in case.written.requests:
+            for written in case.written.requests:
+                request = msgspec.structs.replace(written, url=fill(written.url, self._values))
                 for difference in self._sent(request):
                     yield f"{request.method} {request.url}: {difference}"
 
@@ -90,7 +93,8 @@ class Suite:
         """What is not as expected; what is to be so eventually is asked for again."""
         deadline = time.monotonic() + EVENTUALLY_S
         while True:
-            found = list(differences(request.expect, self.send(request), self._log))
+            answers = self.send(request)
+            found = [*differences(request.expect, answers, self._log), *self._unlogged(request, answers)]
             if not found or not request.eventually or time.monotonic() > deadline:
                 return found
             time.sleep(0.05)
@@ -109,6 +113,19 @@ class Suite:
                 yield f"refused in other words than {case.written.refused!r}: {refusal}"
             elif (case.written.istio == "accepts") not in [any(w in line for w in MILDER) for line in said]:
                 yield f"it is to be told whether Istio {case.written.istio} it: {refusal}"
+
+    def _unlogged(self, request: Request, answers: Sequence[Answer]) -> Iterator[str]:
+        """What is logged, or not logged, against what is expected."""
+        wanted = {answers[0].proxy: request.expect.logged, answers[0].workload: request.expect.server_logged}
+        if set(wanted.values()) == {None}:
+            return
+        self.send(request)  # once this one is answered, the proxies are done with the first
+        for workload, expected in wanted.items():
+            if expected is not None:
+                pod = self._plane.pod(workload)
+                assert pod.admin is not None, f"{workload} has no proxy"
+                if access_log.has(pod.log, pod.admin, answers[0].agent) != expected:
+                    yield f"{workload} has {'not ' if expected else ''}logged it"
 
     def _log(self, workload: str, agent: str) -> Mapping[str, str]:
         return access_log.entry(self._plane.pod(workload).log, agent)

@@ -235,3 +235,16 @@ def test_a_changed_config_map_reaches_the_files_of_running_pods(
     mesh.apply(manifests.config_map("settings", greeting="good evening"))
     assert mesh.get(f"http://reviews/file?{path}").json() == "good evening"
     assert mesh.pid("reviews") == before
+
+
+def test_an_apply_may_take_the_place_of_what_was_applied_before(
+    new_mesh: NewMesh, manifests: Manifests
+) -> None:
+    mesh = new_mesh(manifests.pair())
+    mesh.apply(manifests.denial("/secret"))
+    document = {"file": "applied.yaml", "text": manifests.denial("/other").replace("denial", "next")}
+    key = ["AuthorizationPolicy", "default", "denial"]
+    told = mesh.client.post("/apply", {"documents": [document], "instead_of": [key]})
+    assert {change.split()[1] for change in told["changes"]} == {"deleted", "created"}
+    assert mesh.get("http://reviews/secret").status_code == 200
+    assert mesh.get("http://reviews/other").status_code == 403

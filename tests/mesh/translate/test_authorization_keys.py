@@ -12,6 +12,7 @@ from tests.mesh.translate.plain_server import serving, tunnel, word_of
 from tests.mesh.translate.rules import policy
 from tests.mesh.translate.tokens import ISSUER, Signer
 
+pytestmark = pytest.mark.slow
 PODS = [CLIENT, STRANGER, Pod("reviews-v1", {"app": "reviews"}, ports=(8080, 9000))]
 SERVED = [service("reviews", http="80:8080", tcp="9000")]
 CLIENT_ID = "cluster.local/ns/default/sa/client"

@@ -121,6 +121,30 @@ def test_policies_guard_a_tcp_server(lab: Lab) -> None:
                 _say(lab, 8080)
 
 
+def test_a_gateway_believes_the_line_before_everything_where_it_is_told_to(lab: Lab) -> None:
+    topology = """
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data:
+  mesh: |
+    defaultConfig: { gatewayTopology: { proxyProtocol: {} } }
+---
+"""
+    server = "{ port: { number: 31400, name: tcp, protocol: HTTP }"
+    plain = GATEWAY.replace("{ port: { number: 31400, name: tcp, protocol: TCP }", server)
+    http = virtual_service(f"[{{ {TO % ('v1', 80)} }}]", "http.example.test", "gateways: [edge]")
+    lab.apply(topology + plain + SUBSETS + http)
+    with socket.create_connection((lab.proxy("gateway").ip, 8080), timeout=20) as connection:
+        line = b"PROXY TCP4 192.0.2.7 192.0.2.1 1234 80\r\n"
+        request = b"GET / HTTP/1.1\r\nHost: http.example.test\r\nConnection: close\r\n\r\n"
+        connection.sendall(line + request)
+        said = b""
+        while part := connection.recv(10_000):
+            said += part
+    assert b'"x-forwarded-for": "192.0.2.7"' in said
+
+
 def test_tls_is_passed_on_by_its_server_name(lab: Lab, authority: Authority) -> None:
     first = f"{{ match: [{{ sniHosts: [a.passed.test] }}], {TO % ('v1', 443)} }}"
     second = f"{{ match: [{{ sniHosts: ['*.passed.test', also.test], port: 443 }}], {TO % ('v2', 443)} }}"

@@ -14,7 +14,8 @@ from tests.unit.mesh.generated.configurations import configurations
 from tests.unit.mesh.generated.smaller import culprits, smallest, written
 from tests.unit.mesh.translate.test_total import translations
 
-BATCH = 50
+BATCH = 40
+JUDGED = ("reviews", "gateway")  # what the others are told is part of what a sidecar that serves is
 
 
 def _generated(count: int) -> list[list[Resource]]:
@@ -31,7 +32,8 @@ def _generated(count: int) -> list[list[Resource]]:
 
 
 def _told(resources: Sequence[Resource]) -> list[Snapshot]:
-    return list((translations(resources) or {}).values())
+    made = translations(resources) or {}
+    return [made[name] for name in JUDGED if made]
 
 
 def _judge(count: int, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +15,16 @@ from tests.mesh.translate.conftest import CLIENT, STRANGER
 from tests.mesh.translate.lab import Lab, Pod, service
 from tests.mesh.translate.plain_server import certified, serving, tunnel, word_of
 from tests.mesh.translate.rules import policy
+from tests.mesh.translate.telemetry import METRICS, total, until
 
 PODS = [
     CLIENT,
     STRANGER,
     Pod("store-v1", {"app": "store", "version": "v1"}, ports=(9000, 9443)),
     Pod("store-v2", {"app": "store", "version": "v2"}, ports=(9000, 9443)),
+    Pod("naked", {"app": "naked"}, ports=(9000,), sidecar=False),
 ]
-SERVED = [service("store", tcp="9000", tls="443:9443")]
+SERVED = [service("store", tcp="9000", tls="443:9443"), service("naked", tcp="9000")]
 STORE = "store.default.svc.cluster.local"
 SUBSETS = """
 apiVersion: networking.istio.io/v1
@@ -56,6 +59,12 @@ spec:
   {spec}
 ---
 """
+
+
+def _named() -> str:
+    """A rule for the one name that `_hello` then asks for."""
+    only = f"tls: [{{ match: [{{ sniHosts: [a.example.test] }}], {TO % ('v1', 443)} }}]"
+    return SUBSETS + _rules(only, "store, a.example.test")
 
 
 def _ask(lab: Lab, client: str = "client") -> str:
@@ -107,8 +116,31 @@ def test_a_tls_port_without_rules_is_passed_on(lab: Lab, authority: Authority) -
         _hello(lab, authority, STORE)
 
 
-def test_connections_to_tls_names_are_logged_with_their_destination(lab: Lab, authority: Authority) -> None:
-    only = f"tls: [{{ match: [{{ sniHosts: [a.example.test] }}], {TO % ('v1', 443)} }}]"
-    lab.apply(SUBSETS + _rules(only, "store, a.example.test"))
+def test_connections_by_name_are_logged_with_their_destination_and_counted_once(
+    lab: Lab, authority: Authority
+) -> None:
+    lab.apply(METRICS + _named())
     assert _hello(lab, authority, "a.example.test") == "store-v1"
     lab.wait_for_log("client", text=f"outbound|443|v1|{STORE}")
+    name = "istio_tcp_connections_closed_total"
+    until(lambda: total(lab, "client", name) >= 1)
+    assert total(lab, "client", name, destination_service=STORE, destination_workload="store-v1") == 1
+    assert total(lab, "client", name) == 1
+
+
+def test_a_line_before_everything_says_who_connects_where_a_rule_asks_for_it(lab: Lab) -> None:
+    address = lab.vacate("naked", 9000)
+    rule = SUBSETS.replace("name: store", "name: naked").replace("host: store", "host: naked")
+    lab.apply(rule.split("  subsets")[0] + "  trafficPolicy: { proxyProtocol: { version: V1 } }")
+    said = b""
+    with (
+        socket.create_server(address) as listening,
+        tunnel(lab.proxy("client").egress, "naked:9000") as connection,
+    ):
+        connection.sendall(b"hello")
+        taken, _ = listening.accept()
+        with taken:
+            while not said.endswith(b"hello"):
+                said += taken.recv(100)
+    assert said.startswith(b"PROXY TCP4 127.")
+    assert said.endswith(b"\r\nhello")

@@ -72,6 +72,9 @@ def test_a_websocket_is_a_stream_both_ways(lab: Lab) -> None:
             assert connection.recv(3) == word.upper()
 
 
+# Who of client and proxies notices first is chance: these say it so.
+OVERDUE = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
+
 # --- gRPC: HTTP/2 with prior knowledge, the service's name as the authority
 
 
@@ -160,9 +163,9 @@ def test_a_callers_deadline_reaches_the_server_and_is_capped_by_the_rule(
     assert 20 < float(call(b"left", timeout=30)) <= 30
     with pytest.raises(grpc.RpcError) as late:
         call(b"slow", timeout=0.3)
-    assert late.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert late.value.code() in OVERDUE
     capped = "[{ timeout: 0.2s, route: [{ destination: { host: proto } }] }]"
     lab.apply(virtual_service(capped, "proto"))
     with pytest.raises(grpc.RpcError) as cut:
         call(b"slow", timeout=30)
-    assert cut.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+    assert cut.value.code() == grpc.StatusCode.UNAVAILABLE

@@ -9,6 +9,7 @@ from tests.mesh.translate.lab import Lab
 from tests.mesh.translate.rules import SUBSETS, V1, V2, policy, virtual_service
 from tests.mesh.translate.tokens import ISSUER, Signer
 
+pytestmark = pytest.mark.slow
 PODS = [CLIENT, INGRESS_POD, *REVIEWS]
 OTHER = "https://other.example"
 GATEWAY = """

@@ -15,6 +15,7 @@ from tests.mesh.translate.conftest import CLIENT, REVIEWS, SERVICES
 from tests.mesh.translate.lab import Lab, Pod
 from tests.mesh.translate.telemetry import chunks, mesh_config, telemetry, until
 
+pytestmark = pytest.mark.slow
 COLLECTOR = Service("zipkin", "observability", (ServicePort("http", 9411, 9411, "http"),), {"app": "zipkin"})
 PODS = [
     CLIENT,

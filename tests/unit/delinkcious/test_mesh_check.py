@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -63,8 +64,11 @@ def test_warnings_fail_where_they_are_asked_to(folder: Path) -> None:
     assert (done.exit_code, "right" in done.output) == (1, False)
 
 
-def test_the_hook_of_pre_commit_runs_as_it_is_written(folder: Path) -> None:
-    [hook] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook["id"])
+def test_the_hooks_of_pre_commit_run_as_they_are_written(folder: Path, hook: dict[str, Any]) -> None:
     words = shlex.split(str(hook["entry"])) + list(map(str, hook["args"]))
     command = words[2:]
     assert (words[:2], hook["pass_filenames"]) == (["delinkcious", "mesh"], False)

@@ -113,6 +113,8 @@ def test_every_id_in_the_code_is_explained() -> None:
     files = [*(ROOT / "mesh/local").rglob("*.py")]
     used = {id for file in files for id in re.findall(r'"((?:IST|DM)\d{4})"', file.read_text())}
     assert used == MESSAGES.keys()
+    page = (ROOT / "docs/seeing-why.md").read_text()
+    assert {id for id in MESSAGES if id not in page} == set()
 
 
 @pytest.mark.parametrize(("level", "id", "least", "fails"), [

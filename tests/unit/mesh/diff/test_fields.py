@@ -41,6 +41,13 @@ def test_each_field_is_told_once(before: Any, after: Any, sentences: list[str]) 
     assert told(before, after) == sentences
 
 
+def test_names_stand_in_paths_only_where_they_are_wanted() -> None:
+    before = [{"name": "a"}, {"name": "b", "x": 1}, {"name": "c"}]
+    after = [{"name": "b", "x": 2}, {"name": "c"}]
+    found = [str(change) for change in changes(before, after, ("http",), named=False)]
+    assert found == ['http[0]: {"name": "a"}', "http[0].x: 1 -> 2"]
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["a", "b"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abn"), inner, max_size=3),

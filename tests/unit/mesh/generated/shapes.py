@@ -62,7 +62,7 @@ def errors(type_: Type, value: Any, resource: Resource) -> int:
 
 def drawn(draw: Draw, type_: Type, place: Place, resource: Resource) -> Any:
     """A value of the type that its rules accept, or UNFIT. `place` are the names of the fields around it."""
-    strategy = STRATEGIES.get(type(type_), _whatever_fits)
+    strategy: Callable[..., Any] = STRATEGIES.get(type(type_), _whatever_fits)
     return strategy(draw, type_, place, resource)
 
 

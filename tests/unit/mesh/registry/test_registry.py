@@ -84,6 +84,22 @@ def test_an_endpoints_own_port_counts_before_the_entrys_target_port() -> None:
     assert targets == [[82, 90], [81, 90]]
 
 
+def test_entries_of_one_host_and_namespace_are_one_service_each_endpoint_with_its_own_ports() -> None:
+    spec = """{ hosts: [a.example.com], resolution: STATIC,
+      ports: [{ number: PORT, name: NAME, protocol: HTTP, targetPort: 1PORT }],
+      endpoints: [{ address: 10.0.0.PORT }] }"""
+    plain = spec.replace("PORT", "80").replace("NAME", "http")
+    other = spec.replace("PORT", "81").replace("NAME", "http-b")
+    found = _registry(_written("ServiceEntry", "a", plain), _written("ServiceEntry", "b", other))
+    (service,) = found.services
+    targets = [[one.target(port) for port in service.ports] for one in found.endpoints_of(service)]
+    assert [port.number for port in service.ports] == [80, 81]
+    assert targets == [[180, None], [None, 181]]
+    unlike = _written("ServiceEntry", "b", other.replace("resolution: STATIC", "resolution: DNS"))
+    (first,) = _registry(_written("ServiceEntry", "a", plain), unlike).services
+    assert [port.number for port in first.ports] == [80]
+
+
 def test_an_endpoint_speaks_mutual_tls_by_its_account_or_by_its_label() -> None:
     tls = "security.istio.io/tlsMode"
     spec = f"""{{ hosts: [a.example.com], resolution: STATIC, endpoints: [

@@ -7,7 +7,7 @@ import json
 import pytest
 from joserfc.jwk import ECKey
 
-from mesh.local.model import Endpoint, Registry, Service, ServicePort
+from mesh.local.model import Endpoint, Registry, Resolution, Service, ServicePort
 from mesh.local.runtime.jwks import Unfetched, checked, located
 
 
@@ -30,6 +30,27 @@ def test_without_a_ready_pod_there_is_no_place() -> None:
 @pytest.mark.parametrize("uri", ["https://issuer.example/keys", "http://users:8081/keys"])
 def test_other_names_are_outside(uri: str) -> None:
     assert located(uri, _registry(ready=True)) is None
+
+
+def test_an_entry_that_lists_endpoints_leads_there_and_one_that_dns_resolves_outside() -> None:
+    port = ServicePort("https", 443, 8443, "tcp")
+    there = Endpoint("api-0", "shop", "203.0.113.1", {}, "", {}, sidecar=False, ready=True)
+    places: dict[Resolution, tuple[str, int] | None] = {
+        "STATIC": ("203.0.113.1", 8443),
+        "DNS": None,
+        "NONE": None,
+    }
+    for resolution, place in places.items():
+        entry = Service(
+            "issuer.example",
+            "shop",
+            (port,),
+            {},
+            host="issuer.example",
+            resolution=resolution,
+            endpoints=(there,),
+        )
+        assert located("https://issuer.example/keys", Registry((entry,), ())) == place
 
 
 def _key(**changes: object) -> dict[str, object]:

@@ -96,6 +96,52 @@ def test_a_builder_gives_what_a_fresh_translation_gives_whatever_changed_before(
             assert builder.build(ground, config) == snapshot.build(proxy, config, REGISTRY, {})
 
 
+NAMES = """
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: vault, namespace: default }
+spec:
+  hosts: [vault, a.example.com]
+  gateways: [mesh, edge]
+  tls:
+    - match: [{ sniHosts: [a.example.com] }]
+      route: [{ destination: { host: vault, subset: v1 } }]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: default }
+spec:
+  selector: { istio: ingressgateway }
+  servers: [{ port: { number: 443, name: tls, protocol: TLS }, hosts: ["*"], tls: {} }]
+"""
+
+
+def test_a_builder_follows_rules_for_tls_that_come_change_and_go() -> None:
+    pool = NAMES + POOL
+    for proxy in PROXIES.values():
+        builder = snapshot.Builder(proxy)
+        for text in (
+            SPLIT,
+            SPLIT + NAMES,
+            SPLIT + NAMES.replace("subset: v1", "subset: v2"),
+            SPLIT + pool,
+            SPLIT,
+        ):
+            config = Config(resources.parse(text, "names.yaml"))
+            ground = snapshot.Ground.of(config, REGISTRY, {})
+            assert builder.build(ground, config) == snapshot.build(proxy, config, REGISTRY, {})
+
+
+POOL = """
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: vault, namespace: default }
+spec: { host: vault, trafficPolicy: { connectionPool: { tcp: { idleTimeout: 7s } } } }
+"""
+
+
 def test_a_builder_makes_clusters_anew_only_when_they_may_differ() -> None:
     builder = snapshot.Builder(PROXIES["client"])
     built = []
