@@ -201,20 +201,22 @@ def _contradicts(root: Json, leaf: Json) -> bool:
         return True
     if bool(root.get("ignoreUriCase")) != bool(leaf.get("ignoreUriCase")):
         return True
-    for key in ("port", "sourceNamespace"):
-        if root.get(key) and leaf.get(key) and root[key] != leaf[key]:
-            return True
+    if root.get("port") and leaf.get("port") and root["port"] != leaf["port"]:
+        return True
+    # istiod takes a leaf that names no namespace for one that names another
+    if root.get("sourceNamespace") and root["sourceNamespace"] != leaf.get("sourceNamespace"):
+        return True
     gateways = root.get("gateways") or leaf.get("gateways") or []
     return not set(leaf.get("gateways") or []) <= set(gateways)
 
 
 def _texts_contradict(root: Json | None, leaf: Json | None) -> bool:
-    """A root's text match may be narrowed by its leaf's, never left."""
-    if not root or not leaf:
+    """A root's text match may be narrowed by its leaf's, never left; `{}` is a match of its own."""
+    if root is None or leaf is None:
         return False
     if root.get("regex") or leaf.get("regex"):
         return True
-    text = leaf.get("exact") or leaf.get("prefix") or ""
     if root.get("exact"):
-        return bool(leaf.get("prefix")) or text != root["exact"]
-    return bool(root.get("prefix")) and not text.startswith(root["prefix"])
+        return bool(leaf.get("prefix")) or leaf.get("exact") != root["exact"]
+    text = leaf.get("prefix") or leaf.get("exact")
+    return not root.get("prefix") or not text or not text.startswith(root["prefix"])
