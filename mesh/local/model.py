@@ -142,7 +142,8 @@ class Endpoint:
     `ports` maps a container port's name to its number, `at` the name of a service's port to the number that
     it has here (`only`: it has no others); `workload` made it. `address` is a name where its service is
     resolved by DNS. `locality` is `region/zone/subzone`. `sidecar`: it speaks the mesh's mutual TLS.
-    `written`: by people; it is no pod of ours. `hostname` and `subdomain` are a pod's name below a headless Service, where it says them.
+    `written`: by people; it is no pod of ours. `hostname` and `subdomain` are a pod's name below a headless
+    Service, where it says them.
     """
 
     pod: str

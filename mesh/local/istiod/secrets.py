@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import certifi
 import grpc
 import msgspec
 from envoy.extensions.transport_sockets.tls.v3 import secret_pb2  # noqa: F401 - Any has to know its messages
@@ -131,7 +132,8 @@ def _secret(folder: Path, name: str) -> bytes | None:
     """The response of one secret as a file would hold it; None when it is not there."""
     try:
         if name.startswith(FILE_ROOT):
-            return root_secret(name, Path(name.removeprefix(FILE_ROOT)).read_text())
+            path = name.removeprefix(FILE_ROOT)
+            return root_secret(name, Path(certifi.where() if path == "system" else path).read_text())
         if name.startswith(FILE_CERTIFICATE):
             chain, _, key = name.removeprefix(FILE_CERTIFICATE).partition("~")
             return identity_secret(name, Path(chain).read_text(), Path(key).read_text())

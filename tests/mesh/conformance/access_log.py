@@ -51,4 +51,5 @@ def _unwritten(admin: tuple[str, int]) -> int:
 
 def fields(line: str) -> Mapping[str, str]:
     words = _WORD.findall(line)
-    return {name: words[place].strip('"') for name, place in PLACES.items()}
+    found = {name: words[place].strip('"') for name, place in PLACES.items()}
+    return {**found, "flags": ",".join(sorted(found["flags"].split(",")))}  # Envoy's order is by chance

@@ -38,8 +38,8 @@ class Suite:
         credentials = Credentials()
         self._external = External(folder, credentials)
         self._plane = plane(folder, credentials)
-        self._sender = Sender(self._plane, credentials, folder)
         self._values = {**credentials.values, **self._external.values}
+        self._sender = Sender(self._plane, credentials, folder, self._values)
 
     def __enter__(self) -> Suite:
         try:

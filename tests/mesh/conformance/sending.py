@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from tests.mesh.conformance.case import Request, fill
+from tests.mesh.conformance.case import Request, Values, fill
 from tests.mesh.conformance.plane import ControlPlane
 from tests.mesh.conformance.platform import GATEWAY, Credentials
 
@@ -54,12 +54,13 @@ class Answer:
 
 
 class Sender:
-    """Sends to the platform of one control plane."""
+    """Sends to the platform of one control plane; `values` are what a request writes as ${NAME}."""
 
-    def __init__(self, plane: ControlPlane, credentials: Credentials, folder: Path) -> None:
+    def __init__(self, plane: ControlPlane, credentials: Credentials, folder: Path, values: Values) -> None:
         self._plane = plane
         self._credentials = credentials
         self._folder = folder
+        self._values = values
 
     def send(self, request: Request) -> list[Answer]:
         """All answers to a request."""
@@ -88,14 +89,12 @@ class Sender:
         return Answer(agent, proxy, time.monotonic() - began, **found)
 
     def _filled(self, request: Request, agent: str) -> tuple[SplitResult, dict[str, str]]:
-        headers = {"user-agent": agent, **request.headers}
-        if request.token is None:
-            return urlsplit(request.url), headers
-        signer = {"JWKS": self._credentials.signer, "OTHER_JWKS": self._credentials.other_signer}
-        bearer = signer[request.token.signed_by].bearer(**request.token.claims)
-        values = {"TOKEN": bearer["authorization"].removeprefix("Bearer ")}
-        if request.token.bearer:
-            headers |= bearer
+        headers, values = {"user-agent": agent, **request.headers}, dict(self._values)
+        if request.token is not None:
+            signer = {"JWKS": self._credentials.signer, "OTHER_JWKS": self._credentials.other_signer}
+            bearer = signer[request.token.signed_by].bearer(**request.token.claims)
+            values["TOKEN"] = bearer["authorization"].removeprefix("Bearer ")
+            headers |= bearer if request.token.bearer else {}
         return urlsplit(fill(request.url, values)), fill(headers, values)
 
     def _connect(self, request: Request, url: SplitResult) -> socket.socket:

@@ -30,11 +30,15 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     supervise.down(State(copy / FOLDER))
 
 
-def _followed(folder: Path) -> str:
-    """What all the README's commands print, pasted into one shell that stops at the first that fails."""
+def followed(folder: Path, options: str = "") -> str:
+    """What all the README's commands print, pasted into one shell that stops at the first that fails.
+
+    `options` are for `mesh up`.
+    """
     program = Path(sys.executable).parent
+    commands = "\n".join(_BLOCK.findall((folder / "README.md").read_text()))
     done = subprocess.run(
-        ["sh", "-e", "-c", "\n".join(_BLOCK.findall((folder / "README.md").read_text()))],
+        ["sh", "-e", "-c", commands.replace("mesh up", f"mesh up {options}")],
         cwd=folder,
         env={**os.environ, "PATH": f"{program}:{os.environ['PATH']}"},
         stdin=subprocess.DEVNULL,
@@ -49,7 +53,7 @@ def _followed(folder: Path) -> str:
 
 @pytest.mark.parametrize("folder", ["bookstore"], indirect=True)
 def test_a_bookstore_is_routed_broken_split_and_guarded(folder: Path) -> None:
-    told = _followed(folder)
+    told = followed(folder)
     assert "22 objects are right." in told
     assert re.search(r'\d+ "version": "v1"\n +\d+ "version": "v3"', told)
     assert "\n403\n" in told
@@ -58,13 +62,13 @@ def test_a_bookstore_is_routed_broken_split_and_guarded(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["grpc"], indirect=True)
 def test_grpc_is_balanced_retried_and_refused(folder: Path) -> None:
-    told = _followed(folder)
+    told = followed(folder)
     assert told.index("10 of 10") < told.index("UNAVAILABLE") < told.index("PERMISSION_DENIED")
 
 
 @pytest.mark.parametrize("folder", ["tcp-echo"], indirect=True)
 def test_a_tcp_service_lets_in_only_a_friend(folder: Path) -> None:
-    told = _followed(folder)
+    told = followed(folder)
     split = r"\d+ one hello\n +\d+ two hello\n"
     parts = (r"one hello\none again\none hello\n", split, r"\none hello\nrefused\n")
     assert re.search("(?s)" + ".*".join(parts), told)

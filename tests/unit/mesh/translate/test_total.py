@@ -31,7 +31,8 @@ def translations(resources: Sequence[Resource]) -> dict[str, Snapshot] | None:
     assert all(found.message and found.line for found in findings)
     if any(found.level == "error" for found in findings):
         return None
-    return {name: snapshot.build(proxy, config, known(config), {}) for name, proxy in PROXIES.items()}
+    registry = known(config)
+    return {name: snapshot.build(proxy, config, registry, {}) for name, proxy in PROXIES.items()}
 
 
 @given(configurations())
