@@ -45,9 +45,10 @@ def serving(
     for endpoint in sorted(view.registry.endpoints_of(service), key=lambda e: e.pod):
         target = endpoint.target(port)
         ready = (endpoint.ready or service.even_unready) and _can_be_found(service, endpoint)
-        if ready and target is not None and selects(labels, endpoint.labels):
-            if not (endpoint.written and is_inside(view.proxy, endpoint.address, target)):
-                yield endpoint, target
+        if not ready or target is None or not selects(labels, endpoint.labels):
+            continue
+        if not (endpoint.written and is_inside(view.proxy, endpoint.address, target)):
+            yield endpoint, target
 
 
 def _can_be_found(service: Service, endpoint: Endpoint) -> bool:

@@ -19,7 +19,7 @@ STATE = "envoy.filters.http.set_filter_state"
 FILTERS = "envoy.extensions.filters"
 ORIGINAL = "envoy.filters.listener.original_dst"
 _ADDRESS = r"\d+\.\d+\.\d+\.\d+"
-# What `fence` refuses of a mesh's blocks, which a captured request would reach: processes, and proxies' insides.
+# What `fence` refuses, and a captured request would reach: processes, and the insides of proxies.
 _UPPER_HALF = r"(12[89]|1[3-9]\d|2\d\d)"
 _INSIDES = rf"127\.[1-9]\d*\.({_UPPER_HALF}\.\d+(:\d+)?|\d+\.\d+:0*1500[0-2])"
 _PER_ROUTE = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute"

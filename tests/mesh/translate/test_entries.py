@@ -63,7 +63,8 @@ def test_an_authority_that_a_rule_rewrites_leads_nowhere_else(lab: Lab) -> None:
         ports = f"ports: [{{ number: {port}, name: http, protocol: HTTP }}]"
         own = entry("own", f'{{ hosts: ["*.localhost"], resolution: NONE, {ports} }}')
         there = 'route: [{ destination: { host: "*.localhost" } }]'
-        lab.apply(own + virtual_service(f'[{{ rewrite: {{ authority: "{inside}" }}, {there} }}]', "*.localhost"))
+        rewritten = f'[{{ rewrite: {{ authority: "{inside}" }}, {there} }}]'
+        lab.apply(own + virtual_service(rewritten, "*.localhost"))
         answer = lab.get("client", f"http://x.localhost:{port}/ready")
         assert (answer.pod, answer.echo["headers"]["host"]) == ("outside", inside)
 

@@ -85,7 +85,8 @@ def test_other_names_are_forwarded_unless_only_known_ones_may_be_called() -> Non
 
 
 def test_what_is_inside_a_pod_is_refused_by_its_address() -> None:
-    inside = ("127.20.128.5:8080", "127.20.200.5", "127.20.0.5:15000", "127.20.0.5:015001", "127.20.0.5:15002")
+    inside = ["127.20.128.5:8080", "127.20.200.5"]
+    inside += [f"127.20.0.5:{port}" for port in ("15000", "015001", "15002")]
     outside = ("127.20.0.5:8080", "127.20.0.5", "127.0.0.1:15000", "127.0.200.1", "10.1.1.1:15000")
     for text in (TEXT, TEXT + REGISTRY_ONLY):
         routes = _table("shop", text)["virtual_hosts"][-1]["routes"]
