@@ -13,9 +13,10 @@ import yaml
 
 from mesh.local.istiod import kinds
 from mesh.local.model import Json
-from mesh.local.runtime.errors import MeshError
+from mesh.local.runtime.errors import MeshError, Unanswered
 
 MANAGER = "delinkcious"
+_UNASKED = "failed calling webhook"
 WITHIN = aiohttp.ClientTimeout(total=20)
 
 
@@ -43,7 +44,7 @@ class Api:
     async def put(self, body: Json, *, tried: bool = False) -> Json:
         """Make it as it is written, by server-side apply; with `tried` only say whether that would do.
 
-        Raises ApiRefused.
+        Raises ApiRefused, and Unanswered when nobody can be asked.
         """
         query = {"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"}
         if tried:
@@ -59,7 +60,7 @@ class Api:
         """Whether a list of objects can be asked for: a kind is known a moment before it is served."""
         try:
             await self._ask("GET", path, query={"limit": "1"})
-        except ApiRefused:
+        except MeshError:
             return False
         return True
 
@@ -79,15 +80,17 @@ class Api:
             async with self._session.request(method, url, data=data, params=query, headers=headers) as answer:
                 read = await answer.read()
                 if answer.status >= 400 and not (missing_ok and answer.status == 404):
-                    raise ApiRefused(_reason(read) or f"{method} {path}: {answer.status}")
+                    raise _refusal(answer.status, read)
                 return msgspec.json.decode(read, type=dict[str, Any])
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
-            raise MeshError(f"the API server does not answer {method} {path}: {error!r}") from error
+            raise Unanswered(f"the API server does not answer {method} {path}: {error!r}") from error
 
 
-def _reason(read: bytes) -> str:
-    """The message of a refusal; what is not served yet says no JSON."""
+def _refusal(status: int, read: bytes) -> MeshError:
+    """What it says against it; where it, or istiod behind it, is not there yet, nobody has said no."""
     try:
-        return str(msgspec.json.decode(read, type=dict[str, Any]).get("message") or "")
-    except msgspec.DecodeError:
-        return read.decode(errors="replace").strip()
+        said = str(msgspec.json.decode(read, type=dict[str, Any]).get("message") or "")
+    except msgspec.DecodeError:  # what is not served yet says no JSON
+        return Unanswered(f"the API server says {read.decode(errors='replace').strip()!r}")
+    passing = status in (429, 503, 504) or _UNASKED in said  # an unknown field is 500, too
+    return Unanswered(said) if passing else ApiRefused(said or f"refused with {status}")

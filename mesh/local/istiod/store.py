@@ -13,7 +13,7 @@ from mesh.local.istiod import filters, judging, kinds, services
 from mesh.local.istiod.api import Api, ApiRefused
 from mesh.local.istiod.kinds import ISTIO, Key
 from mesh.local.model import Config, InvalidConfig, Json, Resource
-from mesh.local.runtime.errors import DeliveryFailed, MeshError
+from mesh.local.runtime.errors import DeliveryFailed, Unanswered
 
 SEEN_WITHIN_S = 10.0
 POLL_S = 0.002
@@ -44,7 +44,7 @@ class Store:
         self.generation = 0
 
     async def judge(self, config: Config) -> None:
-        """Ask who would take it about each object that is another than before. Raises InvalidConfig."""
+        """Ask who takes it about each object that has changed. Raises InvalidConfig, Unanswered."""
         changed = [one for one in config if kinds.is_istio(one) and self._differs(one)]
         answers = await asyncio.gather(*(self._tried(one) for one in changed))
         refused = [
@@ -123,7 +123,7 @@ class Store:
             async with self._session.get(f"{self._istiod}/debug/configz") as answer:
                 found = msgspec.json.decode(await answer.read(), type=list[Seen])
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
-            raise MeshError(f"istiod does not say what it knows: {error!r}") from error
+            raise Unanswered(f"istiod does not say what it knows: {error!r}") from error
         return {
             (one.kind, one.metadata.namespace, one.metadata.name): int(one.metadata.resource_version)
             for one in found

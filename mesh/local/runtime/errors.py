@@ -8,7 +8,7 @@ MeshError
 ├── Conflict          an object is not of the version that its writer has read
 ├── NotWritten        the state folder takes no file: its disk is full or read-only
 └── DeliveryFailed    a sidecar refused or did not acknowledge; the previous state is in force again
-    └── Unanswered    a sidecar neither answers nor ends, so it is worth another try
+    └── Unanswered    a sidecar, or a control plane, neither answers nor ends: it is worth another try
 """
 
 from __future__ import annotations

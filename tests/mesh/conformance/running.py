@@ -64,7 +64,11 @@ class Suite:
 
     def run(self, case: Case) -> Outcome:
         """Put its objects in the place of the last case's, then send its requests."""
-        return Outcome(case, self.name, tuple(self._problems(case, self.replace(case))))
+        problems = tuple(self._problems(case, self.replace(case)))
+        if problems and self._plane.name != "embedded":
+            # Pushes of istiod follow each other: what lasts is a difference, what passes is not.
+            problems = tuple(self._problems(case, self.replace(case)))
+        return Outcome(case, self.name, problems)
 
     @property
     def name(self) -> str:

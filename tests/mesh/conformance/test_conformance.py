@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.mesh.conformance.case import Case, every
+from tests.mesh.conformance.differing import as_case, disagreement
 from tests.mesh.conformance.plane import Embedded
+from tests.mesh.conformance.random_policies import policies
 from tests.mesh.conformance.running import Suite
+from tests.mesh.conformance.trying import oracles
 
 CASES = [
     pytest.param(case, id=case.name, marks=() if case.written.gate else pytest.mark.slow) for case in every()
@@ -25,3 +28,10 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
 def test_case(suite: Suite, case: Case) -> None:
     outcome = suite.run(case)
     assert not outcome.problems, "\n".join((case.written.title, *outcome.problems))
+
+
+def test_explain_foretells_what_becomes_of_requests_under_random_policies(suite: Suite) -> None:
+    asked = oracles([suite])
+    for policy in policies(10, 1):
+        found = disagreement(policy, asked)
+        assert found is None, as_case(found, f"Explained otherwise: {sorted(found.fields)}")

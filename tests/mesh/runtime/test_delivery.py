@@ -77,6 +77,7 @@ async def test_an_edit_just_after_a_sidecar_was_killed_is_in_force_there_too(
         assert [await _greeted(mesh, name) for name in ("client", "reviews")] == ["one", "one"]
 
 
+@pytest.mark.slow
 async def test_an_edit_while_a_sidecar_hangs_is_in_force_when_that_is_replaced(
     tmp_path: Path, manifests: Manifests, monkeypatch: pytest.MonkeyPatch, impatient: None
 ) -> None:

@@ -47,6 +47,7 @@ def test_what_becomes_of_tokens(lab: Lab, signer: Signer) -> None:
     assert ask({"authorization": "Bearer nonsense"})[0] == 401
 
 
+@pytest.mark.slow
 def test_a_token_that_was_good_is_not_so_for_ever(lab: Lab, signer: Signer) -> None:
     def status(headers: dict[str, str]) -> int:
         return lab.get("client", "http://reviews/", headers=headers).status

@@ -245,6 +245,7 @@ async def test_a_pod_that_is_down_is_no_evidence_until_it_is_gone(
     await refused(source, "only 0 of 1 proxies that call links answered, not istio-system/gateway")
 
 
+@pytest.mark.slow
 async def test_a_pod_that_comes_during_the_run_has_counted_from_zero(
     prometheus: Running, pods: dict[str, Exporter], session: aiohttp.ClientSession
 ) -> None:
@@ -259,6 +260,7 @@ async def test_a_pod_that_comes_during_the_run_has_counted_from_zero(
     assert canary.pods == {"links-v2-a": PodSample(5, 5)}
 
 
+@pytest.mark.slow
 async def test_the_past_is_one_scrape_after_the_other_without_holes(
     prometheus: Running, pods: dict[str, Exporter], session: aiohttp.ClientSession
 ) -> None:
