@@ -69,7 +69,7 @@ def explain(
         click.echo(json.dumps(told, indent=2))
     else:
         mesh_show.explanation({"predicted": predicted, "happened": told["happened"]}, output)
-        click.echo("\n".join(f"DIFFERS: {sentence}" for sentence in found) or "It went as predicted.")
+        click.echo("\n".join(f"DIFFERS: {sentence}" for sentence in found) or comparing.agreement(happened))
     sys.exit(1 if found else 0)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import re
 import shutil
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +86,10 @@ def run(
     )
     text = starter.manifest(program)
     _judge(text)
-    if where is not None:
-        _beside(where, program, text)
-    else:
-        _alone(State(state or Path(states.FOLDER)), program, text)
+    joined = where or State(state or Path(states.FOLDER))
+    joined.create()
+    with _named(joined, program):
+        (_alone if where is None else _beside)(joined, program, text)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -146,9 +148,19 @@ def _running(explicit: Path | None) -> State | None:
     return found if found.holder() is not None else None
 
 
+@contextlib.contextmanager
+def _named(state: State, program: Program) -> Iterator[None]:
+    """Have the name until this process ends, however it does. Raises MeshError when another one has it."""
+    with (state.folder / f"run-{program.namespace}-{program.name}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise MeshError(f"`mesh run` runs {program.name} already: choose another --name") from error
+        yield
+
+
 def _alone(state: State, program: Program, text: str) -> None:
     """Run a mesh that has nothing but this."""
-    state.create()
     file = state.folder / f"run-{program.name}.yaml"
     file.write_text(text)
     ended = threading.Event()

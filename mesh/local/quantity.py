@@ -22,7 +22,10 @@ def quantity(value: object) -> float:
     found = _WRITTEN.fullmatch(text)
     if found is None or isinstance(value, bool):
         raise ValueError(f'"{text}" is no quantity, such as 250m, 1.5 or 64Mi')
-    return float(found[1] + (found[2] or "")) * _FACTORS[found[3] or ""]
+    number = float(found[1] + (found[2] or "")) * _FACTORS[found[3] or ""]
+    if math.isinf(number):
+        raise ValueError(f'"{text}" is more than any machine has')
+    return number
 
 
 def divided(value: object, divisor: object) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -19,7 +20,7 @@ MACROS = {
     "@hourly": "0 * * * *",
 }
 LASTS = ("59", "23", "31", "12", "6")  # the last value of each field
-MOST_MISSED = 100  # more starts than that are never made up for, as on Kubernetes
+LOOKED_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=31), timedelta(days=366))
 _PART = re.compile(r"(\*|\?|[0-9a-z]+)(?:-([0-9a-z]+))?(?:/([0-9]+))?", re.ASCII | re.IGNORECASE)
 
 
@@ -60,12 +61,14 @@ def latest(
     """The last moment that was due behind `after` and until `now`, no longer ago than `within`; else None."""
     if within is not None:
         after = max(after, now - within)
-    found = None
-    for count, moment in enumerate(starts(text, zone, after)):
-        if moment > now or count > MOST_MISSED:
-            break
-        found = moment
-    return found
+    for back in (*LOOKED_BACK, now - after):  # it may be due each minute, and the laptop have slept for a year
+        begin = max(after, now - back)
+        found = None
+        for moment in takewhile(lambda moment: moment <= now, starts(text, zone, begin)):
+            found = moment
+        if found is not None or begin == after:
+            return found
+    return None
 
 
 def _plain(text: str) -> str:

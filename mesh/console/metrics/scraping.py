@@ -41,7 +41,7 @@ class Scraper:
 
     def traffic(self) -> Traffic:
         """What has been going on in the last seconds."""
-        grown = [window.increases() for window in self._windows.values()]
+        grown = [window.increases() for window in self._windows.values() if window.holds(self._last)]
         return traffic(((seconds, by) for seconds, by in grown if seconds), self._labels)
 
     async def _one(self, address: str) -> None:

@@ -24,6 +24,10 @@ class Window:
         while len(self._scrapes) > 2 and self._scrapes[1][0] <= at - SPAN_S:
             self._scrapes.popleft()
 
+    def holds(self, now: float) -> bool:
+        """Whether it is of now: a sidecar that has long not answered does nothing that is known."""
+        return bool(self._scrapes) and self._scrapes[-1][0] > now - SPAN_S
+
     def increases(self) -> tuple[float, dict[Key, float]]:
         """Over how many seconds, and by how much each counter grew; a restart begins at zero again."""
         if len(self._scrapes) < 2:

@@ -102,12 +102,15 @@ class Reader:
 
 def _pattern(text: str) -> re.Pattern[str]:
     """A text format as an expression: commands that tell a field are its groups, the first of each."""
-    made, end, seen = "", 0, set()
-    for command in _COMMAND.finditer(text):
+    commands = [*_COMMAND.finditer(text)]
+    ends = [*(command.start() for command in commands[1:]), len(text)]
+    made, seen = re.escape(text[: commands[0].start()] if commands else text), set()
+    for command, end in zip(commands, ends, strict=True):
         name = _COMMANDS.get(command[0])
-        made += re.escape(text[end : command.start()])
-        # What stands between two commands cannot stand in the first: the fewest characters are taken.
-        made += f"(?P<{name}>.*?)" if name and name not in seen else ".*?"
+        told = f"(?P<{name}>.*?)" if name and name not in seen else ".*?"
         seen.add(name)
-        end = command.end()
-    return re.compile(made + re.escape(text[end:]))
+        told += re.escape(text[command.end() : end])
+        # What stands between two commands cannot stand in the first: the fewest characters are taken, once for
+        # all but the last, since a line that does not match would take years otherwise.
+        made += told if end == len(text) else f"(?>{told})"
+    return re.compile(made)

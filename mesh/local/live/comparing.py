@@ -56,6 +56,13 @@ def differences(said: Prediction, happened: Happened) -> list[str]:
     return [*_status(said, happened), *_way(said, happened)]
 
 
+def agreement(happened: Happened) -> str:
+    """What is to be said where nothing differs."""
+    if happened.first is None and happened.answer.status is not None:
+        return "No proxy wrote a line of it: that it went as predicted is not known, only its answer."
+    return "It went as predicted."
+
+
 def _tunnel(said: Prediction, happened: Happened) -> Iterator[str]:
     """A policy on TCP closes the connection: no status tells of it."""
     refused = _refusal(said, happened) is not None or said["outcome"] == "failed"

@@ -207,7 +207,7 @@ class Controller:
         others = [
             other
             for other in self.pods.values()
-            if other is not pod and self._owners[other.manifest.key] == key and other.phase not in ENDED
+            if other is not pod and self._owners[other.manifest.key] == key and not other.over
         ]
         self._job_pods.ended(key, pod, len(others))
         self.reconcile()

@@ -65,6 +65,8 @@ class CronJobs:
     def _look(self, cron: Resource, now: datetime) -> float | None:
         spec = cron.spec
         since = self._since.setdefault(cron.key, now)
+        if (since - now).total_seconds() > LONGEST_WAIT_S:  # the clock was wrong, and was set back
+            since = self._since[cron.key] = now
         zone = schedule.zone(spec.get("timeZone"))
         self._forget(cron)
         if spec.get("suspend"):

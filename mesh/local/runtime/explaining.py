@@ -33,15 +33,18 @@ def answer(mesh: Mesh, question: Question) -> Any:
     if pod.sidecar is None:
         raise MeshError(f"{pod.manifest.key} has no sidecar: its requests go wherever they are addressed")
     desired = mesh.desired
-    found = explain(
-        pod.sidecar.proxy,
-        desired.config,
-        desired.registry(),
-        desired.keys.texts,
-        method=question.method,
-        url=question.url,
-        headers=dict(question.headers),
-    )
+    try:
+        found = explain(
+            pod.sidecar.proxy,
+            desired.config,
+            desired.registry(),
+            desired.keys.texts,
+            method=question.method,
+            url=question.url,
+            headers=dict(question.headers),
+        )
+    except ValueError as error:
+        raise MeshError(f"{question.url} is no URL: {error}") from error
     return msgspec.to_builtins(found)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from mesh.local.runtime import settings
+
 
 async def serving(host: str, port: int, service: str) -> str | None:
     """None when the service serves, else why not; "" is the server as a whole."""
+    settings.without_grpc_forks()  # else it complains of each process that is started
     # Only who has such a probe pays for loading it.
     import grpc
     from grpc_health.v1 import health_pb2

@@ -43,7 +43,8 @@ class JobPods:
         """Make the next moves of one Job."""
         run = self._run(workload)
         pods = self._of(workload)
-        active = [pod for pod in pods if pod.phase not in ENDED]
+        # One whose sidecar still ends has not been taken down: its index is not free yet.
+        active = [pod for pod in pods if not pod.over]
         suspended = bool(workload.resource.spec.get("suspend"))
         if run.late and run.state == "Pending":
             run.expire()
@@ -59,7 +60,7 @@ class JobPods:
             return
         for index in run.starts([_index(pod) for pod in active]):
             for pod in self._of(workload):
-                if pod.phase in ENDED and not pod.stopping:
+                if pod.over and not pod.stopping:
                     self._remove(pod)
             run.attempts += 1
             self._start(workload, run.attempts - 1, index)

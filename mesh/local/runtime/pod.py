@@ -38,6 +38,7 @@ class Pod:
         self.phase: Phase = "Pending"
         self.failure = ""  # why the mesh could not run it
         self.stopping = False
+        self.over = False  # nothing of it runs any more, its sidecar neither
         self.unwanted = False  # another is to take its place
         self.ready_since: float | None = None
         self.started_at = time.time()

@@ -156,7 +156,7 @@ async def attempt(
             return await _execute(wanted, command)
     except TimeoutError:
         return f"no answer within {timeout_s:g} s"
-    except (aiohttp.ClientError, OSError) as error:
+    except (aiohttp.ClientError, OSError, ValueError) as error:  # also a name or a header that is none
         return str(error) or repr(error)
 
 

@@ -84,6 +84,7 @@ class RunningPods:
         except (Refused, MeshError, OSError) as error:
             self._report(f"pod {pod.manifest.key}: {error}")
             pod.phase, pod.failure = "Failed", str(error)
+        pod.over = True
         self.ended(pod)
 
     async def _retire(self, pod: Pod) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
 import grpc
@@ -53,3 +55,14 @@ async def test_a_server_without_health_says_so() -> None:
 
 async def test_nobody_there_is_a_failure() -> None:
     assert "UNAVAILABLE" in str(await serving("127.0.0.1", 1, ""))
+
+
+def test_grpc_does_not_complain_of_processes_that_are_started_beside_it() -> None:
+    code = (
+        "import asyncio, subprocess\nfrom mesh.local.runtime.grpc_health import serving\n"
+        "async def ask():\n    await serving('127.0.0.1', 1, '')\n"
+        "    process = await asyncio.create_subprocess_exec('true', preexec_fn=int)\n"
+        "    await process.wait()\nasyncio.run(ask())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""

@@ -22,9 +22,10 @@ from tests.mesh.runtime.manifests import ECHO
 class Command:
     """`delinkcious mesh run` in a folder."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._file = folder / f"{name}.output"
-        arguments = ["--name", name, "--port", "8000", "--env", f"VERSION={name}", "--", "python", ECHO]
+    def __init__(self, folder: Path, name: str, version: str = "") -> None:
+        version = version or name
+        self._file = folder / f"{version}.output"
+        arguments = ["--name", name, "--port", "8000", "--env", f"VERSION={version}", "--", "python", ECHO]
         with self._file.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "delinkcious", "mesh", "run", *arguments],
@@ -43,6 +44,10 @@ class Command:
         match = until(found)
         assert match is not None
         return match  # type: ignore[no-any-return]
+
+    @property
+    def output(self) -> str:
+        return self._file.read_text()
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGINT)
@@ -63,6 +68,11 @@ def test_a_command_runs_as_a_service_and_another_joins_it(folder: Path) -> None:
 
     second = Command(folder, "web")
     second.told(r"curl --proxy")
+    with httpx.Client(proxy=proxy) as client:
+        assert client.get("http://web/").json() == "web"
+    again = Command(folder, "web", "again")
+    assert again.process.wait(PATIENCE_S) == 1
+    assert "`mesh run` runs web already" in again.output
     with httpx.Client(proxy=proxy) as client:
         assert client.get("http://web/").json() == "web"
     assert second.end() == 0

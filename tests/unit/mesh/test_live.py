@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mesh.local.live.access_log import Line, Reader
-from mesh.local.live.comparing import differences, told
+from mesh.local.live.comparing import agreement, differences, told
 from mesh.local.live.flags import FLAGS, details_in_words, flags_in_words, reset_reason
 from mesh.local.live.happening import Happened, Hop
 from mesh.local.live.sending import Answer
@@ -45,6 +45,11 @@ def test_the_same_fields_are_read_as_json() -> None:
     "raw", ["{broken", "[]", "another format", '{"a": 1}', TEXT.replace('id-1"', "id-1")]
 )
 def test_a_line_of_another_format_is_kept_as_it_is(raw: str) -> None:
+    assert read(raw) == Line(raw)
+
+
+def test_a_line_that_nearly_matches_takes_no_time() -> None:
+    raw = TEXT.replace("it's me", '" "' * 500) + "\n"
     assert read(raw) == Line(raw)
 
 
@@ -123,6 +128,11 @@ def seen(status: int | None, first: Line = SENT, then: Line | None = SERVED) -> 
 def test_what_goes_as_predicted_differs_in_nothing() -> None:
     assert differences(predicted(), WELL) == []
     assert differences(predicted(), seen(500)) == []  # the process may say what it likes
+
+
+def test_what_nobody_wrote_down_is_not_called_as_predicted() -> None:
+    assert agreement(WELL) == "It went as predicted."
+    assert "is not known" in agreement(replace(WELL, answer=Answer(400, 1.0), first=None))
 
 
 def test_an_answer_of_a_proxy_in_the_place_of_the_destinations_is_a_difference() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from mesh.local.model import Json
-from mesh.local.schema.kubernetes.volume import QUANTITY
+from mesh.local.quantity import quantity
+from mesh.local.schema.kubernetes.volume import QUANTITY, Quantity
 from mesh.local.schema.language import ANY_TEXT, Enum, Int, ListOf, Message, Type, described, later
 from mesh.local.schema.metadata import whole
 from mesh.local.schema.report import At
 from mesh.local.schema.text import DNS_LABEL, OBJECT_NAME
 
+LEAST = 1e-9  # Kubernetes knows no smaller quantity
 _AT_LEAST_ONE = Int(1, 2**31 - 1)
 
 
@@ -24,6 +27,16 @@ class Measured:
             at.unsupported(f"the resource {value}: a laptop measures cpu and memory")
 
 
+class Aim(Quantity):
+    """What each pod is to use; the number of pods is divided by it."""
+
+    def check(self, value: Any, at: At) -> None:
+        super().check(value, at)
+        with contextlib.suppress(ValueError):
+            if quantity(value) < LEAST:
+                at.error("must be positive")
+
+
 def _one_target(target: Json, at: At) -> None:
     word = {"Utilization": "averageUtilization", "AverageValue": "averageValue"}[target["type"]]
     if word not in target:
@@ -34,7 +47,7 @@ _TARGET = Message(
     {
         "type": Enum("Utilization", "AverageValue"),
         "averageUtilization": _AT_LEAST_ONE,
-        "averageValue": QUANTITY,
+        "averageValue": Aim(),
     },
     required=["type"],
     one_of=[("averageUtilization", "averageValue")],

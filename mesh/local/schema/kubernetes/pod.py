@@ -90,6 +90,10 @@ def _port_name(text: str) -> str | None:
     return None if len(text) <= 15 and _PORT_NAME.fullmatch(text) else f'"{text}" is not a valid port name'
 
 
+def _prefix(text: str) -> str | None:
+    return _env_name(text) if text else None
+
+
 _KEY = Message({"name": NOT_EMPTY, "key": NOT_EMPTY, "optional": BOOL}, required=["name", "key"])
 _SOURCE = Message({"name": NOT_EMPTY, "optional": BOOL}, required=["name"])
 _SOURCES = ("configMapKeyRef", "secretKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef")
@@ -125,7 +129,7 @@ ENV = Message(
     rules=[_one_value],
 )
 ENV_FROM = Message(
-    {"prefix": ANY_TEXT, "configMapRef": _SOURCE, "secretRef": _SOURCE},
+    {"prefix": Text(_prefix), "configMapRef": _SOURCE, "secretRef": _SOURCE},
     one_of=[("configMapRef", "secretRef")],
 )
 

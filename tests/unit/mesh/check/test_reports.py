@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,14 @@ def test_sarif_names_places_as_code_scanning_reads_them() -> None:
         "results"
     ]
     assert lost["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "file:///x.yaml"
+
+
+def test_a_file_s_name_need_not_be_text() -> None:
+    name = os.fsdecode(b"bad\xff.yaml")
+    told = as_sarif([Finding("error", name, 1, "File", name, "", "is empty")], "1")
+    jsonschema.validate(told, SARIF)
+    place = told["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "bad%FF.yaml"
 
 
 def test_a_mistake_keeps_its_fingerprint_when_it_moves_in_its_file() -> None:

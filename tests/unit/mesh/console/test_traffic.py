@@ -53,6 +53,12 @@ def test_a_counter_that_begins_again_has_grown_by_what_it_has_now() -> None:
     assert window((0, {KEY: 500.0}), (1, {KEY: 3.0})) == (1, {KEY: 3.0})
 
 
+def test_who_has_not_answered_for_as_long_as_is_counted_is_not_of_now() -> None:
+    made = Window()
+    made.add(5, {KEY: 5.0})
+    assert (made.holds(14), made.holds(15)) == (True, False)
+
+
 def test_a_series_that_is_new_began_at_zero() -> None:
     assert window((0, {}), (1, {KEY: 2.0})) == (1, {KEY: 2.0})
 

@@ -67,6 +67,25 @@ def test_what_was_missed_is_made_up_for_once() -> None:
     assert len(Clock().at(10)) == 1
 
 
+def test_of_a_long_sleep_only_the_last_start_is_made_up_for() -> None:
+    clock = Clock(concurrencyPolicy="Forbid")
+    [name] = clock.at(60 * 24 * 400)
+    clock.end()
+    assert name == f"tick-{int((NOON + 60 * 24 * 400 * MINUTE).timestamp()) // 60}"
+    assert clock.at(60 * 24 * 400 + 0.5) == [name]
+
+
+def test_a_rare_start_is_found_however_long_ago() -> None:
+    assert len(Clock(schedule="0 0 29 2 1").at(60 * 24 * 366 * 9)) == 1
+
+
+def test_a_clock_that_is_set_back_does_not_stop_it() -> None:
+    clock = Clock()
+    clock.at(60 * 24 * 365)
+    assert len(clock.at(2)) == 1
+    assert len(clock.at(3)) == 2
+
+
 def test_what_is_too_late_is_not_made_up_for() -> None:
     clock = Clock(schedule="0 * * * *", startingDeadlineSeconds=30)
     assert clock.at(61) == []
