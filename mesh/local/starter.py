@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -59,9 +60,9 @@ def _deployment(program: Program) -> str:
         "  template:\n"
         f"    metadata: {_flow({'labels': labels})} # `version` is what a DestinationRule's subsets pick by\n"
         "    spec:\n"
-        f"      serviceAccountName: {program.name}\n"
+        f"      serviceAccountName: {_text(program.name)}\n"
         "      containers:\n"
-        f"        - name: {program.name}\n"
+        f"        - name: {_text(program.name)}\n"
         "          image: none # pulled on a cluster only; here the command runs in your own environment\n"
         f"          command: {_flow(list(program.command))}\n"
     )
@@ -92,8 +93,20 @@ def _service(program: Program) -> str:
     )
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes what Kubernetes' YAML reads as a truth and PyYAML as a text."""
+
+
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))
+
+
 def _flow(value: object) -> str:
     """A list or an object in one line."""
-    return yaml.safe_dump(
-        value, default_flow_style=True, sort_keys=False, width=2**31, allow_unicode=True
+    return yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=2**31, allow_unicode=True
     ).strip()
+
+
+def _text(value: str) -> str:
+    """A text in one line, quoted where it would be read as something else."""
+    return _flow([value])[1:-1]
