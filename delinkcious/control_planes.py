@@ -34,7 +34,9 @@ def control_plane(name: str, folder: Path, report: Report) -> tuple[ControlPlane
         from mesh.local.istiod.control import Istiod
         from mesh.local.istiod.processes import Processes
     except ModuleNotFoundError as error:
-        raise MeshError(f"{error.name} is missing: istiod needs this project's extra `istiod`") from None
+        raise MeshError(
+            f"{error.name} is missing: istiod needs this project's extra of that name: pip install -e '.[istiod]'"
+        ) from None
 
     state = State(folder)
     try:

@@ -94,10 +94,17 @@ def _service(program: Program) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what Kubernetes' YAML reads as a truth and PyYAML as a text."""
+    """Quotes every text that one YAML or another reads as something else."""
 
 
-_Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))
+def _represented(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _NO_TEXT
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+_PLAIN = re.compile(r"[a-zA-Z][-\w./]*", re.ASCII)
+_NO_TEXT = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+_Dumper.add_representer(str, _represented)
 
 
 def _flow(value: object) -> str:
