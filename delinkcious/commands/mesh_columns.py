@@ -33,9 +33,18 @@ def plural(what: str) -> str:
     return _PLURALS.get(what, what)
 
 
-def _pod_state(row: Row) -> str:
+STATE_WIDTH = 60  # characters; what is longer stands below the table
+
+
+def why(row: Row) -> str:
+    """Why a pod is not ready; "" when nothing is said."""
     reasons = [part["reason"] for part in row["containers"] if part["reason"] and not part["ready"]]
-    return reasons[0] if reasons else str(row["phase"])
+    return reasons[0] if reasons else ""
+
+
+def _pod_state(row: Row) -> str:
+    said = why(row) or str(row["phase"])
+    return said if len(said) <= STATE_WIDTH else f"{said[: STATE_WIDTH - 1].rstrip()}…"
 
 
 def _ready(row: Row) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import click
 import yaml
 
-from delinkcious.commands.mesh_columns import COLUMNS, KINDS, WIDE, Row, plural
+from delinkcious.commands.mesh_columns import COLUMNS, KINDS, STATE_WIDTH, WIDE, Row, plural, why
 from delinkcious.commands.mesh_paths import near, nearer
 from mesh.local.runtime.errors import NotFound
 from mesh.local.runtime.reference import KINDS as KINDS_OF_PODS
@@ -56,6 +56,9 @@ def show(what: str, rows: list[Row], output: str, namespace: str | None = None) 
         for line in cells:
             text = "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             click.echo(text.rstrip())
+        for row in rows if kind == "pods" else ():
+            if len(reason := why(row)) > STATE_WIDTH:
+                click.echo(f"\n{row['name']}: {reason}")
 
 
 def explanation(answer: Row, output: str) -> None:
