@@ -78,7 +78,8 @@ def _routed(namespace: str, config: Config) -> Iterator[tuple[str, str, int, lis
                     yield host, UNADDRESSED, HTTP_PORT, _domains([host], HTTP_PORT)
 
 
-def _domains(names: Sequence[str], port: int) -> list[str]:
+def _domains(written: Sequence[str], port: int) -> list[str]:
+    names = list(dict.fromkeys(name.lower() for name in written))  # to Envoy upper case is the same
     return [*(names if port == HTTP_PORT else []), *(f"{name}:{port}" for name in names)]
 
 

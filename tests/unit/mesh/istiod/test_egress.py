@@ -97,3 +97,10 @@ def test_what_is_inside_a_pod_is_refused_by_its_address() -> None:
             assert all(map(pattern.fullmatch, inside))
             assert not any(map(pattern.fullmatch, outside))
         assert "connect_matcher" in routes[0]["match"]
+
+
+def test_a_domain_in_upper_case_is_no_second_one() -> None:
+    text = TEXT.replace("[api.bank.example,", "[api.bank.example, API.bank.example,")
+    domains = [domain for host in _table("shop", text)["virtual_hosts"] for domain in host["domains"]]
+    assert "api.bank.example:443" in domains
+    assert len({domain.lower() for domain in domains}) == len(domains)
