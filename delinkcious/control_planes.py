@@ -35,7 +35,7 @@ def control_plane(name: str, folder: Path, report: Report) -> tuple[ControlPlane
         from mesh.local.istiod.processes import Processes
     except ModuleNotFoundError as error:
         raise MeshError(
-            f"{error.name} is missing: istiod needs this project's extra of that name: pip install -e '.[istiod]'"
+            f"{error.name} is missing: istiod needs this project's extra: pip install -e '.[istiod]'"
         ) from None
 
     state = State(folder)

@@ -223,3 +223,17 @@ def _client_validation(folder: Path, written: Json) -> Json:
 
 
 _VERSIONS = {"TLSV1_0": "TLSv1_0", "TLSV1_1": "TLSv1_1", "TLSV1_2": "TLSv1_2", "TLSV1_3": "TLSv1_3"}
+
+
+def spoken(cluster: Json) -> str:
+    """How connections of a cluster are secured, in words: `mutual TLS`, `TLS` or `plain text`."""
+    if "transport_socket_matches" in cluster:
+        return "mutual TLS"
+    config = (cluster.get("transport_socket") or {}).get("typed_config") or {}
+    if "transport_socket" in config:  # inside of another, as under a PROXY header
+        return spoken(config)
+    context = config.get("common_tls_context")
+    if context is None:
+        return "plain text"
+    own = ("tls_certificate_sds_secret_configs", "tls_certificates")
+    return "mutual TLS" if any(context.get(field) for field in own) else "TLS"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from mesh.local import templates
-from mesh.local.envoy import authorization_policy, gateway, outbound, request_authentication, servers
+from mesh.local.envoy import authorization_policy, gateway, outbound, request_authentication, servers, tls
 from mesh.local.envoy.clusters import outbound as outbound_clusters
 from mesh.local.envoy.destination_rule import rule_for
 from mesh.local.envoy.inbound_ports import InboundPort, inbound_ports
@@ -135,8 +135,7 @@ def _clusters(view: View) -> Iterator[Part]:
             len(group.get("lb_endpoints") or [])
             for group in (cluster.get("load_assignment") or {}).get("endpoints") or []
         )
-        secured = "transport_socket_matches" in cluster or "transport_socket" in cluster
-        about = f"{_counted(service, endpoints)}, {'mutual TLS' if secured else 'plain text'}"
+        about = f"{_counted(service, endpoints)}, {tls.spoken(cluster)}"
         written = view.config.get(*service.resource) if service else None
         at = () if written is None else (place(written),)
         yield Part(name, about, (*at, *_rules(view, hostname, subset)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from mesh.local.envoy import tls
 from mesh.local.envoy.view import selects
 from mesh.local.model import ROOT_NAMESPACE, Config, Json, Registry
 from mesh.local.runtime.held import Held
@@ -158,7 +159,7 @@ def clusters(running: Iterable[Pod]) -> list[Json]:
                     "endpoints": list(
                         _addresses(snapshot.endpoints.get(name) or cluster.get("load_assignment"))
                     ),
-                    "mtls": "transport_socket_matches" in cluster or "transport_socket" in cluster,
+                    "mtls": tls.spoken(cluster) == "mutual TLS",
                 }
             )
     return found
