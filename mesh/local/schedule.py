@@ -61,7 +61,7 @@ def latest(
     """The last moment that was due behind `after` and until `now`, no longer ago than `within`; else None."""
     if within is not None:
         after = max(after, now - within)
-    for back in (*LOOKED_BACK, now - after):  # it may be due each minute, and the laptop have slept for a year
+    for back in (*LOOKED_BACK, now - after):  # due each minute, slept for a year: not all are gone through
         begin = max(after, now - back)
         found = None
         for moment in takewhile(lambda moment: moment <= now, starts(text, zone, begin)):

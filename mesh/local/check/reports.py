@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import PurePath
 from urllib.parse import quote
@@ -71,10 +70,10 @@ def _result(found: Finding, rule: int) -> Json:
 
 def _uri(file: str) -> str:
     path = PurePath(file)
-    return path.as_uri() if path.is_absolute() else quote(os.fsencode(path.as_posix()))
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix().encode(errors="surrogateescape"))
 
 
 def _fingerprint(found: Finding) -> str:
     """The same for the same mistake, wherever in the file it moves."""
     parts = (id_of(found), found.kind, found.name, found.field)
-    return hashlib.sha256(os.fsencode("\n".join(parts))).hexdigest()[:32]
+    return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()[:32]

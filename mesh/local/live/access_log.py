@@ -110,7 +110,7 @@ def _pattern(text: str) -> re.Pattern[str]:
         told = f"(?P<{name}>.*?)" if name and name not in seen else ".*?"
         seen.add(name)
         told += re.escape(text[command.end() : end])
-        # What stands between two commands cannot stand in the first: the fewest characters are taken, once for
-        # all but the last, since a line that does not match would take years otherwise.
+        # What stands between two commands cannot stand in the first: the fewest characters are taken, once
+        # for all but the last, since a line that does not match would take years otherwise.
         made += told if end == len(text) else f"(?>{told})"
     return re.compile(made)

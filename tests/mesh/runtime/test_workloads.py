@@ -99,7 +99,6 @@ spec:
   parallelism: 2
   completionMode: Indexed
   template:
-    metadata: {{ annotations: {{ {BARE} }} }}
     spec:
       restartPolicy: Never
       containers: [{{ name: app, command: [sh, -c, 'echo share $JOB_COMPLETION_INDEX of $HOSTNAME'] }}]

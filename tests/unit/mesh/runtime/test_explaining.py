@@ -34,7 +34,8 @@ def test_a_url_that_is_none_is_told() -> None:
         sidecar=SimpleNamespace(proxy=PROXY),
         ready=True,
     )
-    desired = SimpleNamespace(config=Config([]), registry=lambda: Registry((), ()), keys=SimpleNamespace(texts={}))
+    keys = SimpleNamespace(texts={})
+    desired = SimpleNamespace(config=Config([]), registry=lambda: Registry((), ()), keys=keys)
     mesh: Any = SimpleNamespace(controller=SimpleNamespace(pods={"default/web": pod}), desired=desired)
     with pytest.raises(MeshError, match="is no URL"):
         answer(mesh, Question(pod="web", method="GET", url="http://[::1"))

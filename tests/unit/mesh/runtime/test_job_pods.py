@@ -25,9 +25,8 @@ class Job:
         )
 
     def _start(self, workload: Workload, ordinal: int, index: int | None = None) -> None:
-        manifest = SimpleNamespace(
-            hash=workload.hash, annotations={INDEX: str(index)}, workload="work", key=f"default/work-{ordinal}"
-        )
+        key, annotations = f"default/work-{ordinal}", {INDEX: str(index)}
+        manifest = SimpleNamespace(hash=workload.hash, annotations=annotations, workload="work", key=key)
         self.pods.append(SimpleNamespace(manifest=manifest, phase="Running", stopping=False, over=False))
 
     @property
