@@ -172,8 +172,8 @@ clean: down ## Stop everything and delete the environment and the local data
 	rm -rf $(VENV) .delinkcious .delinkcious-*
 
 .PHONY: proto
-proto: $(VENV)/dev ## Generate the messages of the gRPC interface
-	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. services/news/proto/news.proto
+proto: $(VENV)/dev ## Generate the messages of the gRPC interfaces
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. services/news/proto/news.proto mesh/local/istiod/proto/sds.proto
 
 # `make lock UPGRADE=--upgrade` takes the newest versions that pyproject.toml allows; else what is locked stays.
 UPGRADE :=

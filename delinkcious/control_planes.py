@@ -30,13 +30,8 @@ def control_plane(name: str, folder: Path, report: Report) -> tuple[ControlPlane
     if name == EMBEDDED:
         return Embedded(), ()
     # Its certificates come by gRPC, which most commands need not load.
-    try:
-        from mesh.local.istiod.control import Istiod
-        from mesh.local.istiod.processes import Processes
-    except ModuleNotFoundError as error:
-        raise MeshError(
-            f"{error.name} is missing: istiod needs this project's extra: pip install -e '.[istiod]'"
-        ) from None
+    from mesh.local.istiod.control import Istiod
+    from mesh.local.istiod.processes import Processes
 
     state = State(folder)
     try:

@@ -13,11 +13,11 @@ from typing import Any
 import certifi
 import grpc
 import msgspec
-from envoy.extensions.transport_sockets.tls.v3 import secret_pb2  # noqa: F401 - Any has to know its messages
-from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf import any_pb2, json_format
 
 from mesh.local import files
+from mesh.local.istiod.proto import sds_pb2
+from mesh.local.model import Json
 from mesh.local.runtime.ca import identity_secret, root_secret
 
 SERVICE = "envoy.service.secret.v3.SecretDiscoveryService"
@@ -47,8 +47,8 @@ class Secrets:
         self._server = grpc.aio.server()
         method = grpc.stream_stream_rpc_method_handler(
             self._stream,
-            request_deserializer=discovery_pb2.DiscoveryRequest.FromString,
-            response_serializer=discovery_pb2.DiscoveryResponse.SerializeToString,
+            request_deserializer=sds_pb2.DiscoveryRequest.FromString,
+            response_serializer=sds_pb2.DiscoveryResponse.SerializeToString,
         )
         handler = grpc.method_handlers_generic_handler(SERVICE, {"StreamSecrets": method})
         self._server.add_generic_rpc_handlers((handler,))
@@ -106,14 +106,14 @@ class Secrets:
         if not found or None in found:
             return None
         version = hashlib.sha256(b"".join(data for data in found if data)).hexdigest()[:16]
+        url = files.TYPE_URLS["Secret"]
         resources = [
-            json_format.ParseDict(one, any_pb2.Any())
+            any_pb2.Any(type_url=url, value=_message(one).SerializeToString())
             for data in found
             if data is not None
             for one in msgspec.json.decode(data)["resources"]
         ]
-        url = files.TYPE_URLS["Secret"]
-        return discovery_pb2.DiscoveryResponse(
+        return sds_pb2.DiscoveryResponse(
             version_info=version, resources=resources, type_url=url, nonce=version
         )
 
@@ -126,6 +126,12 @@ class _Asked:
         self.names: list[str] = []
         self.changed = asyncio.Event()
         self.ended = False
+
+
+def _message(resource: Json) -> sds_pb2.Secret:
+    """A secret as a file has it. Raises ParseError when it has more than the mesh writes."""
+    body = {name: value for name, value in resource.items() if name != "@type"}
+    return json_format.ParseDict(body, sds_pb2.Secret())
 
 
 def _secret(folder: Path, name: str) -> bytes | None:

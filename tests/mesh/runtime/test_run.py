@@ -105,7 +105,7 @@ def test_a_starting_manifest_is_written_once_and_is_right(folder: Path) -> None:
     )
     written = mesh(*command)
     assert "delinkcious mesh up -f shop/api.yaml" in written.stdout, written.stderr
-    assert "command: [python, app.py, -v]" in (folder / "shop" / "api.yaml").read_text()
+    assert 'command: [python, app.py, "-v"]' in (folder / "shop" / "api.yaml").read_text()
     assert mesh("check", "-f", "shop").stdout == "3 objects are right.\n"
     assert "--force writes over it" in mesh(*command).stderr
     assert "is no valid name" in mesh("init", "--name", "Not valid").stderr

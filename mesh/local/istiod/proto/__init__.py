@@ -1,0 +1,1 @@
+"""The few messages of Envoy's SDS that the mesh speaks; `make proto` generates them."""
