@@ -147,6 +147,7 @@ def test_errors_take_a_canary_back_by_what_the_proxies_count(rollouts: Rollouts,
     eventually(lambda: rollouts.controller() is None, 30, "nobody drives when there is nothing to drive")
 
 
+@pytest.mark.slow
 def test_copies_take_a_canary_back_before_anybody_was_answered_by_it(
     rollouts: Rollouts, traffic: Tally
 ) -> None:

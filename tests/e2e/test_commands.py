@@ -114,6 +114,7 @@ def second(repository: Path, tmp_path: Path) -> Iterator[Installation]:
         made.run("down", "--state", str(made.state))
 
 
+@pytest.mark.slow
 def test_two_installations_live_side_by_side_and_down_ends_only_one(
     installation: Installation, second: Installation, account: Account
 ) -> None:

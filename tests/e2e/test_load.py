@@ -75,7 +75,13 @@ def jaeger(installation: Installation) -> str:
     return f"http://{pod['ip']}:16686"
 
 
-@pytest.fixture(scope="module", params=[("--rate", "12"), ("--users", "6", "--mix")], ids=["open", "closed"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(("--rate", "12"), id="open"),
+        pytest.param(("--users", "6", "--mix"), id="closed", marks=pytest.mark.slow),
+    ],
+)
 def sent(
     installation: Installation,
     jaeger: str,

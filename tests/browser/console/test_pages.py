@@ -16,7 +16,13 @@ from tests.browser.console.stand import TRACE
 from tests.chromium import PATIENCE_MS
 from tests.mesh.runtime.conftest import Running, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize(
+        "size", ["desktop", pytest.param("phone", marks=pytest.mark.slow)], indirect=True
+    ),
+]
 
 
 async def test_a_trace_is_searched_and_read_by_keyboard(screen: Screen) -> None:

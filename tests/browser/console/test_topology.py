@@ -16,7 +16,13 @@ from tests.browser.conftest import Screen
 from tests.mesh.runtime.conftest import Running
 from tests.mesh.runtime.manifests import Manifests
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize(
+        "size", ["desktop", pytest.param("phone", marks=pytest.mark.slow)], indirect=True
+    ),
+]
 
 # What an edit may take from the file to the screen.
 SHOWN_WITHIN_S = 2.0

@@ -17,6 +17,8 @@ from tests.mesh.translate.plain_server import certified, serving, tunnel, word_o
 from tests.mesh.translate.rules import policy
 from tests.mesh.translate.telemetry import METRICS, total, until
 
+pytestmark = pytest.mark.slow  # the cases of virtual-service-tcp and -tls try most of it in the gate
+
 PODS = [
     CLIENT,
     STRANGER,

@@ -215,6 +215,7 @@ async def test_of_mirrored_requests_the_pods_own_counts_are_the_evidence(
     await refused(source, "only 0 of 1 pods of links v2 answered, not shop/links-v2-a")
 
 
+@pytest.mark.slow
 async def test_a_source_is_away_and_comes_back_and_nothing_is_lost(
     prometheus: Running, pods: dict[str, Exporter], session: aiohttp.ClientSession
 ) -> None:
