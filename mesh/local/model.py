@@ -90,9 +90,6 @@ class Config:
     def get(self, kind: str, namespace: str, name: str) -> Resource | None:
         return self._by_key.get((kind, namespace, name))
 
-    def kinds(self) -> set[str]:
-        return set(self._by_kind)
-
     @cached_property
     def remembered(self) -> dict[object, Any]:
         """What was found out about this very configuration, by those who asked."""

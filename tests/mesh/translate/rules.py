@@ -31,6 +31,27 @@ metadata: { name: default, namespace: istio-system }
 spec: { mtls: { mode: STRICT } }
 ---
 """
+# A service behind TCP and TLS ports, and where its rules lead: a subset and a port.
+STORE_SUBSETS = """
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: store, namespace: default }
+spec:
+  host: store
+  subsets: [{ name: v1, labels: { version: v1 } }, { name: v2, labels: { version: v2 } }]
+---
+"""
+TO_STORE = "route: [{ destination: { host: store, subset: %s, port: { number: %s } } }]"
+# An ingress gateway that takes every host.
+EVERY_HOST = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: default }
+spec:
+  selector: { istio: ingressgateway }
+  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }]
+---
+"""
 
 
 def virtual_service(http: str, host: str = "reviews", more: str = "") -> str:

@@ -14,7 +14,7 @@ from tests.mesh.translate.authority import Authority
 from tests.mesh.translate.conftest import INGRESS_POD
 from tests.mesh.translate.lab import Lab, Pod, service
 from tests.mesh.translate.plain_server import certified, serving, word_of
-from tests.mesh.translate.rules import policy, virtual_service
+from tests.mesh.translate.rules import STORE_SUBSETS, TO_STORE, policy, virtual_service
 
 PODS = [
     INGRESS_POD,
@@ -28,15 +28,6 @@ INGRESS = Service(
     {"istio": "ingressgateway"},
 )
 SERVED = [service("store", http="80:8080", tcp="9000", tls="443:9443"), INGRESS]
-SUBSETS = """
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: { name: store, namespace: default }
-spec:
-  host: store
-  subsets: [{ name: v1, labels: { version: v1 } }, { name: v2, labels: { version: v2 } }]
----
-"""
 GATEWAY = """
 apiVersion: networking.istio.io/v1
 kind: Gateway
@@ -57,7 +48,6 @@ spec:
       tls: { mode: OPTIONAL_MUTUAL, credentialName: edge }
 ---
 """
-TO = "route: [{ destination: { host: store, subset: %s, port: { number: %s } } }]"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -96,24 +86,24 @@ def _hello(lab: Lab, authority: Authority, name: str) -> str:
 
 
 def test_a_tcp_server_leads_where_the_first_bound_rule_says(lab: Lab) -> None:
-    other = f"{{ match: [{{ port: 1 }}], {TO % ('v1', 9000)} }}"
-    rules = _bound(f"tcp: [{other}, {{ match: [{{ port: 31400 }}], {TO % ('v2', 9000)} }}]", '"*"')
-    lab.apply(GATEWAY + SUBSETS + rules)
+    other = f"{{ match: [{{ port: 1 }}], {TO_STORE % ('v1', 9000)} }}"
+    rules = _bound(f"tcp: [{other}, {{ match: [{{ port: 31400 }}], {TO_STORE % ('v2', 9000)} }}]", '"*"')
+    lab.apply(GATEWAY + STORE_SUBSETS + rules)
     assert {_say(lab, 8080) for _ in range(4)} == {"store-v2"}
 
 
 def test_a_port_without_rules_is_closed(lab: Lab) -> None:
-    lab.apply(GATEWAY + SUBSETS)
+    lab.apply(GATEWAY + STORE_SUBSETS)
     with pytest.raises(OSError):
         _say(lab, 8080)
 
 
 def test_policies_guard_a_tcp_server(lab: Lab) -> None:
-    rules = _bound(f"tcp: [{{ {TO % ('v2', 9000)} }}]", '"*"')
+    rules = _bound(f"tcp: [{{ {TO_STORE % ('v2', 9000)} }}]", '"*"')
     address = lab.proxy("gateway").ip
     for block, met in (("192.0.2.0/24", True), ("127.0.0.0/8", False)):
         deny = f"{{ action: DENY, rules: [{{ from: [{{ source: {{ ipBlocks: ['{block}'] }} }}] }}] }}"
-        lab.apply(GATEWAY + SUBSETS + rules + policy("deny", deny, "istio-system"))
+        lab.apply(GATEWAY + STORE_SUBSETS + rules + policy("deny", deny, "istio-system"))
         if met:
             assert _say(lab, 8080) == "store-v2", address
         else:
@@ -133,8 +123,8 @@ data:
 """
     server = "{ port: { number: 31400, name: tcp, protocol: HTTP }"
     plain = GATEWAY.replace("{ port: { number: 31400, name: tcp, protocol: TCP }", server)
-    http = virtual_service(f"[{{ {TO % ('v1', 80)} }}]", "http.example.test", "gateways: [edge]")
-    lab.apply(topology + plain + SUBSETS + http)
+    http = virtual_service(f"[{{ {TO_STORE % ('v1', 80)} }}]", "http.example.test", "gateways: [edge]")
+    lab.apply(topology + plain + STORE_SUBSETS + http)
     with socket.create_connection((lab.proxy("gateway").ip, 8080), timeout=20) as connection:
         line = b"PROXY TCP4 192.0.2.7 192.0.2.1 1234 80\r\n"
         request = b"GET / HTTP/1.1\r\nHost: http.example.test\r\nConnection: close\r\n\r\n"
@@ -146,9 +136,11 @@ data:
 
 
 def test_tls_is_passed_on_by_its_server_name(lab: Lab, authority: Authority) -> None:
-    first = f"{{ match: [{{ sniHosts: [a.passed.test] }}], {TO % ('v1', 443)} }}"
-    second = f"{{ match: [{{ sniHosts: ['*.passed.test', also.test], port: 443 }}], {TO % ('v2', 443)} }}"
-    lab.apply(GATEWAY + SUBSETS + _bound(f"tls: [{first}, {second}]", "'*.passed.test', also.test"))
+    first = f"{{ match: [{{ sniHosts: [a.passed.test] }}], {TO_STORE % ('v1', 443)} }}"
+    second = (
+        f"{{ match: [{{ sniHosts: ['*.passed.test', also.test], port: 443 }}], {TO_STORE % ('v2', 443)} }}"
+    )
+    lab.apply(GATEWAY + STORE_SUBSETS + _bound(f"tls: [{first}, {second}]", "'*.passed.test', also.test"))
     assert {_hello(lab, authority, "a.passed.test") for _ in range(4)} == {"store-v1"}
     assert {_hello(lab, authority, "b.passed.test") for _ in range(4)} == {"store-v2"}
     assert _hello(lab, authority, "also.test") == "store-v2"
@@ -159,9 +151,9 @@ def test_tls_is_passed_on_by_its_server_name(lab: Lab, authority: Authority) -> 
 def test_tls_that_ends_at_the_gateway_carries_tcp_and_http_side_by_side(
     lab: Lab, authority: Authority
 ) -> None:
-    tcp = _bound(f"tcp: [{{ {TO % ('v1', 9000)} }}]", "ended.example.test", "tcp")
-    http = virtual_service(f"[{{ {TO % ('v2', 80)} }}]", "http.example.test", "gateways: [edge]")
-    lab.apply(GATEWAY + SUBSETS + tcp + http)
+    tcp = _bound(f"tcp: [{{ {TO_STORE % ('v1', 9000)} }}]", "ended.example.test", "tcp")
+    http = virtual_service(f"[{{ {TO_STORE % ('v2', 80)} }}]", "http.example.test", "gateways: [edge]")
+    lab.apply(GATEWAY + STORE_SUBSETS + tcp + http)
     assert {_hello(lab, authority, "ended.example.test") for _ in range(4)} == {"store-v1"}
     trusting = ssl.create_default_context(cadata=authority.root)
     assert lab.edge("gateway", "http.example.test", "/", port=8443, tls=trusting).pod == "store-v2"

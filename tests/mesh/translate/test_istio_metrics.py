@@ -16,7 +16,7 @@ import pytest
 from mesh.local.model import Service, ServicePort
 from tests.mesh.translate.conftest import CLIENT, INGRESS_POD, NAKED, REVIEWS, SERVICES
 from tests.mesh.translate.lab import DEADLINE_S, Lab
-from tests.mesh.translate.rules import policy, virtual_service
+from tests.mesh.translate.rules import EVERY_HOST, policy, virtual_service
 from tests.mesh.translate.telemetry import METRICS, Sample, samples, telemetry, total, until
 
 CALLED = Service("calls", "default", (ServicePort("grpc", 50051, 50051, "http2"),), {"app": "reviews"})
@@ -24,15 +24,6 @@ SERVED = [*SERVICES, CALLED]
 PODS = [CLIENT, replace(REVIEWS[0], ports=(8080, 9000, 50051)), NAKED, INGRESS_POD]
 REQUESTS = "istio_requests_total"
 SPIFFE = "spiffe://cluster.local/ns"
-GATEWAY = """
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: edge, namespace: default }
-spec:
-  selector: { istio: ingressgateway }
-  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }]
----
-"""
 DENIAL = policy("denial", '{ action: DENY, rules: [{ to: [{ operation: { paths: ["/denied"] } }] }] }')
 # Every label that Istio writes for an HTTP request.
 LABELS = {
@@ -145,7 +136,7 @@ def test_the_gateway_reports_as_a_source(counted: Lab) -> None:
         "edge.example.test",
         "gateways: [edge]",
     )
-    counted.apply(METRICS + GATEWAY + rule)
+    counted.apply(METRICS + EVERY_HOST + rule)
     for _ in range(3):
         assert counted.edge("gateway", "edge.example.test", "/").status == 200
     counted.edge("gateway", "nobody.example.test", "/")

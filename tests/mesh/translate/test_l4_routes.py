@@ -14,7 +14,7 @@ from tests.mesh.translate.authority import Authority
 from tests.mesh.translate.conftest import CLIENT, STRANGER
 from tests.mesh.translate.lab import Lab, Pod, service
 from tests.mesh.translate.plain_server import certified, serving, tunnel, word_of
-from tests.mesh.translate.rules import policy
+from tests.mesh.translate.rules import STORE_SUBSETS, TO_STORE, policy
 from tests.mesh.translate.telemetry import METRICS, total, until
 
 pytestmark = pytest.mark.slow  # the cases of virtual-service-tcp and -tls try most of it in the gate
@@ -28,16 +28,6 @@ PODS = [
 ]
 SERVED = [service("store", tcp="9000", tls="443:9443"), service("naked", tcp="9000")]
 STORE = "store.default.svc.cluster.local"
-SUBSETS = """
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: { name: store, namespace: default }
-spec:
-  host: store
-  subsets: [{ name: v1, labels: { version: v1 } }, { name: v2, labels: { version: v2 } }]
----
-"""
-TO = "route: [{ destination: { host: store, subset: %s, port: { number: %s } } }]"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -65,8 +55,8 @@ spec:
 
 def _named() -> str:
     """A rule for the one name that `_hello` then asks for."""
-    only = f"tls: [{{ match: [{{ sniHosts: [a.example.test] }}], {TO % ('v1', 443)} }}]"
-    return SUBSETS + _rules(only, "store, a.example.test")
+    only = f"tls: [{{ match: [{{ sniHosts: [a.example.test] }}], {TO_STORE % ('v1', 443)} }}]"
+    return STORE_SUBSETS + _rules(only, "store, a.example.test")
 
 
 def _ask(lab: Lab, client: str = "client") -> str:
@@ -79,8 +69,8 @@ def _hello(lab: Lab, authority: Authority, name: str) -> str:
 
 
 def test_connections_obey_the_tcp_rule_of_their_client_and_port(lab: Lab) -> None:
-    by_namespace = f"{{ match: [{{ sourceNamespace: other, port: 9000 }}], {TO % ('v1', 9000)} }}"
-    lab.apply(SUBSETS + _rules(f"tcp: [{by_namespace}, {{ {TO % ('v2', 9000)} }}]"))
+    by_namespace = f"{{ match: [{{ sourceNamespace: other, port: 9000 }}], {TO_STORE % ('v1', 9000)} }}"
+    lab.apply(STORE_SUBSETS + _rules(f"tcp: [{by_namespace}, {{ {TO_STORE % ('v2', 9000)} }}]"))
     assert {_ask(lab) for _ in range(4)} == {"store-v2"}
     assert {_ask(lab, "stranger") for _ in range(4)} == {"store-v1"}
 
@@ -89,21 +79,24 @@ def test_weights_share_connections_out(lab: Lab) -> None:
     halves = "route: [{ destination: { host: store, subset: v1 }, weight: 1 }, " + (
         "{ destination: { host: store, subset: v2 }, weight: 1 }]"
     )
-    lab.apply(SUBSETS + _rules(f"tcp: [{{ match: [{{ port: 9000 }}], {halves} }}]"))
+    lab.apply(STORE_SUBSETS + _rules(f"tcp: [{{ match: [{{ port: 9000 }}], {halves} }}]"))
     # two ports, so the listener's port is meant
     assert {_ask(lab) for _ in range(40)} == {"store-v1", "store-v2"}
 
 
 def test_a_rule_for_other_clients_leaves_the_service_as_it_is(lab: Lab) -> None:
-    lab.apply(SUBSETS + _rules(f"tcp: [{{ match: [{{ sourceLabels: {{ app: x }} }}], {TO % ('no', 1)} }}]"))
+    lab.apply(
+        STORE_SUBSETS
+        + _rules(f"tcp: [{{ match: [{{ sourceLabels: {{ app: x }} }}], {TO_STORE % ('no', 1)} }}]")
+    )
     assert _ask(lab).startswith("store-")
 
 
 def test_a_tls_port_is_routed_by_the_name_that_is_asked_for(lab: Lab, authority: Authority) -> None:
-    first = f"{{ match: [{{ sniHosts: [a.example.test] }}], {TO % ('v1', 443)} }}"
-    second = f"{{ match: [{{ sniHosts: ['*.example.test'] }}], {TO % ('v2', 443)} }}"
+    first = f"{{ match: [{{ sniHosts: [a.example.test] }}], {TO_STORE % ('v1', 443)} }}"
+    second = f"{{ match: [{{ sniHosts: ['*.example.test'] }}], {TO_STORE % ('v2', 443)} }}"
     hosts = "store, '*.example.test'"
-    lab.apply(SUBSETS + _rules(f"tls: [{first}, {second}]", hosts))
+    lab.apply(STORE_SUBSETS + _rules(f"tls: [{first}, {second}]", hosts))
     assert {_hello(lab, authority, "a.example.test") for _ in range(4)} == {"store-v1"}
     assert {_hello(lab, authority, "b.example.test") for _ in range(4)} == {"store-v2"}
     with pytest.raises((ssl.SSLError, OSError)):
@@ -111,9 +104,9 @@ def test_a_tls_port_is_routed_by_the_name_that_is_asked_for(lab: Lab, authority:
 
 
 def test_a_tls_port_without_rules_is_passed_on(lab: Lab, authority: Authority) -> None:
-    lab.apply(SUBSETS)
+    lab.apply(STORE_SUBSETS)
     assert _hello(lab, authority, STORE).startswith("store-")
-    lab.apply(SUBSETS + policy("none", "{}"))
+    lab.apply(STORE_SUBSETS + policy("none", "{}"))
     with pytest.raises((ssl.SSLError, OSError)):
         _hello(lab, authority, STORE)
 
@@ -132,7 +125,7 @@ def test_connections_by_name_are_logged_with_their_destination_and_counted_once(
 
 def test_a_line_before_everything_says_who_connects_where_a_rule_asks_for_it(lab: Lab) -> None:
     address = lab.vacate("naked", 9000)
-    rule = SUBSETS.replace("name: store", "name: naked").replace("host: store", "host: naked")
+    rule = STORE_SUBSETS.replace("name: store", "name: naked").replace("host: store", "host: naked")
     lab.apply(rule.split("  subsets")[0] + "  trafficPolicy: { proxyProtocol: { version: V1 } }")
     said = b""
     with (

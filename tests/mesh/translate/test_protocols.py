@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -72,10 +73,19 @@ def test_a_websocket_is_a_stream_both_ways(lab: Lab) -> None:
             assert connection.recv(3) == word.upper()
 
 
+PATIENCE_S = 60.0
 # Who of client and proxies notices first is chance: these say it so.
 OVERDUE = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
 
 # --- gRPC: HTTP/2 with prior knowledge, the service's name as the authority
+
+
+def _left(context: grpc.ServicerContext) -> threading.Event:
+    """Set once the caller has gone, or its deadline has passed."""
+    left = threading.Event()
+    if not context.add_callback(left.set):
+        left.set()
+    return left
 
 
 def _unary(request: bytes, context: grpc.ServicerContext) -> bytes:
@@ -85,7 +95,7 @@ def _unary(request: bytes, context: grpc.ServicerContext) -> bytes:
     if request == b"fail":
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not so")
     if request == b"slow":
-        time.sleep(3)  # longer than any deadline here
+        _left(context).wait(PATIENCE_S)  # answered when nobody waits for it any more
     return request.upper()
 
 

@@ -6,21 +6,12 @@ import pytest
 
 from tests.mesh.translate.conftest import CLIENT, INGRESS_POD, REVIEWS
 from tests.mesh.translate.lab import Lab
-from tests.mesh.translate.rules import SUBSETS, V1, V2, policy, virtual_service
+from tests.mesh.translate.rules import EVERY_HOST, SUBSETS, V1, V2, policy, virtual_service
 from tests.mesh.translate.tokens import ISSUER, Signer
 
 pytestmark = pytest.mark.slow
 PODS = [CLIENT, INGRESS_POD, *REVIEWS]
 OTHER = "https://other.example"
-GATEWAY = """
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: edge, namespace: default }
-spec:
-  selector: { istio: ingressgateway }
-  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }]
----
-"""
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +124,7 @@ def test_a_gateway_routes_by_claims(lab: Lab, signer: Signer) -> None:
     last = f"{{ match: [{{ {unless} }}], {port(V1)} }}"
     rules = virtual_service(f"[{by_group}, {by_nested}, {last}]", "a.example.test", "gateways: [edge]")
     tokens = _tokens(_rule(signer), app="ingressgateway", namespace="istio-system")
-    lab.apply(GATEWAY + SUBSETS + tokens + rules)
+    lab.apply(EVERY_HOST + SUBSETS + tokens + rules)
 
     def pod(**claims: object) -> str | int:
         headers = signer.bearer(**claims) if claims else {}
