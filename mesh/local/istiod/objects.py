@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from mesh.local.istiod import filters, kinds, services
+from mesh.local.istiod import filters, kinds, mesh_settings, services
 from mesh.local.model import ROOT_NAMESPACE, Config, Json, Proxy, Registry
 from mesh.local.runtime import credentials
 
@@ -22,7 +22,7 @@ def objects(
         *services.service_entries(config, registry.endpoints, running, addresses),
         *(filters.of_proxy(proxy, registry) for proxy in running),
         filters.upstream_envoy(),
-        *_mesh_config(config),
+        mesh_settings.config_map(config),
         *_secrets(config),
         *_readers(config, running),
     ]
@@ -35,12 +35,6 @@ def objects(
 
 def _namespace(name: str, labels: Mapping[str, str]) -> Json:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels)}}
-
-
-def _mesh_config(config: Config) -> Iterator[Json]:
-    resource = config.get("ConfigMap", ROOT_NAMESPACE, "istio")
-    if resource is not None:
-        yield kinds.written(resource)
 
 
 def _secrets(config: Config) -> Iterator[Json]:

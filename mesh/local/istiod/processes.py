@@ -17,6 +17,7 @@ from mesh.local.istiod import kinds
 from mesh.local.istiod.api import Api
 from mesh.local.kubernetes.plane import ETCD, MESH, SERVER, Plane
 from mesh.local.model import ROOT_NAMESPACE, Json
+from mesh.local.runtime import settings
 from mesh.local.runtime.ca import Authority
 from mesh.local.runtime.companion import ProcessSpec, Room
 from mesh.local.runtime.errors import MeshError
@@ -30,7 +31,7 @@ GRACE_S = 3.0
 READY_WITHIN_S = 180.0  # on a busy machine; usually three
 SERVED_WITHIN_S = 60.0
 POLL_S = 0.05
-# Istio's default is 100 ms; one person's edits are not a thousand clusters'.
+# Istio's default is 100 ms; one person's edits are not a thousand clusters'. Who says another time is heard.
 DEBOUNCE = {"PILOT_DEBOUNCE_AFTER": "10ms", "PILOT_DEBOUNCE_MAX": "100ms"}
 # What upstream Envoy does not have, and what nobody needs on one machine.
 SWITCHES = {
@@ -81,7 +82,7 @@ class Processes:
             command=self._command,
             ready=self._answers,
             prepare=self._prepare,
-            env={**DEBOUNCE, **SWITCHES},
+            env={**DEBOUNCE, **settings.said(DEBOUNCE), **SWITCHES},
             grace_s=GRACE_S,
             ready_within_s=READY_WITHIN_S,
         )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
-from mesh.local.istiod import filters, judging, kinds, services
+from mesh.local.istiod import filters, judging, kinds, mesh_settings, services
 from mesh.local.istiod.api import Api, ApiRefused
 from mesh.local.istiod.kinds import ISTIO, Key
 from mesh.local.model import Config, InvalidConfig, Json, Resource
 from mesh.local.runtime.errors import DeliveryFailed, Unanswered
 
+T = TypeVar("T")
 SEEN_WITHIN_S = 10.0
 POLL_S = 0.002
 ENTRY = "ServiceEntry"
@@ -61,8 +63,11 @@ class Store:
         if not changed and not gone and self.generation:
             return self.generation
         await asyncio.gather(*(self._put(body) for body in changed if body["kind"] in FIRST))
+        for body in filter(mesh_settings.is_settings, changed):
+            await self._put(body)
+            await self._settings_read(mesh_settings.mark(body))
         await asyncio.gather(
-            *(self._put(body) for body in changed if body["kind"] not in FIRST),
+            *(self._put(body) for body in changed if self._held.get(kinds.key(body)) != body),
             *(self._take_away(body) for body in gone if body["kind"] not in FIRST),
         )
         await self._seen_by_istiod()
@@ -103,13 +108,25 @@ class Store:
         self._held.pop(key, None)
         self._versions.pop(key, None)
 
+    async def _settings_read(self, mark: str) -> None:
+        """Wait until istiod has read a MeshConfig: it decides what all the rest means."""
+        async with self._in_time():
+            while mesh_settings.shown(await self._told("mesh", dict[str, Any])) != mark:  # noqa: ASYNC110
+                await asyncio.sleep(POLL_S)
+
     async def _seen_by_istiod(self) -> None:
         """Wait until istiod has read all of it: what it sends after that is made of it."""
-        deadline = time.monotonic() + SEEN_WITHIN_S
-        while self._missing(await self._seen()):
-            if time.monotonic() > deadline:
-                raise DeliveryFailed(f"istiod has not read all of it within {SEEN_WITHIN_S:g} s")
-            await asyncio.sleep(POLL_S)
+        async with self._in_time():
+            while self._missing(await self._seen()):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(POLL_S)
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(SEEN_WITHIN_S):
+                yield
+        except TimeoutError as error:
+            raise DeliveryFailed(f"istiod has not read all of it within {SEEN_WITHIN_S:g} s") from error
 
     def _missing(self, seen: Mapping[Key, int]) -> bool:
         """Whether it knows something that is gone, or not yet something; it writes the status of some."""
@@ -119,12 +136,15 @@ class Store:
 
     async def _seen(self) -> dict[Key, int]:
         """The version of every object that istiod knows."""
-        try:
-            async with self._session.get(f"{self._istiod}/debug/configz") as answer:
-                found = msgspec.json.decode(await answer.read(), type=list[Seen])
-        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
-            raise Unanswered(f"istiod does not say what it knows: {error!r}") from error
         return {
             (one.kind, one.metadata.namespace, one.metadata.name): int(one.metadata.resource_version)
-            for one in found
+            for one in await self._told("configz", list[Seen])
         }
+
+    async def _told(self, page: str, kind: type[T]) -> T:
+        """What istiod tells of itself."""
+        try:
+            async with self._session.get(f"{self._istiod}/debug/{page}") as answer:
+                return msgspec.json.decode(await answer.read(), type=kind)
+        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
+            raise Unanswered(f"istiod does not say what it knows: {error!r}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -15,6 +16,11 @@ def inherited() -> dict[str, str]:
     rest = [part for part in environment.get("PATH", os.defpath).split(os.pathsep) if part != programs]
     environment["PATH"] = os.pathsep.join([programs, *rest])
     return environment
+
+
+def said(names: Iterable[str]) -> dict[str, str]:
+    """Those variables that somebody has set."""
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def on_path(program: str) -> str | None:

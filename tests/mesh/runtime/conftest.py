@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Running:
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self.options = options
+        self.environment: Mapping[str, str] = {}  # beside that of the tests
         self.files = folder / "manifests"
         self.files.mkdir()
         self.state = State(folder / "state")
@@ -57,7 +58,10 @@ class Running:
         output = (self.folder / "output").open("ab")
         with output:
             self.process = subprocess.Popen(
-                [*command, "--state", str(self.state.folder), *self.options], stdout=output, stderr=output
+                [*command, "--state", str(self.state.folder), *self.options],
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **self.environment},
             )
 
     def up(self) -> bool:
