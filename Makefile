@@ -47,6 +47,8 @@ test-kubernetes: $(VENV)/dev ## Run all that meets a real Kubernetes (Go builds 
 test-istiod: $(VENV)/dev ## Run the mesh under a real istiod (Go builds that once: 8 minutes on 2 cores)
 	$(BIN)/delinkcious tools install --istiod
 	$(BIN)/pytest -m slow -n0 tests/mesh/istiod
+	$(BIN)/pytest -n0 --control-plane istiod $(addprefix tests/e2e/test_,smoke.py identity.py social.py news.py)
+	$(BIN)/pytest -n0 --control-plane istiod tests/e2e/test_traffic.py -k 'split or under_load and not hundred'
 
 .PHONY: image-test
 image-test: $(VENV)/dev ## Make the images' files twice without a container, and run services out of them

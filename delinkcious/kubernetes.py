@@ -18,6 +18,7 @@ from mesh.local.kubernetes.declared import Kubernetes
 from mesh.local.kubernetes.plane import Plane, kubeconfig_file
 from mesh.local.runtime import settings
 from mesh.local.runtime.client import Client
+from mesh.local.runtime.embedded import Embedded
 from mesh.local.runtime.mesh import Mesh
 from mesh.local.runtime.state import State
 
@@ -40,7 +41,7 @@ def make_mesh(checkout: Path, folder: Path, report: Report) -> Mesh:
     plane = Plane(folder / FOLDER, {tool.name: _program(tool.name) for tool in CONTROL_PLANE})
     definitions = [istio.definitions(report), *sorted((checkout / CHART / "crds").glob("*.yaml"))]
     declared = Kubernetes(plane, State(folder).pods, definitions, report)
-    return local.mesh_of(checkout, folder, declared, plane.specs, report)
+    return local.mesh_of(checkout, folder, declared, plane.specs, report, Embedded())
 
 
 def kubeconfig(explicit: Path | None = None) -> Path:

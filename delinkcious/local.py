@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from delinkcious import console, edge, environments, rollouts
+from delinkcious import console, control_planes, edge, environments, rollouts
 from delinkcious.secrets import LocalSecrets, Manifest, addresses, secret
 from delinkcious.stores.nats import OPERATOR, Nats
 from delinkcious.stores.postgres import ADMIN, Postgres
@@ -18,6 +18,7 @@ from delinkcious.tools import finding
 from mesh.local.model import ROOT_NAMESPACE
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.companion import ProcessSpec, Room
+from mesh.local.runtime.control_plane import ControlPlane
 from mesh.local.runtime.errors import MeshError
 from mesh.local.runtime.mesh import Mesh, Options
 from mesh.local.runtime.sources import Declared, Files
@@ -67,12 +68,17 @@ def state(explicit: Path | None = None, environment: str | None = None) -> State
 
 
 def make_mesh(
-    checkout: Path, folder: Path, report: Callable[[str], None], environment: str | None = None
+    checkout: Path,
+    folder: Path,
+    report: Callable[[str], None],
+    environment: str | None = None,
+    control_plane: str = control_planes.EMBEDDED,
 ) -> Mesh:
-    """The whole application on a mesh; nothing runs before `Mesh.run`. Raises LookupError."""
+    """The whole application on a mesh; nothing runs before `Mesh.run`. Raises LookupError, MeshError."""
     meant = environments.find(checkout, environment)
     files = Files([meant.manifests, checkout / POLICY, meant.splits(folder)])
-    return mesh_of(checkout, folder, files, [rollouts.companion(folder)], report)
+    plane, processes = control_planes.control_plane(control_plane, folder, report)
+    return mesh_of(checkout, folder, files, [rollouts.companion(folder), *processes], report, plane)
 
 
 def mesh_of(
@@ -81,6 +87,7 @@ def mesh_of(
     declared: Declared,
     beside: Sequence[ProcessSpec],
     report: Callable[[str], None],
+    plane: ControlPlane,
 ) -> Mesh:
     """What is declared, with the stores and Secrets of this project, and more processes beside them."""
     secrets = LocalSecrets.load_or_create(folder / "secrets.json", DATABASES, BROKER_USERS)
@@ -96,7 +103,7 @@ def mesh_of(
 
     processes = [_database(secrets, own_secrets), _broker(secrets), _redis(secrets)]
     processes += [console.companion(checkout, folder), *beside]
-    options = Options(locate=finding.locate)
+    options = Options(locate=finding.locate, control_plane=plane)
     made.append(Mesh(folder, declared, processes=processes, report=report, options=options))
     return made[0]
 

@@ -19,7 +19,7 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
 
-from delinkcious import local
+from delinkcious import control_planes, local
 from delinkcious.stores.nats import Nats
 from delinkcious.stores.postgres import Postgres
 from delinkcious.stores.redis import Redis
@@ -80,6 +80,15 @@ class MigratedDatabase(Protocol):
     """Creates a database with the schema of a service's package (`services.links`); returns its URL."""
 
     def __call__(self, package: str) -> Awaitable[str]: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--control-plane",
+        default=control_planes.EMBEDDED,
+        choices=control_planes.NAMES,
+        help="of the installation that the tests of tests/e2e share",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -20,7 +20,13 @@ from delinkcious.commands import (
     mesh_show,
     mesh_top,
 )
-from delinkcious.commands.mesh_options import meant, namespace_option, selector_option, state_option
+from delinkcious.commands.mesh_options import (
+    control_plane_option,
+    meant,
+    namespace_option,
+    selector_option,
+    state_option,
+)
 from mesh.local.model import InvalidConfig
 from mesh.local.runtime import freeing, supervise
 from mesh.local.runtime import state as states
@@ -55,14 +61,7 @@ def mesh() -> None:
 @click.option("--state", type=click.Path(path_type=Path), help="The mesh's folder [default: .delinkcious]")
 @click.option("-d", "--detach", is_flag=True, help="Return when everything is ready; it goes on running.")
 @click.option("--timeout", "timeout_s", default=300.0, show_default=True, help="Seconds -d waits.")
-@click.option(
-    "--control-plane",
-    "control_plane",
-    type=click.Choice(control_planes.NAMES),
-    default=control_planes.EMBEDDED,
-    show_default=True,
-    help=f"What tells the sidecars what to do; istiod is a real one ({control_planes.BRINGS}).",
-)
+@control_plane_option
 @click.option(
     "--drain-time",
     "drain_s",

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from delinkcious import environments
+from delinkcious import control_planes, environments
 from mesh.local import resources
 from mesh.local.model import Finding, InvalidConfig
 from mesh.local.runtime import state as states
@@ -32,6 +32,14 @@ state_option = click.option(
     help="The mesh's folder [default: .delinkcious, searched upwards]",
 )
 namespace_option = click.option("-n", "--namespace", help="Only this namespace.")
+control_plane_option = click.option(
+    "--control-plane",
+    "control_plane",
+    type=click.Choice(control_planes.NAMES),
+    default=control_planes.EMBEDDED,
+    show_default=True,
+    help=f"What tells the sidecars what to do; istiod is a real one ({control_planes.BRINGS}).",
+)
 own_namespace_option = click.option(
     "-n", "--namespace", default="default", show_default=True, help="The namespace it is in."
 )

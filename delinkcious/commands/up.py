@@ -12,8 +12,9 @@ from typing import NoReturn, ParamSpec, TypeVar
 import click
 from rich.console import Console
 
-from delinkcious import environments, local
+from delinkcious import control_planes, environments, local
 from delinkcious.commands import mesh_show, up_kubernetes
+from delinkcious.commands.mesh_options import control_plane_option
 from delinkcious.tools import installing
 from mesh.local.model import InvalidConfig
 from mesh.local.runtime import supervise
@@ -56,6 +57,7 @@ environment_option = click.option(
     is_flag=True,
     help="As the node of a Kubernetes of this machine, which kubectl and helm command.",
 )
+@control_plane_option
 @click.option(
     "--install/--no-install", "installs", default=True, help="With --kubernetes: install the chart."
 )
@@ -66,6 +68,7 @@ def up(
     timeout_s: float,
     with_tools: bool,
     kubernetes: bool,
+    control_plane: str,
     installs: bool,
 ) -> None:
     """Start everything on this machine: database, services, sidecars, gateway.
@@ -73,10 +76,12 @@ def up(
     Runs on in the background; `delinkcious down` ends it. What runs already is left alone; what another
     start is just beginning is waited for. Jaeger and Prometheus join when they are there.
     """
+    if kubernetes and control_plane != control_planes.EMBEDDED:
+        _fail("--kubernetes is with the mesh's own control plane: leave out one of the two")
     meant = _plainly(environments.find, _plainly(local.project), environment)
     folder = _plainly(local.state, state, meant.name)
     if foreground:
-        own = partial(local.make_mesh, environment=meant.name)
+        own = partial(local.make_mesh, environment=meant.name, control_plane=control_plane)
         make = _plainly(up_kubernetes.module).make_mesh if kubernetes else own
         mesh = _plainly(make, meant.checkout, folder.folder, supervise.reporter())
         _plainly(supervise.run, mesh, lambda: None if kubernetes else _show(folder))
@@ -84,7 +89,8 @@ def up(
     if kubernetes and not meant.usual:
         _fail("a Kubernetes of this machine has no environments: leave out --env, or name another --state")
     began = time.monotonic()
-    options = ["--kubernetes"] if kubernetes else ["--env", meant.name]
+    own_options = ["--env", meant.name, "--control-plane", control_plane]
+    options = ["--kubernetes"] if kubernetes else own_options
     if _started(folder, timeout_s, options):
         if kubernetes:
             _plainly(up_kubernetes.install, meant.checkout, folder, chart=installs)

@@ -13,11 +13,13 @@ from tests.e2e.stranger import Stranger, taken_for_public
 
 
 @pytest.fixture(scope="session")
-def installation(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def installation(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Installation]:
     """The application as `delinkcious up` leaves it: everything is ready."""
     made = Installation(repository, tmp_path_factory.mktemp("e2e"))
     with ended(made):
-        made.up()
+        made.up("--control-plane", pytestconfig.getoption("control_plane"))
         yield made
 
 

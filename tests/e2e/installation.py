@@ -87,8 +87,8 @@ class Installation:
         assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}\n{self.log()[-4000:]}"
         return done.stdout
 
-    def up(self) -> str:
-        return self.told("up", "--no-tools", "--timeout", f"{UP_WITHIN_S:g}")
+    def up(self, *options: str) -> str:
+        return self.told("up", "--no-tools", "--timeout", f"{UP_WITHIN_S:g}", *options)
 
     def pods(self) -> list[Json]:
         """The application's, as `mesh get pods -o json` prints them, without starting a program for it."""

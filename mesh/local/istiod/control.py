@@ -22,6 +22,7 @@ from mesh.local.istiod.processes import XDS_PORT, Processes
 from mesh.local.istiod.secrets import Secrets
 from mesh.local.istiod.store import Store
 from mesh.local.istiod.stream import Stream
+from mesh.local.istiod.tokens import with_keys
 from mesh.local.model import Config, Finding, Proxy, Registry, Resource
 from mesh.local.resources import duplicates
 from mesh.local.runtime.admin import Admin
@@ -38,10 +39,10 @@ WITHIN = aiohttp.ClientTimeout(total=10)
 class Istiod:
     """Tells istiod what is wanted and who runs, and waits for the proxies to follow it.
 
-    `fetches_keys` is false: istiod fetches the keys of token issuers itself.
+    `fetches_keys`, those of issuers inside the mesh; the others' istiod fetches itself.
     """
 
-    fetches_keys = False
+    fetches_keys = True
 
     def __init__(self, processes: Processes, state: State, report: Callable[[str], None]) -> None:
         self._processes = processes
@@ -115,7 +116,8 @@ class Istiod:
             await self._store.judge(wanted.config)
             proxies = [pod.sidecar.proxy for pod in running if pod.sidecar is not None]
             everybody = Registry(wanted.registry.services, tuple(pod.endpoint for pod in running))
-            bodies = objects(wanted.config, everybody, proxies, self._virtual(wanted.config))
+            config = with_keys(wanted.config, wanted.registry, wanted.keys)
+            bodies = objects(config, everybody, proxies, self._virtual(config))
             return await self._store.hold(bodies)
 
     def _stream(self, pod: Pod) -> Stream:

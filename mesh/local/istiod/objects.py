@@ -26,11 +26,16 @@ def objects(
         *_secrets(config),
         *_readers(config, running),
     ]
-    namespaces = {body["metadata"].get("namespace") for body in found}
-    namespaces |= {resource.namespace for resource in config} | {proxy.namespace for proxy in running}
+    spaces = {body["metadata"].get("namespace") for body in found} | {proxy.namespace for proxy in running}
+    return [*namespaces(config, spaces), *found]
+
+
+def namespaces(config: Config, others: Iterable[str | None] = ()) -> list[Json]:
+    """Those of what is written, and others; with the labels that somebody has given them."""
+    names = {resource.namespace for resource in config}.union(others)
     labels = {resource.name: resource.labels for resource in config.of("Namespace")}
-    names = sorted(name for name in {*namespaces, *labels, ROOT_NAMESPACE} if name)
-    return [*(_namespace(name, labels.get(name) or {}) for name in names), *found]
+    wanted = sorted(name for name in {*names, *labels, ROOT_NAMESPACE} if name)
+    return [_namespace(name, labels.get(name) or {}) for name in wanted]
 
 
 def _namespace(name: str, labels: Mapping[str, str]) -> Json:

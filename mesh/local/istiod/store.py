@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
-from mesh.local.istiod import filters, judging, kinds, mesh_settings, services
+from mesh.local.istiod import filters, judging, kinds, mesh_settings, objects, services
 from mesh.local.istiod.api import Api, ApiRefused
 from mesh.local.istiod.kinds import ISTIO, Key
 from mesh.local.model import Config, InvalidConfig, Json, Resource
@@ -20,7 +20,7 @@ T = TypeVar("T")
 SEEN_WITHIN_S = 10.0
 POLL_S = 0.002
 ENTRY = "ServiceEntry"
-FIRST = ("Namespace",)  # the others stand in them
+NAMESPACE = "Namespace"  # the others stand in them, and are not even judged without; they stay
 
 
 class Seen(msgspec.Struct):
@@ -47,6 +47,7 @@ class Store:
 
     async def judge(self, config: Config) -> None:
         """Ask who takes it about each object that has changed. Raises InvalidConfig, Unanswered."""
+        await self._have_namespaces(objects.namespaces(config))
         changed = [one for one in config if kinds.is_istio(one) and self._differs(one)]
         answers = await asyncio.gather(*(self._tried(one) for one in changed))
         refused = [
@@ -59,16 +60,16 @@ class Store:
         """Hold just these; returns their generation, which istiod knows from now on. Raises MeshError."""
         bodies = {kinds.key(body): body for body in wanted}
         changed = [body for key, body in bodies.items() if self._held.get(key) != body]
-        gone = [body for key, body in self._held.items() if key not in bodies]
+        gone = [body for key, body in self._held.items() if key not in bodies and body["kind"] != NAMESPACE]
         if not changed and not gone and self.generation:
             return self.generation
-        await asyncio.gather(*(self._put(body) for body in changed if body["kind"] in FIRST))
+        await self._have_namespaces(changed)
         for body in filter(mesh_settings.is_settings, changed):
             await self._put(body)
             await self._settings_read(mesh_settings.mark(body))
         await asyncio.gather(
             *(self._put(body) for body in changed if self._held.get(kinds.key(body)) != body),
-            *(self._take_away(body) for body in gone if body["kind"] not in FIRST),
+            *(self._take_away(body) for body in gone),
         )
         await self._seen_by_istiod()
         self.generation += 1
@@ -89,6 +90,12 @@ class Store:
         except ApiRefused as error:
             return str(error)
         return None
+
+    async def _have_namespaces(self, bodies: Iterable[Json]) -> None:
+        missing = [
+            body for body in bodies if body["kind"] == NAMESPACE and self._held.get(kinds.key(body)) != body
+        ]
+        await asyncio.gather(*(self._put(body) for body in missing))
 
     async def _put(self, body: Json) -> None:
         key = kinds.key(body)
