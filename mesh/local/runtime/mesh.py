@@ -30,6 +30,7 @@ from mesh.local.runtime.embedded import Embedded
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.errors import MeshError, NotWritten, Unanswered
 from mesh.local.runtime.kept_keys import KeptKeys
+from mesh.local.runtime.leftovers import Leftovers
 from mesh.local.runtime.making import EGRESS_PORT, Surroundings
 from mesh.local.runtime.manifest import PodManifest
 from mesh.local.runtime.nursery import Nursery
@@ -214,6 +215,7 @@ class Mesh:
                 driven={DISCOVERY: self.state.discovery},
                 locate=self._options.locate,
                 nursery=nursery,
+                leftovers=Leftovers(self.report),
                 drain_s=self._options.drain_s,
             )
             try:
