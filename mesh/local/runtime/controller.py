@@ -58,7 +58,7 @@ class Controller:
         self.wanted = workloads(config, overrides, self.counts)
         for pod in list(self.pods.values()):
             again = self._owners[pod.manifest.key][0] != "Job" and (pod.failure or self._lasts(pod))
-            if pod.phase == "Failed" and again and not pod.expired:
+            if _has_failed(pod) and again and not pod.expired:
                 self._remove(pod)
         self.reconcile()
 
@@ -131,7 +131,7 @@ class Controller:
         if not self._lasts(pod):
             raise MeshError(f"pod {key} is of a {self._owners[key][0]}, which makes no other")
         pod.unwanted = True
-        if pod.phase == "Failed":
+        if _has_failed(pod):
             self._remove(pod)
         self.reconcile()
 
@@ -225,6 +225,11 @@ def _rest_s(pod: Pod, workload: Workload) -> float:
     """How long it has still to be ready, as its workload demands."""
     least_s = float(workload.resource.spec.get("minReadySeconds") or 0)
     return least_s - (time.time() - (pod.ready_since or time.time())) if least_s else 0.0
+
+
+def _has_failed(pod: Pod) -> bool:
+    """Whether it has failed and nothing is left of it that ends; then its name and its place are free."""
+    return pod.phase == "Failed" and pod.over and not pod.stopping
 
 
 def _has_done(pod: Pod, workload: Workload) -> bool:

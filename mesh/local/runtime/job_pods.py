@@ -52,7 +52,7 @@ class JobPods:
         for pod in active:
             if pod.manifest.hash != run.hash or suspended or run.state != "Pending":
                 self._running.stop(pod)
-        if suspended or any(pod.stopping for pod in active):
+        if suspended or any(pod.stopping for pod in pods):  # the next may have the name of one that goes
             return
         pause_s = run.not_before - time.monotonic()
         if pause_s > 0:
