@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from mesh.local.model import Config
 from mesh.local.resources import parse
+from mesh.local.runtime import workload_views
 from mesh.local.runtime.controller import Controller
 from mesh.local.runtime.running_pods import RunningPods
 from tests.unit.mesh.runtime.fakes import Places, Pod, settle
@@ -34,6 +38,9 @@ spec:
       restartPolicy: Never
       containers: [{name: c, command: ["true"]}]
 """
+
+
+WITHIN_S = 30.0
 
 
 class World:
@@ -137,5 +144,47 @@ def test_a_job_that_comes_again_while_its_pod_is_taken_away_keeps_its_own_pod() 
         await settle()
         [run] = world.controller.jobs.values()
         assert run.state == "Succeeded"
+
+    in_world(test)
+
+
+@pytest.mark.parametrize("seconds", [0, 0.3])
+def test_a_job_is_shown_for_its_time_and_stays_done(seconds: float) -> None:
+    text = JOB.replace("spec:", f"spec:\n  ttlSecondsAfterFinished: {seconds}", 1)
+
+    async def test(world: World) -> None:
+        world.want(text)
+        mesh: Any = SimpleNamespace(controller=world.controller)
+        [workload] = world.controller.wanted
+        assert [job["name"] for job in workload_views.jobs(mesh)] == ["work"]
+        [pod] = world.made
+        pod.phase = "Succeeded"
+        pod.ends.set()
+        await settle()
+        if seconds:
+            assert world.controller.pods
+            assert workload_views.jobs(mesh)
+        async with asyncio.timeout(WITHIN_S):
+            while world.controller.pods:  # noqa: ASYNC110 - as long as its time is
+                await asyncio.sleep(0.01)
+        assert world.places.released == [pod]
+        assert workload_views.jobs(mesh) == []
+        world.want(text)
+        assert world.made == [pod], "it does not run again"
+        assert world.controller.done(workload)
+
+    in_world(test)
+
+
+def test_a_job_without_a_time_is_shown_for_ever() -> None:
+    async def test(world: World) -> None:
+        world.want(JOB)
+        mesh: Any = SimpleNamespace(controller=world.controller)
+        [pod] = world.made
+        pod.phase = "Succeeded"
+        pod.ends.set()
+        await settle()
+        assert [job["state"] for job in workload_views.jobs(mesh)] == ["Succeeded"]
+        assert world.controller.pods
 
     in_world(test)
