@@ -165,7 +165,8 @@ class Controller:
                 pod.manifest.hash,
                 0 if workload.kind == "Pod" else _ordinal(pod),
                 self._available(pod, workload) or _has_done(pod, workload),
-                pod.stopping or (pod.phase == "Failed" and workload.kind != "Pod"),
+                # One that could not be run keeps its place until it is tried again.
+                pod.stopping or (pod.phase == "Failed" and workload.kind != "Pod" and not pod.failure),
                 pod.unwanted,
             )
             for pod in self.of(workload)
@@ -210,7 +211,14 @@ class Controller:
             if other is not pod and self._owners[other.manifest.key] == key and not other.over
         ]
         self._job_pods.ended(key, pod, len(others))
+        if pod.failure and self._lasts(pod):
+            asyncio.get_running_loop().call_later(RETRY_S, self._try_again, pod)
         self.reconcile()
+
+    def _try_again(self, pod: Pod) -> None:
+        if self.pods.get(pod.manifest.key) is pod and _has_failed(pod) and not self._closing:
+            self._remove(pod)
+            self.reconcile()
 
     def _gone(self, pod: Pod) -> None:
         self._owners.pop(pod.manifest.key, None)

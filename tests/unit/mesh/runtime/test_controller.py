@@ -11,7 +11,7 @@ import pytest
 
 from mesh.local.model import Config
 from mesh.local.resources import parse
-from mesh.local.runtime import workload_views
+from mesh.local.runtime import controller, workload_views
 from mesh.local.runtime.controller import Controller
 from mesh.local.runtime.running_pods import RunningPods
 from tests.unit.mesh.runtime.fakes import Places, Pod, settle
@@ -118,6 +118,35 @@ def test_a_failed_pod_that_still_ends_is_not_replaced_by_one_of_its_name() -> No
         assert not world.places.released
         pod.ends.set()
         await settle()
+
+    in_world(test)
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_a_pod_that_cannot_be_run_is_tried_again_and_again_but_not_all_the_time(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller, "RETRY_S", 0.3)
+    text = DEPLOYMENT.replace("Deployment", kind).replace("spec:", "spec:\n  serviceName: api", 1)
+
+    async def test(world: World) -> None:
+        def fail() -> None:
+            world.made[-1].failure = "no space"
+            world.made[-1].ends.set()
+
+        world.want(text)
+        fail()
+        await settle()
+        assert len(world.made) == 1, "its place is taken until then"
+        async with asyncio.timeout(WITHIN_S):
+            while len(world.made) < 2:  # noqa: ASYNC110 - as long as it takes
+                await asyncio.sleep(0.001)
+        fail()
+        await settle()
+        assert len(world.made) == 2
+        world.want(text)
+        assert len(world.made) == 3, "what is declared now may help"
+        assert len(world.controller.pods) == 1
 
     in_world(test)
 
