@@ -137,7 +137,7 @@ class Mesh:
                 await guardian.start()
                 await self._live(block)
             except ExceptionGroup as group:  # of the task group: the first failure took the others with it
-                raise group.exceptions[0] from group
+                raise _first(group) from group
             finally:
                 await asyncio.shield(self._end())
                 await asyncio.to_thread(sweep.sweep, self.state.folder)
@@ -376,3 +376,9 @@ class Mesh:
                 found.append(f"{where}: {'; '.join(reasons) or 'waits for others'}")
         found += [f"the keys of {uri}" for uri in self.desired.keys.unasked()]
         return found
+
+
+def _first(group: ExceptionGroup) -> Exception:
+    """The first failure of all, which another task group may have wrapped again."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, ExceptionGroup) else first
