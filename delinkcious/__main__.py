@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
 import click
+
+from delinkcious import output
 
 # verb -> (module of delinkcious.commands, attribute in it, what `delinkcious --help` says of it)
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -61,11 +64,25 @@ class Verbs(click.Group):
         command: click.Command = getattr(import_module(f"delinkcious.commands.{module}"), attribute)
         return command
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        if sys.stdout is sys.__stdout__ and sys.stdout is not None:
+            sys.stdout = output.told_apart(sys.stdout)
+        try:
+            try:
+                return super().main(*args, **kwargs)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except OSError as error:  # also of what is printed without any command, as by --help
+            output.give_up(error)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except output.Unwritable as error:
+            output.give_up(error)
         except BrokenPipeError:
-            # click ends quietly when nobody reads its output any more.
+            # click ends quietly when nobody reads what it writes any more.
             raise
         except OSError as error:
             where = "" if error.filename is None else f"{error.filename}: "

@@ -35,7 +35,8 @@ Json = dict[str, Any]
 def diff(filenames: tuple[str, ...], output: str, state: Path | None) -> None:
     """Say what applying these files would change: objects, and what which sidecars would do.
 
-    Exit code 0 when nothing would, 1 when something would, 2 when the files are wrong or no mesh runs.
+    Exit code 0 when nothing would, 1 when something would, 2 when the files are wrong, no mesh runs, or the
+    answer cannot be written.
     """
     try:
         told = Client(meant(state)).post("/diff", documents(filenames))

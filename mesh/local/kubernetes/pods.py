@@ -120,7 +120,7 @@ class BoundPods:
         """One that could not be made, or has run to its end, has nothing to be ended."""
         if pod.stopping:
             return  # it is on its way, whatever its process ends with
-        if pod.phase in ENDED:
+        if pod.over:
             self._running.remove(pod)
         else:
             self._running.stop(pod)

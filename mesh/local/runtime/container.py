@@ -29,6 +29,7 @@ RestartPolicy = Literal["Always", "OnFailure", "Never"]
 Attempt = Callable[[Action, float], Awaitable[str | None]]
 Locate = Callable[[str], str | None]  # a program by its name; may take a while, so it runs in a thread
 Start = Callable[[Command], Awaitable[Process]]
+Clear = Callable[[int], Awaitable[None]]
 Report = Callable[[str], None]
 
 
@@ -37,7 +38,7 @@ class Definition:
     """What a container is: `attempt` carries out the actions of its probes and hooks.
 
     It is to listen at one of `expected`. With `locate` its program may come later: it is started once that is
-    found. `start` begins a process.
+    found. `start` begins a process; `clear` ends what one that has ended, by its pid, has left behind.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Definition:
     stop_signal: signal.Signals = signal.SIGTERM
     locate: Locate | None = None
     start: Start = Process.start
+    clear: Clear | None = None
 
 
 class Container:
@@ -142,6 +144,8 @@ class Container:
             if failure is not None:
                 self._report(f"{self.definition.name}: preStop: {failure}")
         await process.stop(max(0.0, deadline - time.monotonic()), self.definition.stop_signal)
+        if hook is not None:  # it may have outlived the process
+            await self._clear(process)
 
     def kill(self) -> None:
         """Let the process die; it starts again by the restart policy."""
@@ -175,13 +179,20 @@ class Container:
             with contextlib.suppress(OSError):
                 command.log.write_text(f"cannot start in {command.cwd}: {error.strerror}\n")
             return 126
+        try:
+            return await self._lasts(self._process)
+        finally:
+            await self._clear(self._process)
+
+    async def _lasts(self, process: Process) -> int:
+        """From the start of a process to its end; its exit code."""
         if self._stopping.is_set():  # while it started
-            return await self._process.stop(self.definition.grace_s, self.definition.stop_signal)
+            return await process.stop(self.definition.grace_s, self.definition.stop_signal)
         self._become("Running", "")
         self._look_at, self._astray = time.monotonic() + LOOK_AFTER_S, ""
         watching = [asyncio.create_task(self._probe()), asyncio.create_task(self._trim())]
         try:
-            return await self._process.wait()
+            return await process.wait()
         finally:
             for task in watching:
                 task.cancel()
@@ -189,6 +200,10 @@ class Container:
                 if isinstance(result, Exception):  # a mistake of the mesh itself must not stay unseen
                     self._report(f"{self.definition.name}: internal error in its probes: {result!r}")
             self._set_ready(False)
+
+    async def _clear(self, process: Process) -> None:
+        if self.definition.clear is not None:
+            await self.definition.clear(process.pid)
 
     async def _probe(self) -> None:
         definition, probes = self.definition, self.definition.probes

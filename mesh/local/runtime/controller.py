@@ -58,7 +58,7 @@ class Controller:
         self.wanted = workloads(config, overrides, self.counts)
         for pod in list(self.pods.values()):
             again = self._owners[pod.manifest.key][0] != "Job" and (pod.failure or self._lasts(pod))
-            if pod.phase == "Failed" and again and not pod.expired:
+            if _has_failed(pod) and again and not pod.expired:
                 self._remove(pod)
         self.reconcile()
 
@@ -131,7 +131,7 @@ class Controller:
         if not self._lasts(pod):
             raise MeshError(f"pod {key} is of a {self._owners[key][0]}, which makes no other")
         pod.unwanted = True
-        if pod.phase == "Failed":
+        if _has_failed(pod):
             self._remove(pod)
         self.reconcile()
 
@@ -165,7 +165,8 @@ class Controller:
                 pod.manifest.hash,
                 0 if workload.kind == "Pod" else _ordinal(pod),
                 self._available(pod, workload) or _has_done(pod, workload),
-                pod.stopping or (pod.phase == "Failed" and workload.kind != "Pod"),
+                # One that could not be run keeps its place until it is tried again.
+                pod.stopping or (pod.phase == "Failed" and workload.kind != "Pod" and not pod.failure),
                 pod.unwanted,
             )
             for pod in self.of(workload)
@@ -210,7 +211,14 @@ class Controller:
             if other is not pod and self._owners[other.manifest.key] == key and not other.over
         ]
         self._job_pods.ended(key, pod, len(others))
+        if pod.failure and self._lasts(pod):
+            asyncio.get_running_loop().call_later(RETRY_S, self._try_again, pod)
         self.reconcile()
+
+    def _try_again(self, pod: Pod) -> None:
+        if self.pods.get(pod.manifest.key) is pod and _has_failed(pod) and not self._closing:
+            self._remove(pod)
+            self.reconcile()
 
     def _gone(self, pod: Pod) -> None:
         self._owners.pop(pod.manifest.key, None)
@@ -225,6 +233,11 @@ def _rest_s(pod: Pod, workload: Workload) -> float:
     """How long it has still to be ready, as its workload demands."""
     least_s = float(workload.resource.spec.get("minReadySeconds") or 0)
     return least_s - (time.time() - (pod.ready_since or time.time())) if least_s else 0.0
+
+
+def _has_failed(pod: Pod) -> bool:
+    """Whether it has failed and nothing is left of it that ends; then its name and its place are free."""
+    return pod.phase == "Failed" and pod.over and not pod.stopping
 
 
 def _has_done(pod: Pod, workload: Workload) -> bool:

@@ -32,6 +32,7 @@ class CronJobs:
         self._runs, self._report = runs, report
         self._made: dict[Key, Made] = {}
         self._since: dict[Key, datetime] = {}  # the last start, or when it was first seen
+        self._last: dict[Key, datetime] = {}
 
     @property
     def workloads(self) -> list[Workload]:
@@ -39,7 +40,7 @@ class CronJobs:
 
     def last(self, cron: Key) -> datetime | None:
         """When a CronJob was due last, if it was started since the mesh was."""
-        return self._since.get(cron) if any(made.owner == cron for made in self._made.values()) else None
+        return self._last.get(cron)
 
     def active(self, cron: Key) -> list[Key]:
         """Its Jobs that have not ended."""
@@ -49,6 +50,7 @@ class CronJobs:
         """Make what is due, forget what is old; seconds until the next look, None without CronJobs."""
         known = {cron.key for cron in crons}
         self._since = {key: since for key, since in self._since.items() if key in known}
+        self._last = {key: last for key, last in self._last.items() if key in known}
         self._made = {key: made for key, made in self._made.items() if made.owner in known}
         waits = [self._look(cron, now) for cron in crons]
         return min((wait for wait in waits if wait is not None), default=None)
@@ -77,7 +79,7 @@ class CronJobs:
         if due is not None and self._may_begin(cron):
             job = _job(cron, f"{cron.name}-{int(due.timestamp()) // 60}")
             self._made[job.key] = Made(cron.key, Workload(job, 1))
-            self._since[cron.key] = due
+            self._since[cron.key] = self._last[cron.key] = due
             self._report(f"cronjob {cron.name} in {cron.namespace} starts job {job.name}")
         following = next(schedule.starts(spec["schedule"], zone, now), None)
         wait_s = LONGEST_WAIT_S if following is None else (following - now).total_seconds()
@@ -91,7 +93,11 @@ class CronJobs:
         return not (policy == "Forbid" and active)
 
     def _forget(self, cron: Resource) -> None:
-        """Keep only so many that have ended as the CronJob says."""
+        """Keep only so many that have ended as the CronJob says, and as long as their Job says."""
+        for key in self._of(cron.key):
+            run = self._runs().get(key)
+            if run is not None and run.shown_s(self._made[key].workload.resource.spec) == 0:
+                del self._made[key]
         limits = (
             ("Succeeded", cron.spec.get("successfulJobsHistoryLimit", SUCCEEDED_KEPT)),
             ("Failed", cron.spec.get("failedJobsHistoryLimit", FAILED_KEPT)),

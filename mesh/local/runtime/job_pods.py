@@ -34,10 +34,12 @@ class JobPods:
         self.runs: dict[Key, JobRun] = {}
         self._running, self._of, self._start = running, of, start
         self._remove, self._again, self._report = remove, again, report
+        self._timers: dict[Key, asyncio.TimerHandle] = {}  # until what has ended is shown no more
 
     def keep_only(self, known: Collection[Key]) -> None:
         for key in [key for key in self.runs if key not in known]:
             del self.runs[key]
+            self._untimed(key)
 
     def reconcile(self, workload: Workload) -> None:
         """Make the next moves of one Job."""
@@ -52,7 +54,8 @@ class JobPods:
         for pod in active:
             if pod.manifest.hash != run.hash or suspended or run.state != "Pending":
                 self._running.stop(pod)
-        if suspended or any(pod.stopping for pod in active):
+        self._hide_when_due(workload, run)
+        if suspended or any(pod.stopping for pod in pods):  # the next may have the name of one that goes
             return
         pause_s = run.not_before - time.monotonic()
         if pause_s > 0:
@@ -75,6 +78,22 @@ class JobPods:
             self._report(f"job {pod.manifest.workload} has failed after {run.failures} attempts")
         elif pause_s:
             self._report(f"pod {pod.manifest.key} failed; trying again in {pause_s:g} s")
+
+    def _hide_when_due(self, workload: Workload, run: JobRun) -> None:
+        """Take the pods away of one that is to be seen no more; it stays done, and does not run again."""
+        self._untimed(workload.key)
+        rest_s = run.shown_s(workload.resource.spec)
+        if rest_s:
+            timer = asyncio.get_running_loop().call_later(rest_s + 0.01, self._again)
+            self._timers[workload.key] = timer
+        elif rest_s is not None:
+            for pod in self._of(workload):
+                if pod.over and not pod.stopping:
+                    self._remove(pod)
+
+    def _untimed(self, key: Key) -> None:
+        if (timer := self._timers.pop(key, None)) is not None:
+            timer.cancel()
 
     def _run(self, workload: Workload) -> JobRun:
         run = self.runs.get(workload.key)

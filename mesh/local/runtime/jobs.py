@@ -95,6 +95,13 @@ class JobRun:
         """Its deadline is over."""
         self._end("Failed")
 
+    def shown_s(self, spec: Json) -> float | None:
+        """How long it is still to be seen after its end, 0 for no more; None for ever."""
+        seconds = spec.get("ttlSecondsAfterFinished")
+        if self.ended_at is None or seconds is None:
+            return None
+        return max(0.0, self.ended_at + float(seconds) - time.time())
+
     def _complete(self, others: int) -> bool:
         if self.completions is None:
             return others == 0

@@ -11,11 +11,12 @@ import aiohttp
 
 from mesh.local.envoy.proxy_config import concurrency
 from mesh.local.model import Config, Json, Proxy
-from mesh.local.runtime import environment, volumes
+from mesh.local.runtime import environment, leftovers, volumes
 from mesh.local.runtime.ca import Authority
 from mesh.local.runtime.container import Container, Definition, Locate, Report
 from mesh.local.runtime.control_plane import ControlPlane
 from mesh.local.runtime.environment import Place
+from mesh.local.runtime.leftovers import Ended, Leftovers
 from mesh.local.runtime.manifest import PROXY_CONTAINER, FieldPath, PodManifest
 from mesh.local.runtime.nursery import Nursery
 from mesh.local.runtime.probes import Action, action, attempt, host_of, ports_of, probes
@@ -32,7 +33,7 @@ class Surroundings:
 
     `claims` has a folder for each namespace with what outlives Pods; `driven` has the folders of the mesh's
     own volume drivers; `locate` finds a program by its name; `nursery` forks the Python processes that ask
-    for it; `drain_s` is as in `Proxy`.
+    for it; `leftovers` ends what its containers leave behind; `drain_s` is as in `Proxy`.
     """
 
     state: Path
@@ -48,6 +49,7 @@ class Surroundings:
     driven: Mapping[str, Path]
     locate: Locate
     nursery: Nursery
+    leftovers: Leftovers
     drain_s: int
 
 
@@ -73,7 +75,8 @@ class Making:
         manifest, around, place = self._manifest, self._around, self._place
         path: FieldPath = ("spec", word, index)
         body = manifest.spec[word][index]
-        command, mounted = self._command(word, index)
+        mark = leftovers.new_mark(f"{manifest.key}/{body['name']}")
+        command, mounted = self._command(word, index, mark)
 
         async def carry_out(wanted: Action, timeout_s: float) -> str | None:
             real = tuple(volumes.translate(part, mounted) for part in wanted.exec)
@@ -99,10 +102,11 @@ class Making:
             expected=tuple(host.of(number) for number in ports_of(body)),
             locate=around.locate if manifest.optional else None,
             start=partial(around.nursery.start, preload=manifest.preload),
+            clear=lambda pid: around.leftovers.end(Ended(mark, pid)),
         )
         return Container(definition, self._changed, self._report)
 
-    def _command(self, word: str, index: int) -> tuple[Command, Mapping[str, str]]:
+    def _command(self, word: str, index: int, mark: str) -> tuple[Command, Mapping[str, str]]:
         """What to run, and where its mount paths really are."""
         manifest, around = self._manifest, self._around
         path: FieldPath = ("spec", word, index)
@@ -113,7 +117,8 @@ class Making:
         argv = environment.argv(manifest.argv(index, word), variables, mounted)
         sidecar = manifest.injected or manifest.gateway
         inherited = without_proxies(around.inherited) if sidecar else around.inherited
-        env = {**inherited, **environment.real(variables, mounted)}
+        # The mark is the first: /proc may show only the beginning of a large environment.
+        env = {leftovers.MARK: "", **inherited, **environment.real(variables, mounted), leftovers.MARK: mark}
         # The mesh's own folder may lie where a volume is mounted, as below /tmp: only what is written moves.
         written = body.get("workingDir")
         cwd = around.folder / (volumes.translate(written, mounted) if written else "")

@@ -30,6 +30,7 @@ from mesh.local.runtime.embedded import Embedded
 from mesh.local.runtime.environment import Place
 from mesh.local.runtime.errors import MeshError, NotWritten, Unanswered
 from mesh.local.runtime.kept_keys import KeptKeys
+from mesh.local.runtime.leftovers import Leftovers
 from mesh.local.runtime.making import EGRESS_PORT, Surroundings
 from mesh.local.runtime.manifest import PodManifest
 from mesh.local.runtime.nursery import Nursery
@@ -136,7 +137,7 @@ class Mesh:
                 await guardian.start()
                 await self._live(block)
             except ExceptionGroup as group:  # of the task group: the first failure took the others with it
-                raise group.exceptions[0] from group
+                raise _first(group) from group
             finally:
                 await asyncio.shield(self._end())
                 await asyncio.to_thread(sweep.sweep, self.state.folder)
@@ -214,6 +215,7 @@ class Mesh:
                 driven={DISCOVERY: self.state.discovery},
                 locate=self._options.locate,
                 nursery=nursery,
+                leftovers=Leftovers(self.report),
                 drain_s=self._options.drain_s,
             )
             try:
@@ -374,3 +376,9 @@ class Mesh:
                 found.append(f"{where}: {'; '.join(reasons) or 'waits for others'}")
         found += [f"the keys of {uri}" for uri in self.desired.keys.unasked()]
         return found
+
+
+def _first(group: ExceptionGroup) -> Exception:
+    """The first failure of all, which another task group may have wrapped again."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, ExceptionGroup) else first

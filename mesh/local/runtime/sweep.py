@@ -81,9 +81,11 @@ def belonging(state: Path) -> set[int]:
         for file in recorded(state)
         if int(file.name) not in living or living[int(file.name)].started_at == _text(file)
     }
-    mark = f"{MARK}={state}".encode()
+    mark = str(state).encode()
     members = {
-        pid for pid, seen in living.items() if {pid, seen.group, seen.session} & leaders or carries(pid, mark)
+        pid
+        for pid, seen in living.items()
+        if {pid, seen.group, seen.session} & leaders or variable(pid, MARK) == mark
     }
     while more := {pid for pid, seen in living.items() if seen.parent in members} - members:
         members |= more
@@ -105,11 +107,15 @@ def processes() -> Iterator[Seen]:
             yield seen
 
 
-def carries(pid: int, mark: bytes) -> bool:
+def variable(pid: int, name: str) -> bytes | None:
+    """A variable of the environment that a process began with; None without, or if nobody may look."""
     try:
-        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            text = b"\0" + file.read()
     except OSError:
-        return False
+        return None
+    _, found, rest = text.partition(f"\0{name}=".encode())
+    return rest.partition(b"\0")[0] if found else None
 
 
 def _text(file: Path) -> str:

@@ -32,10 +32,15 @@ def _workload(mesh: Mesh, workload: Workload) -> Json:
 
 
 def jobs(mesh: Mesh) -> list[Json]:
-    """Every Job with how far it is."""
+    """Every Job with how far it is, but for those that ended longer ago than they are to be seen."""
     made = mesh.controller.cron.workloads if isinstance(mesh.controller, Controller) else []
     declared = [each for each in mesh.controller.wanted if each.kind == "Job"]
-    return [_job(mesh, workload) for workload in (*declared, *made)]
+    return [_job(mesh, workload) for workload in (*declared, *made) if not _is_hidden(mesh, workload)]
+
+
+def _is_hidden(mesh: Mesh, workload: Workload) -> bool:
+    run = mesh.controller.jobs.get(workload.key)
+    return run is not None and run.shown_s(workload.resource.spec) == 0
 
 
 def _job(mesh: Mesh, workload: Workload) -> Json:

@@ -19,11 +19,11 @@ import pytest
 from joserfc.jwk import ECKey
 
 from mesh.local import files
-from mesh.local.runtime import sweep
+from mesh.local.runtime import sources, sweep
 from mesh.local.runtime.companion import ProcessSpec, Room
 from mesh.local.runtime.deliver import Delivery
 from mesh.local.runtime.delivered import Delivered
-from mesh.local.runtime.errors import DeliveryFailed, NotReady
+from mesh.local.runtime.errors import DeliveryFailed, MeshError, NotReady
 from mesh.local.runtime.jwks import KeySets
 from mesh.local.runtime.mesh import Mesh, Options
 from mesh.local.runtime.sources import Files
@@ -75,6 +75,18 @@ async def test_a_mesh_whose_folder_is_deleted_ends(tmp_path: Path, manifests: Ma
         assert len(pids) >= 2
         shutil.rmtree(mesh.state.folder)
         await until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
+
+
+async def test_a_mesh_that_cannot_watch_its_files_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise MeshError("out of watches")
+
+    monkeypatch.setattr(sources, "Watch", refuse)
+    with pytest.raises(MeshError, match="out of watches"):
+        async with running(tmp_path, "# nothing"):
+            pass
 
 
 async def test_certificates_are_renewed_in_place_without_a_failed_request(

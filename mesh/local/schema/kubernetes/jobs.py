@@ -29,7 +29,7 @@ _JOB: dict[str, Type] = {
     "template": POD_TEMPLATE,
     "backoffLimit": COUNT,
     "activeDeadlineSeconds": COUNT,
-    "ttlSecondsAfterFinished": UNREAD,
+    "ttlSecondsAfterFinished": COUNT,
     "completions": COUNT,
     "parallelism": COUNT,
     "completionMode": Enum("NonIndexed", "Indexed"),

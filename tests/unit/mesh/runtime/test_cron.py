@@ -129,10 +129,20 @@ def test_only_so_many_that_have_ended_are_kept() -> None:
     assert len(clock.at(8.5)) == 3
 
 
+def test_one_that_ended_long_enough_ago_is_forgotten_but_not_when_it_was() -> None:
+    spec = {"template": {"spec": {"containers": []}}, "ttlSecondsAfterFinished": 0}
+    clock = Clock(jobTemplate={"spec": spec})
+    assert len(clock.at(1)) == 1
+    clock.end()
+    assert clock.at(1.5) == []
+    assert clock.cron.last(clock.resource.key) == NOON + MINUTE
+
+
 def test_one_can_be_made_by_hand_once_by_a_name() -> None:
     clock = Clock(suspend=True)
     clock.cron.create(clock.resource, "now")
     assert clock.at(0) == ["now"]
+    assert clock.cron.last(clock.resource.key) is None, "it was not due"
     with pytest.raises(Conflict, match="already exists"):
         clock.cron.create(clock.resource, "now")
     with pytest.raises(MeshError, match="is no valid name"):
