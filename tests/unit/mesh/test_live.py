@@ -42,7 +42,8 @@ def test_the_same_fields_are_read_as_json() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", ["{broken", "[]", "another format", '{"a": 1}', TEXT.replace('id-1"', "id-1")]
+    "raw",
+    ["{broken", "[]", "another format", '{"a": 1}', TEXT.rpartition(" ")[0], TEXT.replace(" 91 12", "")],
 )
 def test_a_line_of_another_format_is_kept_as_it_is(raw: str) -> None:
     assert read(raw) == Line(raw)
@@ -51,6 +52,49 @@ def test_a_line_of_another_format_is_kept_as_it_is(raw: str) -> None:
 def test_a_line_that_nearly_matches_takes_no_time() -> None:
     raw = TEXT.replace("it's me", '" "' * 500) + "\n"
     assert read(raw) == Line(raw)
+
+
+FAKE = '" 200 - via_upstream - "-" 0 0 0 - "-" "-" "id" "x" "9.9.9.9:9" outbound|1||x 9.9.9.9:1 - - x x'
+
+
+@pytest.mark.parametrize("place", ["it's me", "id-1"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        'Mozilla/5.0 (X11; "quoted" here) x',
+        r"escaped \" \"quote\" \\",
+        '" "',
+        '" "' * 2_000,
+        '"',
+        '" "id-2" "other" "9.9.9.9:9" outbound|9||other 9.9.9.9:1 9.9.9.9:2 9.9.9.9:3 other other',
+        FAKE,
+        f"GET / HTTP/1.1{FAKE}",
+        "tab\there\x01\x7f\x0b\x0c\x1c\x85\u2028 and ü",
+        "",
+        " ",
+        "{",
+    ],
+)
+def test_whatever_a_client_calls_itself_moves_no_field(place: str, written: str) -> None:
+    raw = TEXT.replace(place, written)
+    assert read(raw) == replace(read(TEXT), raw=raw)
+
+
+@pytest.mark.parametrize("path", ['/a"b', "/%22%20200", '/"', '/"-"'])
+def test_quotes_in_a_path_move_no_field(path: str) -> None:
+    raw = TEXT.replace("/a?b=c", path)
+    assert read(raw) == replace(read(TEXT), raw=raw)
+
+
+def test_a_format_may_have_headers_at_both_ends() -> None:
+    text = "%REQ(X-A)% %RESPONSE_CODE% %RESPONSE_FLAGS% %UPSTREAM_HOST% %REQ(X-B)%"
+    line = Reader([{"text_format_source": {"inline_string": text}}]).read("a 503 UF 127.0.0.1:80 b c d")
+    assert (line.status, line.flags, line.upstream) == (503, "UF", "127.0.0.1:80")
+
+
+def test_a_text_format_may_look_like_json() -> None:
+    text = "{%REQ(X-A)%} %RESPONSE_CODE%"
+    assert Reader([{"text_format_source": {"inline_string": text}}]).read("{a} 503").status == 503
 
 
 def test_lines_are_read_in_the_format_that_the_proxy_has() -> None:
