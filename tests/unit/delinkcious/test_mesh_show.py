@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from delinkcious.commands.mesh_show import near, nearer
+from delinkcious.commands.mesh_show import explanation, near, nearer
 
 
 @pytest.fixture
@@ -37,3 +37,8 @@ def test_findings_and_what_is_held_name_files_from_here(here: Path) -> None:
 def test_other_paths_stay(here: Path) -> None:
     text = f"{here}/none does not exist: no mesh was ever started there\nsee {here}/log"
     assert nearer(text) == text
+
+
+def test_sentences_with_commas_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    explanation({"pods": ["a", "b"], "flags": ["URX: all retries, or attempts", "UF: failed"]}, "yaml")
+    assert capsys.readouterr().out == "pods: a, b\nflags: URX: all retries, or attempts; UF: failed\n"

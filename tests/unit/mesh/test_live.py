@@ -150,6 +150,36 @@ def test_the_reason_in_braces_is_told() -> None:
     assert reset_reason("via_upstream") == ""
 
 
+CODE = "268435581:SSL{0}routines:OPENSSL_internal:"
+SANS = "[spiffe://cluster.local/ns/a/sa/my_own]"
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        ("delayed connect error: Connection refused", "delayed connect error: Connection refused"),
+        (f"TLS_error:|{CODE}WRONG_VERSION_NUMBER:TLS_error_end", "TLS error: WRONG VERSION NUMBER"),
+        (
+            f"TLS_error:|{CODE}CERTIFICATE_VERIFY_FAILED:verify{{0}}cert{{0}}failed:{{0}}SAN_matcher,{{0}}"
+            f"certificate_SANs_are_{SANS}:TLS_error_end",
+            "TLS error: CERTIFICATE VERIFY FAILED: verify cert failed: SAN matcher, "
+            f"certificate SANs are {SANS}",
+        ),
+        (f"TLS_error:|{CODE}FIRST|{CODE}SECOND:TLS_error_end", "TLS error: FIRST: SECOND"),
+    ],
+)
+def test_why_a_connection_failed_is_told_once_and_in_words(failure: str, words: str) -> None:
+    # In the details Envoy writes underscores for blanks; in its own field it may leave them.
+    inside = failure.format("_").replace(" ", "_")
+    details = f"upstream_reset_before_response_started{{connection_failure|{inside}}}"
+    line = replace(read(TEXT), details=details, transport_failure=failure.format(" "))
+    client = told(seen(503, line, None))["client"]
+    broke = "the way to the destination broke before it answered: connection failure"
+    assert client["meaning"] == f"{broke}: {words}"
+    alone = told(seen(503, replace(line, details=""), None))["client"]
+    assert alone["meaning"] == words
+
+
 def predicted(**changed: Any) -> dict[str, Any]:
     target = {"cluster": CLUSTER, "pods": ["reviews-1"], "mtls": True}
     verdict = {"allowed": True, "status": 200}
