@@ -28,6 +28,7 @@ def told(happened: Happened) -> dict[str, Any]:
         "tunnel": (answer.tunnel and ("closed" if _shut(happened) else answer.tunnel)) or None,
         "client": _hop(happened.first) if happened.first else None,
         "servers": [_hop(hop) for hop in happened.then],
+        "elsewhere": [_hop(hop) for hop in happened.elsewhere],
     }
 
 

@@ -36,13 +36,17 @@ class Hop:
 
 @dataclass(frozen=True)
 class Happened:
-    """The answer, the line of the proxy that the request met first, and those behind it in their order."""
+    """The answer, the line of the proxy that the request met first, and those of the one behind it.
+
+    `elsewhere` are further lines with the request's id: of an earlier try, of what the destination asked for.
+    """
 
     request_id: str
     answer: Answer
     first: Hop | None
     then: tuple[Hop, ...]
     answered_by: str
+    elsewhere: tuple[Hop, ...] = ()
 
 
 def happen(
@@ -63,8 +67,26 @@ def happen(
     mark = first.line.local if answer.tunnel and first else request_id
     if served and behind is not None:
         logs.wait(behind, mark)
-    then = tuple(hop for hop in logs.of(mark) if first is None or hop.line.raw != first.line.raw)
-    return Happened(request_id, answer, first, then, _who(answer, pod, first, behind, then))
+    then, elsewhere = parted(logs.of(mark), first, behind)
+    return Happened(request_id, answer, first, then, _who(answer, pod, first, behind, then), elsewhere)
+
+
+def parted(
+    hops: Iterable[Hop], first: Hop | None, behind: Pod | None
+) -> tuple[tuple[Hop, ...], tuple[Hop, ...]]:
+    """Of all lines with the request's id but the first: those of the pod behind, and all others (pure)."""
+    others = [hop for hop in hops if first is None or hop.line.raw != first.line.raw]
+    if first is None:
+        return tuple(others), ()
+    then = [hop for hop in others if _arrived(hop, behind)]
+    return tuple(then), tuple(hop for hop in others if hop not in then)
+
+
+def _arrived(hop: Hop, behind: Pod | None) -> bool:
+    """Whether a line tells of the request's arrival at that pod, not of what the pod then asked for."""
+    if behind is None or hop.pod != f"{behind['namespace']}/{behind['name']}":
+        return False
+    return is_gateway(behind) or hop.line.inbound or not hop.line.cluster
 
 
 def _send(pod: Pod, method: str, url: str, headers: Headers, within_s: float) -> Answer:

@@ -11,7 +11,7 @@ import pytest
 from mesh.local.live.access_log import Line, Reader
 from mesh.local.live.comparing import agreement, differences, told
 from mesh.local.live.flags import FLAGS, details_in_words, flags_in_words, reset_reason
-from mesh.local.live.happening import Happened, Hop
+from mesh.local.live.happening import Happened, Hop, parted
 from mesh.local.live.sending import Answer
 
 CLUSTER = "outbound|80|v1|reviews.default.svc.cluster.local"
@@ -202,6 +202,28 @@ def seen(status: int | None, first: Line = SENT, then: Line | None = SERVED) -> 
 def test_what_goes_as_predicted_differs_in_nothing() -> None:
     assert differences(predicted(), WELL) == []
     assert differences(predicted(), seen(500)) == []  # the process may say what it likes
+
+
+def test_what_a_destination_asked_for_is_not_what_became_of_the_request() -> None:
+    asked = replace(SENT, raw="asked", status=403, upstream="127.0.0.7:8080")
+    refused = replace(SERVED, raw="refused", status=403, details="rbac_access_denied_matched_policy[none]")
+    hops = [Hop("default/reviews-1", asked), Hop("default/reviews-1", SERVED), Hop("default/zoo-1", refused)]
+    first = Hop("default/client-1", replace(SENT, raw="first"))
+    behind = {"namespace": "default", "name": "reviews-1"}
+    then, elsewhere = parted([first, *hops], first, behind)
+    assert then == (hops[1],)
+    assert elsewhere == (hops[0], hops[2])
+    happened = replace(WELL, first=first, then=then, elsewhere=elsewhere)
+    assert differences(predicted(), happened) == []
+    assert [one["pod"] for one in told(happened)["elsewhere"]] == ["default/reviews-1", "default/zoo-1"]
+
+
+def test_what_a_gateway_behind_hands_on_is_its_own_line() -> None:
+    first, own = Hop("default/client-1", replace(SENT, raw="first")), Hop("edge/gate-1", SENT)
+    gate = {"namespace": "edge", "name": "gate-1", "gateway": True}
+    assert parted([first, own], first, gate) == ((own,), ())
+    assert parted([first, own], first, None) == ((), (own,))
+    assert parted([own], None, None) == ((own,), ())
 
 
 def test_what_nobody_wrote_down_is_not_called_as_predicted() -> None:
