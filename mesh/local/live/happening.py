@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,14 +59,15 @@ def happen(
     if is_gateway(pod) and "user-agent" not in given:
         every.append(("user-agent", f"delinkcious-mesh-explain/{request_id}"))  # it makes an id of its own
     answer = _send(pod, method, url, every, within_s)
-    first = logs.wait(pod, request_id)
+    # The destination may ask the sender in turn: what arrives there is not what it sent.
+    first = logs.wait(pod, request_id, lambda hop: not hop.line.inbound)
     there = _address(first.line.upstream) if first else ""
     behind = next((one for one in pods if one["ip"] == there), None)
     served = behind is not None and behind is not pod and behind["egress"] is not None
     # A TCP connection has no id; its server knows it by the client's end of it.
     mark = first.line.local if answer.tunnel and first else request_id
     if served and behind is not None:
-        logs.wait(behind, mark)
+        logs.wait(behind, mark, lambda hop: _arrived(hop, behind))
     then, elsewhere = parted(logs.of(mark), first, behind)
     return Happened(request_id, answer, first, then, _who(answer, pod, first, behind, then), elsewhere)
 
@@ -151,13 +152,14 @@ class Logs:
         }
         self._begin = {pod: _size(file) for pod, file in self._files.items()}
 
-    def wait(self, pod: Pod, mark: str) -> Hop | None:
-        """The pod's last line with the mark, as soon as it is there; None when it does not come."""
+    def wait(self, pod: Pod, mark: str, wanted: Callable[[Hop], bool]) -> Hop | None:
+        """The pod's last line of that kind with the mark, as soon as it is there; None when none comes."""
         name = f"{pod['namespace']}/{pod['name']}"
         deadline = time.monotonic() + LOGGED_WITHIN_S
         while True:
-            if lines := self._lines(name, mark):
-                return Hop(name, lines[-1])
+            hops = (Hop(name, line) for line in self._lines(name, mark))
+            if found := [hop for hop in hops if wanted(hop)]:
+                return found[-1]
             if time.monotonic() > deadline:
                 return None
             time.sleep(POLL_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 from mesh.local.live.access_log import Line, Reader
 from mesh.local.live.comparing import agreement, differences, told
 from mesh.local.live.flags import FLAGS, details_in_words, flags_in_words, reset_reason
-from mesh.local.live.happening import Happened, Hop, parted
+from mesh.local.live.happening import Happened, Hop, Logs, parted
 from mesh.local.live.sending import Answer
+from mesh.local.runtime.state import State
 
 CLUSTER = "outbound|80|v1|reviews.default.svc.cluster.local"
 TEXT = (
@@ -216,6 +218,18 @@ def test_what_a_destination_asked_for_is_not_what_became_of_the_request() -> Non
     happened = replace(WELL, first=first, then=then, elsewhere=elsewhere)
     assert differences(predicted(), happened) == []
     assert [one["pod"] for one in told(happened)["elsewhere"]] == ["default/reviews-1", "default/zoo-1"]
+
+
+def test_a_sender_that_is_asked_in_turn_is_known_by_what_it_sent(tmp_path: Path) -> None:
+    pod = {"namespace": "default", "name": "client-1", "ip": "127.0.0.2"}
+    state = State(tmp_path)
+    logs = Logs(state, [pod], [])
+    file = state.pods / "default" / "client-1" / "logs" / "istio-proxy.log"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"{TEXT}\n{TEXT.replace(CLUSTER, 'inbound|80||')}\n")
+    hop = logs.wait(pod, "id-1", lambda hop: not hop.line.inbound)
+    assert hop is not None
+    assert hop.line.cluster == CLUSTER
 
 
 def test_what_a_gateway_behind_hands_on_is_its_own_line() -> None:
