@@ -10,7 +10,7 @@ SHELL := /bin/sh
 
 .PHONY: help
 help: ## Show what can be made
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | LC_ALL=C sort -t: -k1,1 | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
 .PHONY: up
 up: $(VENV)/runtime ## Start everything on this machine and say where it is
@@ -74,23 +74,23 @@ kind-up: $(VENV)/dev ## Make a kind cluster with Istio, install everything and t
 	$(CLUSTERS) kind up
 
 .PHONY: kind-down
-kind-down: $(VENV)/dev ## Delete that cluster with all that it holds
+kind-down: $(VENV)/dev ## Delete the kind cluster with all that it holds
 	$(CLUSTERS) kind down
 
 .PHONY: minikube-up
-minikube-up: $(VENV)/dev ## The same on minikube (docker, minikube, kubectl, helm)
+minikube-up: $(VENV)/dev ## Make a minikube cluster with Istio, install everything and try it (docker, minikube, kubectl, helm)
 	$(CLUSTERS) minikube up
 
 .PHONY: minikube-down
-minikube-down: $(VENV)/dev ## Delete that one
+minikube-down: $(VENV)/dev ## Delete the minikube cluster with all that it holds
 	$(CLUSTERS) minikube down
 
 .PHONY: kind-canary
-kind-canary: $(VENV)/dev ## Let a rollout of `links` be promoted by evidence on that cluster
+kind-canary: $(VENV)/dev ## Let a rollout of `links` be promoted by evidence on the kind cluster
 	$(CLUSTERS) kind canary
 
 .PHONY: kind-report
-kind-report: $(VENV)/dev ## Write down what its pods say, into .artefacts/kind
+kind-report: $(VENV)/dev ## Write down what the kind cluster's pods say, into .artefacts/kind
 	$(CLUSTERS) kind report
 
 .PHONY: function

@@ -191,5 +191,30 @@ def _destination(to: Any) -> str:
 
 
 def _match(match: Row) -> str:
-    """Envoy's match; the one that every proxy has for tunnels in a word."""
-    return "CONNECT (any host:port)" if match == {"connect_matcher": {}} else json.dumps(match)
+    """Envoy's match in short: a path, then conditions; as it is where that would leave something out."""
+    if match == {"connect_matcher": {}}:
+        return "CONNECT (any host:port)"  # the one that every proxy has for tunnels
+    rest = {name: value for name, value in match.items() if name not in _SHORT}
+    if rest:
+        return json.dumps(match)
+    path = match.get("path") or (f"{match['prefix']}*" if "prefix" in match else "")
+    path = path or f"~{match['safe_regex']['regex']}"
+    conditions = [_condition("", one) for one in match.get("headers") or []]
+    conditions += [_condition("?", one) for one in match.get("query_parameters") or []]
+    conditions += ["any case"] if match.get("case_sensitive") is False else []
+    return f"{path} [{', '.join(conditions)}]" if conditions else str(path)
+
+
+def _condition(mark: str, matcher: Row) -> str:
+    """`name`, `name=value`, `name=begin*`, `name~regex`; `!` for the opposite."""
+    name = f"{'!' if matcher.get('invert_match') else ''}{mark}{matcher['name']}"
+    text = matcher.get("string_match") or {}
+    if "exact" in text:
+        return f"{name}={text['exact']}"
+    if "prefix" in text:
+        return f"{name}={text['prefix']}*"
+    return f"{name}~{text['safe_regex']['regex']}" if "safe_regex" in text else name
+
+
+# What the table's words tell of a match.
+_SHORT = ("path", "prefix", "safe_regex", "case_sensitive", "headers", "query_parameters")

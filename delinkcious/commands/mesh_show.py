@@ -89,7 +89,8 @@ def _lines(value: Row, indent: str) -> Iterator[str]:
                     yield f"{indent}  -"
                     yield from _lines(entry, indent + "    ")
         elif isinstance(part, list):
-            yield f"{indent}{name}: {', '.join(str(entry) for entry in part)}"
+            between = "; " if any(", " in str(entry) for entry in part) else ", "
+            yield f"{indent}{name}: {between.join(map(str, part))}"
         else:
             yield f"{indent}{name}: {'yes' if part is True else 'no' if part is False else part}"
 

@@ -31,9 +31,11 @@ ONE_LOOK_S = 6.0
 # Under the width of what is counted (`mesh.console.metrics.window`), so that a look finds the one before.
 LONGEST_INTERVAL_S = 8.0
 EVERY_S = 1.0
-NOTHING_COUNTED = (
-    "No request was counted. If there were some: sidecars count for Prometheus where a Telemetry object "
-    "has `metrics: [{ providers: [{ name: prometheus }] }]`."
+NOTHING_COUNTED = "No request was counted."
+BY_ENVOY = (
+    "{whose} sidecars make none of Istio's metrics: these are Envoy's own numbers.\n"
+    "MTLS% is of connections, P50 and P99 are of what leads to one version only,\n"
+    "and answers of injected faults are not counted."
 )
 
 
@@ -51,8 +53,8 @@ NOTHING_COUNTED = (
 def top(once: bool, interval_s: float | None, output: str, namespace: str | None, state: Path | None) -> None:
     """Show requests a second, errors, durations, mutual TLS and weights of every service; Ctrl-C ends it.
 
-    Numbers are those of the last ten seconds, as the sidecars count them. -o json prints one object a line,
-    with --once one list.
+    Numbers are those of the last ten seconds, as the sidecars count them: by Istio's metrics where they make
+    some, else by what every Envoy counts. -o json prints one list a look.
     """
     client = Client(meant(state))
     client.get("/topology")  # without a mesh the error comes before the screen
@@ -118,9 +120,20 @@ def picture(found: Sequence[Standing]) -> RenderableType:
         style = "red" if one.errors or one.ready < one.total else ""
         table.add_row("" if name == service else shown(name), *_cells(one), style=style)
         service = name
-    if any(one.rate for one in found):
-        return table
-    return Group(table, Text(f"\n{NOTHING_COUNTED}"))
+    return Group(table, Text(f"\n{note}")) if (note := _note(found)) else table
+
+
+def _note(found: Sequence[Standing]) -> str:
+    """What is to be known of where the numbers come from, if they are not Istio's metrics."""
+    busy = [one for one in found if one.rate]
+    if not busy:
+        return NOTHING_COUNTED
+    by_envoy = [one for one in busy if "envoy" in one.counted_by]
+    if not by_envoy:
+        return ""
+    names = dict.fromkeys(f"{one.namespace}/{one.service}" for one in by_envoy)
+    whose = "The" if len(by_envoy) == len(busy) else f"To {', '.join(map(shown, names))}: the clients'"
+    return BY_ENVOY.format(whose=whose)
 
 
 def _cells(one: Standing) -> tuple[str, ...]:

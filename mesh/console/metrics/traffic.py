@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mesh.console.metrics.exposition import DURATIONS, REQUESTS, Key, Labels
 
 # gRPC's codes that say the server is at fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL,
 # UNAVAILABLE, DATA_LOSS.
-_GRPC_FAULTS = frozenset({"2", "4", "12", "13", "14", "15"})
+GRPC_FAULTS = frozenset({"2", "4", "12", "13", "14", "15"})
 _SPIFFE = "spiffe://"
 
 # (client workload, destination workload or "", destination service), workloads as namespace/name
 Pair = tuple[str, str, str]
+
+# Istio's metrics, or what every Envoy counts by itself.
+Source = Literal["istio", "envoy"]
 
 
 @dataclass
@@ -24,6 +28,7 @@ class Flow:
     rate: float = 0.0
     errors: float = 0.0
     buckets: dict[float, float] = field(default_factory=dict)
+    counted_by: set[Source] = field(default_factory=set)
 
     @property
     def error_share(self) -> float:
@@ -32,6 +37,7 @@ class Flow:
     def add(self, other: Flow) -> None:
         self.rate += other.rate
         self.errors += other.errors
+        self.counted_by |= other.counted_by
         for bound, rate in other.buckets.items():
             self.buckets[bound] = self.buckets.get(bound, 0.0) + rate
 
@@ -41,7 +47,10 @@ class Flow:
 
 @dataclass
 class Traffic:
-    """`flows` per second; `secured`: (client's account, destination workload) -> [by mutual TLS, all]."""
+    """`flows` per second; `secured`: (client's account, destination workload) -> [by mutual TLS, all].
+
+    Without Istio's metrics connections are counted there, of whose clients nothing is known.
+    """
 
     flows: dict[Pair, Flow] = field(default_factory=dict)
     secured: dict[tuple[str, str], list[float]] = field(default_factory=dict)
@@ -69,7 +78,7 @@ def _count(found: Traffic, name: str, labels: Mapping[str, str], rate: float) ->
         _workload(labels, "destination"),
         labels.get("destination_service", ""),
     )
-    flow = found.flows.setdefault(pair, Flow())
+    flow = found.flows.setdefault(pair, Flow(counted_by={"istio"}))
     if name == REQUESTS:
         flow.rate += rate
         flow.errors += rate if failed(labels) else 0.0
@@ -83,7 +92,7 @@ def failed(labels: Mapping[str, str]) -> bool:
     # Without any response it is the client who left, unless a flag says otherwise.
     if code == "0":
         return labels.get("response_flags", "-") not in ("-", "", "DC")
-    return code.startswith("5") or labels.get("grpc_response_status", "") in _GRPC_FAULTS
+    return code.startswith("5") or labels.get("grpc_response_status", "") in GRPC_FAULTS
 
 
 def _workload(labels: Mapping[str, str], side: str) -> str:

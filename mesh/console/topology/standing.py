@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from mesh.console.metrics.traffic import Flow, Traffic
+from mesh.console.metrics.traffic import Flow, Source, Traffic
 from mesh.console.topology.graph import graph, only, weights
 from mesh.console.topology.state import Topology
 
@@ -14,7 +14,9 @@ from mesh.console.topology.state import Topology
 class Standing(msgspec.Struct, frozen=True, rename="camel"):
     """Rates are per second, shares from 0 to 1; None where nothing was counted, or nothing divides.
 
-    `declared` are the percentages that routes give it: several where clients do not agree.
+    `declared` are the percentages that routes give it: several where clients do not agree. `counted_by` says
+    whether rates, errors and durations are Istio's metrics of its clients' sidecars, or what every Envoy
+    counts by itself: "istio", "envoy", or both.
     """
 
     service: str
@@ -30,6 +32,7 @@ class Standing(msgspec.Struct, frozen=True, rename="camel"):
     mutual_tls: float | None
     declared: tuple[float, ...]
     observed: float | None
+    counted_by: tuple[Source, ...] = ()
 
 
 def standings(topology: Topology, counted: Traffic) -> list[Standing]:
@@ -58,6 +61,7 @@ def standings(topology: Topology, counted: Traffic) -> list[Standing]:
                     mutual_tls=secured.get(version.workload),
                     declared=declared.get(version.workload, ()),
                     observed=flow.rate / whole if whole and len(service.versions) > 1 else None,
+                    counted_by=tuple(sorted(flow.counted_by)),
                 )
             )
     return found
@@ -73,7 +77,7 @@ def _arriving(topology: Topology, counted: Traffic) -> dict[str, Flow]:
 
 
 def _secured(counted: Traffic) -> dict[str, float]:
-    """The share of requests that came by mutual TLS, as the receiving side counted them."""
+    """The share that came by mutual TLS, of requests or of connections, as the receiving side counted."""
     sums: dict[str, list[float]] = {}
     for (_, workload), (safe, total) in counted.secured.items():
         at = sums.setdefault(workload, [0.0, 0.0])

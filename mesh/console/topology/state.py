@@ -6,7 +6,10 @@ import msgspec
 
 
 class Pod(msgspec.Struct, frozen=True):
-    """A pod with a proxy; `admin` is its Envoy's admin interface, `account` its namespace/name."""
+    """A pod with a proxy; `admin` is its Envoy's admin interface, `account` its namespace/name.
+
+    `metrics`: it makes Istio's metrics of what it sends.
+    """
 
     name: str
     namespace: str
@@ -16,7 +19,9 @@ class Pod(msgspec.Struct, frozen=True):
     account: str
     gateway: bool
     mtls: str
+    ip: str
     admin: str
+    metrics: bool
     ready: bool
     phase: str
     restarts: int

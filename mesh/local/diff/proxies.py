@@ -139,5 +139,8 @@ def _told(change: Change, said: str) -> bool:
         routed = field.endswith((".weight", ".cluster", ".name", "weighted_clusters", ".clusters"))
         whole = change.verb != "changed" and field.endswith("]")
         named = field.endswith((".decorator.operation", ".metadata"))
-        return named or ((routed or whole) and bool(said))
+        # A route is called by its path and the names of its conditions.
+        called = field.endswith((".match.prefix", ".match.path"))
+        called = called or (".match." in field and change.verb != "changed")
+        return named or ((routed or whole or called) and bool(said))
     return "policy " in said and any(name in field for name in _OF_POLICIES)

@@ -5,7 +5,7 @@ Every proxy reports what it sends (`reporter="source"`) and what it receives (`"
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Literal
 
@@ -39,6 +39,23 @@ def loggers(
 def connection_filters(view: View) -> list[Json]:
     """Network filters that stand first on an inbound port."""
     return [] if metrics(view, "SERVER") is None else istio_labels.connection_filters()
+
+
+def counts_requests(listeners: Iterable[Json]) -> bool:
+    """Whether a proxy with these listeners counts the requests that it sends."""
+    return any(
+        _counts(log.get("typed_config") or {})
+        for listener in listeners
+        if listener.get("traffic_direction") != "INBOUND"
+        for chain in listener.get("filter_chains") or []
+        for network in chain.get("filters") or []
+        for log in (network.get("typed_config") or {}).get("access_log") or []
+    )
+
+
+def _counts(logger: Json) -> bool:
+    counters = logger.get("counters") or [] if logger.get("@type") == _STATS else []
+    return any(one["stat"]["name"] == _REQUEST_COUNT for one in counters)
 
 
 @lru_cache(maxsize=256)
@@ -103,8 +120,9 @@ def _histogram(name: str, unit: str, value: str) -> tuple[str, str, Json]:
     return "histograms", name, {"unit": unit, "value_format": value}
 
 
+_REQUEST_COUNT = "requests_total"
 _REQUESTS = {
-    "REQUEST_COUNT": _counter("requests_total"),
+    "REQUEST_COUNT": _counter(_REQUEST_COUNT),
     "REQUEST_DURATION": _histogram("request_duration_milliseconds", "Milliseconds", "%DURATION%"),
     "REQUEST_SIZE": _histogram("request_bytes", "Bytes", "%DOWNSTREAM_WIRE_BYTES_RECEIVED%"),
     "RESPONSE_SIZE": _histogram("response_bytes", "Bytes", "%DOWNSTREAM_WIRE_BYTES_SENT%"),

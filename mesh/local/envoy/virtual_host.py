@@ -67,6 +67,13 @@ def of_pod(pod: str) -> Json:
     return {"metadata_match": {"filter_metadata": {SUBSETS: {POD: pod}}}}
 
 
+def kept_to(action: Json) -> str | None:
+    """The pod that a route's action keeps its requests to, if it does."""
+    metadata: Json = (action.get("metadata_match") or {}).get("filter_metadata") or {}
+    pod: str | None = (metadata.get(SUBSETS) or {}).get(POD)
+    return pod
+
+
 def _kept_to(envoy: Json, pod: str, cluster: str) -> Json:
     """A route to the service itself; one that leads to another service has no such pod."""
     action = envoy.get("route") or {}

@@ -11,6 +11,7 @@ from mesh.local.envoy.endpoints import serving, takes_mtls
 from mesh.local.envoy.inbound_ports import inbound_port
 from mesh.local.envoy.peer_authentication import Mode, decided, namespace_mode
 from mesh.local.envoy.view import View, selects
+from mesh.local.envoy.virtual_host import kept_to
 from mesh.local.explain import policies
 from mesh.local.explain.answer import Place, Target, Verdict
 from mesh.local.explain.request import Request, normalised
@@ -27,18 +28,27 @@ def weighted(action: Json) -> list[tuple[str, float]]:
 
 
 def targets(view: View, action: Json, request: Request) -> Iterator[Target]:
+    only = kept_to(action)
     for cluster, percent in weighted(action):
         kind, port, subset, host = cluster.split("|") if cluster.count("|") == 3 else ("", "0", "", cluster)
         yield (
-            _target(view, cluster, host, int(port), subset, percent, request)
+            _target(view, cluster, host, int(port), subset, percent, request, only)
             if kind
             else Target(cluster, host, 0, "", percent, (), False, None, None, None)
         )
 
 
 def _target(
-    view: View, cluster: str, host: str, number: int, subset: str, percent: float, request: Request
+    view: View,
+    cluster: str,
+    host: str,
+    number: int,
+    subset: str,
+    percent: float,
+    request: Request,
+    only: str | None,
 ) -> Target:
+    """`only`: the one pod that a request for `POD.SERVICE` is kept to."""
     service = view.service(host)
     port = service.port(number) if service else None
     rule = rule_for(view, host)
@@ -49,7 +59,11 @@ def _target(
         return Target(cluster, host, number, subset, percent, (), False, None, None, verdict)
     labels = (rule.subsets.get(subset) or {}).get("labels") or {}
     where = policies.place(rule.resources[0], "spec") if rule.resources else None
-    pods = [endpoint for endpoint, _ in serving(view, service, port, labels)]
+    pods = [
+        endpoint
+        for endpoint, _ in serving(view, service, port, labels)
+        if only is None or endpoint.pod == only
+    ]
     if service.resolution == "NONE":
         verdict = Verdict(True, 200, "sent to the address that the request names")
         return Target(cluster, host, number, subset, percent, (), False, None, where, verdict)

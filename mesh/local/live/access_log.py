@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mesh.local.envoy.access_log import JSON_FORMAT, TEXT_FORMAT
@@ -49,6 +49,14 @@ _COMMANDS = {
     "%REQUESTED_SERVER_NAME%": "server_name",
 }
 _COMMAND = re.compile(r"%[A-Z][A-Z_0-9]*(?:\([^)]*\))?(?::\d+)?%")
+# Headers and the like, in which somebody may have written anything: Envoy escapes neither quotes nor blanks.
+_FREE = re.compile(r"%(?!START_TIME|EMIT_TIME)[A-Z_0-9]+\((?![^)]*:)")
+# Pseudo-headers have no blank; what Envoy makes itself has no quote either.
+_PSEUDO_HEADER = re.compile(r"%[A-Z_]+\([^)]*:[A-Z]+\)(?::\d+)?%")
+_WORD = re.compile(
+    r"%(?:PROTOCOL|RESPONSE_\w+|CONNECTION_TERMINATION_DETAILS|BYTES_\w+|DURATION|REQUESTED_SERVER_NAME"
+    r"|UPSTREAM_(?:CLUSTER(?:_RAW)?|HOST|LOCAL_ADDRESS)|DOWNSTREAM_(?:LOCAL|REMOTE)_ADDRESS)(?::\d+)?%"
+)
 # Istio's own, which hold where nobody says another.
 USUAL: tuple[Json, ...] = (
     {"text_format_source": {"inline_string": TEXT_FORMAT}},
@@ -70,7 +78,7 @@ class Reader:
 
     def read(self, raw: str) -> Line:
         """A line as far as it can be read; in no format that is known, the text alone."""
-        found = self._json(raw) if raw.startswith("{") else self._text(raw)
+        found = (self._json(raw) if raw.startswith("{") else {}) or self._text(raw)
         fields = {name: value for name, value in found.items() if value not in ("", "-")}
         status = fields.pop("status", "")
         termination = fields.pop("termination", "")
@@ -101,16 +109,43 @@ class Reader:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """A text format as an expression: commands that tell a field are its groups, the first of each."""
+    """A text format as an expression: commands that tell a field are its groups, the first of each.
+
+    From the left it is read up to the first command that may be anything, from the right down to the last.
+    """
     commands = [*_COMMAND.finditer(text)]
     ends = [*(command.start() for command in commands[1:]), len(text)]
-    made, seen = re.escape(text[: commands[0].start()] if commands else text), set()
-    for command, end in zip(commands, ends, strict=True):
-        name = _COMMANDS.get(command[0])
-        told = f"(?P<{name}>.*?)" if name and name not in seen else ".*?"
+    literals = [text[command.end() : end] for command, end in zip(commands, ends, strict=True)]
+    parts = _fields([command[0] for command in commands], literals)
+    free = [at for at, command in enumerate(commands) if _FREE.match(command[0])]
+    made = re.escape(text[: commands[0].start()] if commands else text)
+    if not free:
+        return re.compile(made + "".join(_settled(parts[:-1])) + "".join(parts[-1:]))
+    first, last = free[0], free[-1]
+    between = parts[first:last]
+    told = between if any("(?P<" in part for part in between) else []
+    made += "".join(_settled(parts[:first] + told)) + ".*" + re.escape(literals[last])
+    rest = parts[last + 1 :]
+    return re.compile(made + "".join(_settled(rest[:-1])) + "".join(rest[-1:]))
+
+
+def _fields(commands: Sequence[str], literals: Sequence[str]) -> list[str]:
+    """Each command with what stands behind it."""
+    found, seen = [], set()
+    for command, literal in zip(commands, literals, strict=True):
+        name, value = _COMMANDS.get(command), _value(command)
+        told = f"(?P<{name}>{value})" if name and name not in seen else value
         seen.add(name)
-        told += re.escape(text[command.end() : end])
-        # What stands between two commands cannot stand in the first: the fewest characters are taken, once
-        # for all but the last, since a line that does not match would take years otherwise.
-        made += told if end == len(text) else f"(?>{told})"
-    return re.compile(made)
+        found.append(told + re.escape(literal))
+    return found
+
+
+def _value(command: str) -> str:
+    if _WORD.fullmatch(command):
+        return r"[^\s\"]*?"
+    return r"\S*?" if _PSEUDO_HEADER.fullmatch(command) else ".*?"
+
+
+def _settled(parts: Iterable[str]) -> list[str]:
+    """Each as short as can be, once: a line that does not match would take years otherwise."""
+    return [f"(?>{part})" for part in parts]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mesh.local.live.access_log import Line
-from mesh.local.live.flags import details_in_words, flags_in_words, reset_reason
+from mesh.local.live.flags import details_in_words, flags_in_words, reset_reason, transport_in_words
 from mesh.local.live.happening import Happened, Hop
 
 Prediction = Mapping[str, Any]
@@ -28,6 +28,7 @@ def told(happened: Happened) -> dict[str, Any]:
         "tunnel": (answer.tunnel and ("closed" if _shut(happened) else answer.tunnel)) or None,
         "client": _hop(happened.first) if happened.first else None,
         "servers": [_hop(hop) for hop in happened.then],
+        "elsewhere": [_hop(hop) for hop in happened.elsewhere],
     }
 
 
@@ -47,8 +48,9 @@ def _hop(hop: Hop) -> dict[str, Any]:
 
 
 def _meaning(line: Line) -> str:
-    words = (details_in_words(line.details), reset_reason(line.details), line.transport_failure)
-    return ": ".join(dict.fromkeys(part for part in words if part))
+    reason, why = reset_reason(line.details), transport_in_words(line.transport_failure)
+    words = (details_in_words(line.details), reason, "" if why in reason else why)
+    return ": ".join(part for part in words if part)
 
 
 def differences(said: Prediction, happened: Happened) -> list[str]:

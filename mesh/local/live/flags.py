@@ -91,4 +91,22 @@ def details_in_words(details: str) -> str:
 def reset_reason(details: str) -> str:
     """What stands in braces behind the details: `connection_failure`, and the transport's own words."""
     found = re.search(r"\{(.*)\}", details)
-    return found[1].replace("|", ": ").replace("_", " ") if found else ""
+    reason, _, why = found[1].partition("|") if found else ("", "", "")
+    return ": ".join(words for words in (transport_in_words(reason), transport_in_words(why)) if words)
+
+
+def transport_in_words(text: str) -> str:
+    """Why a connection failed, as Envoy says it, without the numbers of the TLS library and its own marks."""
+    tls = _TLS_ERROR.sub(lambda error: f"TLS error: {_spaced(_TLS_CODE.sub(':', error[1]), ':')}", text)
+    return _spaced(tls, "")
+
+
+def _spaced(text: str, ends: str) -> str:
+    """Blanks for underscores, and behind `ends`; what stands in brackets are names."""
+    pattern = rf"\[[^\]]*\]|[_{ends}]+ ?"
+    return re.sub(pattern, lambda found: _BLANKS.get(found[0][0], found[0]), text.strip(ends))
+
+
+_TLS_ERROR = re.compile(r"TLS_error:(.*?):?TLS_error_end")
+_TLS_CODE = re.compile(r"\|?\d+:SSL[ _]routines:OPENSSL[ _]internal:")
+_BLANKS = {"_": " ", ":": ": "}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,17 @@ class Hop:
 
 @dataclass(frozen=True)
 class Happened:
-    """The answer, the line of the proxy that the request met first, and those behind it in their order."""
+    """The answer, the line of the proxy that the request met first, and those of the one behind it.
+
+    `elsewhere` are further lines with the request's id: of an earlier try, of what the destination asked for.
+    """
 
     request_id: str
     answer: Answer
     first: Hop | None
     then: tuple[Hop, ...]
     answered_by: str
+    elsewhere: tuple[Hop, ...] = ()
 
 
 def happen(
@@ -55,16 +59,35 @@ def happen(
     if is_gateway(pod) and "user-agent" not in given:
         every.append(("user-agent", f"delinkcious-mesh-explain/{request_id}"))  # it makes an id of its own
     answer = _send(pod, method, url, every, within_s)
-    first = logs.wait(pod, request_id)
+    # The destination may ask the sender in turn: what arrives there is not what it sent.
+    first = logs.wait(pod, request_id, lambda hop: not hop.line.inbound)
     there = _address(first.line.upstream) if first else ""
     behind = next((one for one in pods if one["ip"] == there), None)
     served = behind is not None and behind is not pod and behind["egress"] is not None
     # A TCP connection has no id; its server knows it by the client's end of it.
     mark = first.line.local if answer.tunnel and first else request_id
     if served and behind is not None:
-        logs.wait(behind, mark)
-    then = tuple(hop for hop in logs.of(mark) if first is None or hop.line.raw != first.line.raw)
-    return Happened(request_id, answer, first, then, _who(answer, pod, first, behind, then))
+        logs.wait(behind, mark, lambda hop: _arrived(hop, behind))
+    then, elsewhere = parted(logs.of(mark), first, behind)
+    return Happened(request_id, answer, first, then, _who(answer, pod, first, behind, then), elsewhere)
+
+
+def parted(
+    hops: Iterable[Hop], first: Hop | None, behind: Pod | None
+) -> tuple[tuple[Hop, ...], tuple[Hop, ...]]:
+    """Of all lines with the request's id but the first: those of the pod behind, and all others (pure)."""
+    others = [hop for hop in hops if first is None or hop.line.raw != first.line.raw]
+    if first is None:
+        return tuple(others), ()
+    then = [hop for hop in others if _arrived(hop, behind)]
+    return tuple(then), tuple(hop for hop in others if hop not in then)
+
+
+def _arrived(hop: Hop, behind: Pod | None) -> bool:
+    """Whether a line tells of the request's arrival at that pod, not of what the pod then asked for."""
+    if behind is None or hop.pod != f"{behind['namespace']}/{behind['name']}":
+        return False
+    return is_gateway(behind) or hop.line.inbound or not hop.line.cluster
 
 
 def _send(pod: Pod, method: str, url: str, headers: Headers, within_s: float) -> Answer:
@@ -129,13 +152,14 @@ class Logs:
         }
         self._begin = {pod: _size(file) for pod, file in self._files.items()}
 
-    def wait(self, pod: Pod, mark: str) -> Hop | None:
-        """The pod's last line with the mark, as soon as it is there; None when it does not come."""
+    def wait(self, pod: Pod, mark: str, wanted: Callable[[Hop], bool]) -> Hop | None:
+        """The pod's last line of that kind with the mark, as soon as it is there; None when none comes."""
         name = f"{pod['namespace']}/{pod['name']}"
         deadline = time.monotonic() + LOGGED_WITHIN_S
         while True:
-            if lines := self._lines(name, mark):
-                return Hop(name, lines[-1])
+            hops = (Hop(name, line) for line in self._lines(name, mark))
+            if found := [hop for hop in hops if wanted(hop)]:
+                return found[-1]
             if time.monotonic() > deadline:
                 return None
             time.sleep(POLL_S)

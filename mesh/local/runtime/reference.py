@@ -39,7 +39,7 @@ def chosen(reference: str, namespace: str | None, pods: Sequence[Pod]) -> Pod:
         of_workload = re.compile(re.escape(name) + end)
         found = found or [pod for pod in there if of_workload.fullmatch(pod[1])]
     if not found:
-        what = f'{kind.lower()} "{name}" has no pod here' if kind else f'pod "{name}" not found'
+        what = f'{kind.lower()} "{name}" has no pod here' if kind else f'pod "{reference}" not found'
         raise NotFound(f"{what}; `delinkcious mesh get pods` lists the pods")
     namespaces = sorted({pod[0] for pod in found})
     if len(namespaces) > 1:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from mesh.local.envoy import authorization_policy
+from mesh.local.envoy import authorization_policy, istio_metrics
 from mesh.local.envoy.destination_rule import rule_for
 from mesh.local.envoy.peer_authentication import mode_of
 from mesh.local.envoy.view import View, selects
 from mesh.local.model import TRUST_DOMAIN, Config, Json, Registry, Snapshot
 from mesh.local.runtime.pod import Pod
+
+# Names of clusters of the mesh, with the weight that a route gives each.
+Clusters = list[tuple[str, int]]
 
 
 def topology(running: Iterable[Pod], config: Config, registry: Registry) -> Json:
@@ -45,7 +48,9 @@ def _pod(pod: Pod, config: Config) -> Json:
         "account": f"{manifest.namespace}/{manifest.service_account}",
         "gateway": sidecar.proxy.kind == "gateway",
         "mtls": mode_of(config, manifest.namespace, manifest.labels),
+        "ip": pod.place.addresses.pod,
         "admin": f"{host}:{port}",
+        "metrics": istio_metrics.counts_requests(sidecar.delivery.in_force.snapshot.listeners.values()),
         "ready": pod.ready,
         "phase": "Terminating" if pod.stopping else pod.phase,
         "restarts": sum(container.restarts for container in pod.every_container()),
@@ -53,14 +58,10 @@ def _pod(pod: Pod, config: Config) -> Json:
 
 
 def _splits(pod: Pod, pods: Sequence[Pod], config: Config, registry: Registry) -> Iterator[Json]:
-    """Per service the first route that divides its requests, else the first that leads to a subset."""
+    """Where a client's requests to each service go, as far as subsets tell."""
     assert pod.sidecar is not None  # noqa: S101 - what `topology` picks
     view = View(pod.sidecar.proxy, config, registry, {})
-    found: dict[str, list[tuple[str, int]]] = {}
-    for clusters in _destinations(pod.sidecar.delivery.in_force.snapshot):
-        hostname = clusters[0][0].split("|")[3]
-        if len(clusters) > len(found.get(hostname, ())) and len(found.get(hostname, ())) < 2:
-            found[hostname] = clusters
+    found = divided(_destinations(pod.sidecar.delivery.in_force.snapshot))
     for service, clusters in found.items():
         shares = {}
         for name, weight in clusters:
@@ -72,7 +73,18 @@ def _splits(pod: Pod, pods: Sequence[Pod], config: Config, registry: Registry) -
             yield {"client": _workload(pod), "service": service, "to": shares}
 
 
-def _destinations(snapshot: Snapshot) -> Iterator[list[tuple[str, int]]]:
+def divided(destinations: Iterable[Clusters]) -> dict[str, Clusters]:
+    """Per service the first route that divides its requests, else the last one: that for everybody."""
+    found: dict[str, Clusters] = {}
+    for clusters in destinations:
+        hostname = clusters[0][0].split("|")[3]
+        before = found.get(hostname, [])
+        if len(before) < 2 and len(clusters) >= len(before):
+            found[hostname] = clusters
+    return found
+
+
+def _destinations(snapshot: Snapshot) -> Iterator[Clusters]:
     """Of every route to the mesh: (cluster, weight)."""
     for table in snapshot.routes.values():
         for host in table.get("virtual_hosts") or []:

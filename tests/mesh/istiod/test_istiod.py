@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import ssl
@@ -14,6 +15,7 @@ from mesh.local.runtime.errors import MeshError
 from tests.mesh.istiod.manifests import AUTHORITY, HOST
 from tests.mesh.runtime.conftest import PATIENCE_S, Running, until
 from tests.mesh.runtime.manifests import Manifests
+from tests.mesh.runtime.test_changes import Load
 
 ANSWERED_WITHIN_S = 30.0
 
@@ -23,6 +25,16 @@ def test_a_request_passes_two_sidecars_by_mutual_tls(mesh: Running) -> None:
     address, _, port = mesh.pod("reviews-v1")["ports"]["80"].partition(":")
     with pytest.raises(OSError, match=r"reset|closed|refused"):  # STRICT: plain text is no way in
         _answer(address, int(port), b"GET / HTTP/1.0\r\n\r\n")
+
+
+def test_what_happens_is_told_without_istios_own_metrics(mesh: Running) -> None:
+    with Load(lambda: mesh.from_pod("client"), "http://reviews/") as load:
+        until(lambda: load.answers.total() > 0)
+        code, output = mesh.command("top", "--once", "--interval", "0.5", "-o", "json")
+    assert code == 0, output
+    [found] = [one for one in json.loads(output) if one["workload"] == "default/reviews-v1"]
+    assert (found["rate"] > 0, found["errors"], found["mutualTls"]) == (True, 0, 1)
+    assert found["countedBy"] == ["envoy"]
 
 
 def test_an_edited_weight_is_in_force_when_the_command_returns(mesh: Running, manifests: Manifests) -> None:

@@ -178,19 +178,25 @@ def test_top_shows_what_each_service_gets(mesh: Running) -> None:
         told = json.loads(run("top", "--once", "--interval", "0.3", "-o", "json", *where).stdout)
         return {one["service"]: one for one in told}
 
+    def counted_by(source: str) -> bool:
+        seen[source] = rows()["reviews"]
+        return bool(seen[source]["countedBy"] == [source])
+
+    seen: dict[str, dict[str, Any]] = {}
     assert rows()["reviews"]["rate"] == 0
-    mesh.apply(COUNTED)
     asking = threading.Thread(target=ask)
     asking.start()
     try:
-        until(lambda: rows()["reviews"]["rate"])
-        reviews = rows()["reviews"]
+        until(lambda: counted_by("envoy"))
+        mesh.apply(COUNTED)
+        until(lambda: counted_by("istio"))
     finally:
         done.set()
         asking.join()
         mesh.delete(COUNTED)
-    assert reviews["errors"] == 1.0 and reviews["mutualTls"] == 1.0
-    assert (reviews["ready"], reviews["total"], reviews["declared"]) == (1, 1, [])
+    for reviews in seen.values():
+        assert reviews["rate"] > 0 and reviews["errors"] == 1.0 and reviews["mutualTls"] == 1.0
+        assert (reviews["ready"], reviews["total"], reviews["declared"]) == (1, 1, [])
 
 
 def test_diff_says_before_it_is_applied_who_would_do_what(mesh: Running) -> None:

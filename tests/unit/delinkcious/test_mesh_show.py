@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from delinkcious.commands.mesh_show import near, nearer
+from delinkcious.commands.mesh_show import explanation, near, nearer, show
 
 
 @pytest.fixture
@@ -37,3 +37,40 @@ def test_findings_and_what_is_held_name_files_from_here(here: Path) -> None:
 def test_other_paths_stay(here: Path) -> None:
     text = f"{here}/none does not exist: no mesh was ever started there\nsee {here}/log"
     assert nearer(text) == text
+
+
+def test_sentences_with_commas_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    explanation({"pods": ["a", "b"], "flags": ["URX: all retries, or attempts", "UF: failed"]}, "yaml")
+    assert capsys.readouterr().out == "pods: a, b\nflags: URX: all retries, or attempts; UF: failed\n"
+
+
+ADA = {"name": "who", "string_match": {"exact": "ada"}}
+
+
+@pytest.mark.parametrize(
+    ("match", "words"),
+    [
+        ({"connect_matcher": {}}, "CONNECT (any host:port)"),
+        ({"prefix": "/"}, "/*"),
+        ({"path": "/a", "case_sensitive": True}, "/a"),
+        ({"safe_regex": {"regex": "/a.b"}, "case_sensitive": False}, "~/a.b [any case]"),
+        ({"prefix": "/", "headers": [ADA, {"name": "x", "present_match": True}]}, "/* [who=ada, x]"),
+        ({"prefix": "/", "headers": [{**ADA, "invert_match": True}]}, "/* [!who=ada]"),
+        (
+            {
+                "prefix": "/",
+                "headers": [{"name": ":method", "string_match": {"prefix": "P"}}],
+                "query_parameters": [{"name": "q", "string_match": {"safe_regex": {"regex": "a+"}}}],
+            },
+            "/* [:method=P*, ?q~a+]",
+        ),
+        ({"prefix": "/", "grpc": {}}, '{"prefix": "/", "grpc": {}}'),
+    ],
+)
+def test_a_routes_match_is_told_in_short_and_nothing_is_left_out(
+    match: dict[str, object], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row: dict[str, object] = {"namespace": "a", "pod": "b", "virtualHost": "c", "name": None, "to": []}
+    show("routes", [{**row, "match": match}], "table")
+    heading, line = capsys.readouterr().out.splitlines()
+    assert line[heading.index("MATCH") :].strip() == words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 from mesh.local.live.access_log import Line, Reader
 from mesh.local.live.comparing import agreement, differences, told
 from mesh.local.live.flags import FLAGS, details_in_words, flags_in_words, reset_reason
-from mesh.local.live.happening import Happened, Hop
+from mesh.local.live.happening import Happened, Hop, Logs, parted
 from mesh.local.live.sending import Answer
+from mesh.local.runtime.state import State
 
 CLUSTER = "outbound|80|v1|reviews.default.svc.cluster.local"
 TEXT = (
@@ -42,7 +44,8 @@ def test_the_same_fields_are_read_as_json() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", ["{broken", "[]", "another format", '{"a": 1}', TEXT.replace('id-1"', "id-1")]
+    "raw",
+    ["{broken", "[]", "another format", '{"a": 1}', TEXT.rpartition(" ")[0], TEXT.replace(" 91 12", "")],
 )
 def test_a_line_of_another_format_is_kept_as_it_is(raw: str) -> None:
     assert read(raw) == Line(raw)
@@ -51,6 +54,49 @@ def test_a_line_of_another_format_is_kept_as_it_is(raw: str) -> None:
 def test_a_line_that_nearly_matches_takes_no_time() -> None:
     raw = TEXT.replace("it's me", '" "' * 500) + "\n"
     assert read(raw) == Line(raw)
+
+
+FAKE = '" 200 - via_upstream - "-" 0 0 0 - "-" "-" "id" "x" "9.9.9.9:9" outbound|1||x 9.9.9.9:1 - - x x'
+
+
+@pytest.mark.parametrize("place", ["it's me", "id-1"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        'Mozilla/5.0 (X11; "quoted" here) x',
+        r"escaped \" \"quote\" \\",
+        '" "',
+        '" "' * 2_000,
+        '"',
+        '" "id-2" "other" "9.9.9.9:9" outbound|9||other 9.9.9.9:1 9.9.9.9:2 9.9.9.9:3 other other',
+        FAKE,
+        f"GET / HTTP/1.1{FAKE}",
+        "tab\there\x01\x7f\x0b\x0c\x1c\x85\u2028 and ü",
+        "",
+        " ",
+        "{",
+    ],
+)
+def test_whatever_a_client_calls_itself_moves_no_field(place: str, written: str) -> None:
+    raw = TEXT.replace(place, written)
+    assert read(raw) == replace(read(TEXT), raw=raw)
+
+
+@pytest.mark.parametrize("path", ['/a"b', "/%22%20200", '/"', '/"-"'])
+def test_quotes_in_a_path_move_no_field(path: str) -> None:
+    raw = TEXT.replace("/a?b=c", path)
+    assert read(raw) == replace(read(TEXT), raw=raw)
+
+
+def test_a_format_may_have_headers_at_both_ends() -> None:
+    text = "%REQ(X-A)% %RESPONSE_CODE% %RESPONSE_FLAGS% %UPSTREAM_HOST% %REQ(X-B)%"
+    line = Reader([{"text_format_source": {"inline_string": text}}]).read("a 503 UF 127.0.0.1:80 b c d")
+    assert (line.status, line.flags, line.upstream) == (503, "UF", "127.0.0.1:80")
+
+
+def test_a_text_format_may_look_like_json() -> None:
+    text = "{%REQ(X-A)%} %RESPONSE_CODE%"
+    assert Reader([{"text_format_source": {"inline_string": text}}]).read("{a} 503").status == 503
 
 
 def test_lines_are_read_in_the_format_that_the_proxy_has() -> None:
@@ -106,6 +152,36 @@ def test_the_reason_in_braces_is_told() -> None:
     assert reset_reason("via_upstream") == ""
 
 
+CODE = "268435581:SSL{0}routines:OPENSSL_internal:"
+SANS = "[spiffe://cluster.local/ns/a/sa/my_own]"
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        ("delayed connect error: Connection refused", "delayed connect error: Connection refused"),
+        (f"TLS_error:|{CODE}WRONG_VERSION_NUMBER:TLS_error_end", "TLS error: WRONG VERSION NUMBER"),
+        (
+            f"TLS_error:|{CODE}CERTIFICATE_VERIFY_FAILED:verify{{0}}cert{{0}}failed:{{0}}SAN_matcher,{{0}}"
+            f"certificate_SANs_are_{SANS}:TLS_error_end",
+            "TLS error: CERTIFICATE VERIFY FAILED: verify cert failed: SAN matcher, "
+            f"certificate SANs are {SANS}",
+        ),
+        (f"TLS_error:|{CODE}FIRST|{CODE}SECOND:TLS_error_end", "TLS error: FIRST: SECOND"),
+    ],
+)
+def test_why_a_connection_failed_is_told_once_and_in_words(failure: str, words: str) -> None:
+    # In the details Envoy writes underscores for blanks; in its own field it may leave them.
+    inside = failure.format("_").replace(" ", "_")
+    details = f"upstream_reset_before_response_started{{connection_failure|{inside}}}"
+    line = replace(read(TEXT), details=details, transport_failure=failure.format(" "))
+    client = told(seen(503, line, None))["client"]
+    broke = "the way to the destination broke before it answered: connection failure"
+    assert client["meaning"] == f"{broke}: {words}"
+    alone = told(seen(503, replace(line, details=""), None))["client"]
+    assert alone["meaning"] == words
+
+
 def predicted(**changed: Any) -> dict[str, Any]:
     target = {"cluster": CLUSTER, "pods": ["reviews-1"], "mtls": True}
     verdict = {"allowed": True, "status": 200}
@@ -128,6 +204,40 @@ def seen(status: int | None, first: Line = SENT, then: Line | None = SERVED) -> 
 def test_what_goes_as_predicted_differs_in_nothing() -> None:
     assert differences(predicted(), WELL) == []
     assert differences(predicted(), seen(500)) == []  # the process may say what it likes
+
+
+def test_what_a_destination_asked_for_is_not_what_became_of_the_request() -> None:
+    asked = replace(SENT, raw="asked", status=403, upstream="127.0.0.7:8080")
+    refused = replace(SERVED, raw="refused", status=403, details="rbac_access_denied_matched_policy[none]")
+    hops = [Hop("default/reviews-1", asked), Hop("default/reviews-1", SERVED), Hop("default/zoo-1", refused)]
+    first = Hop("default/client-1", replace(SENT, raw="first"))
+    behind = {"namespace": "default", "name": "reviews-1"}
+    then, elsewhere = parted([first, *hops], first, behind)
+    assert then == (hops[1],)
+    assert elsewhere == (hops[0], hops[2])
+    happened = replace(WELL, first=first, then=then, elsewhere=elsewhere)
+    assert differences(predicted(), happened) == []
+    assert [one["pod"] for one in told(happened)["elsewhere"]] == ["default/reviews-1", "default/zoo-1"]
+
+
+def test_a_sender_that_is_asked_in_turn_is_known_by_what_it_sent(tmp_path: Path) -> None:
+    pod = {"namespace": "default", "name": "client-1", "ip": "127.0.0.2"}
+    state = State(tmp_path)
+    logs = Logs(state, [pod], [])
+    file = state.pods / "default" / "client-1" / "logs" / "istio-proxy.log"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"{TEXT}\n{TEXT.replace(CLUSTER, 'inbound|80||')}\n")
+    hop = logs.wait(pod, "id-1", lambda hop: not hop.line.inbound)
+    assert hop is not None
+    assert hop.line.cluster == CLUSTER
+
+
+def test_what_a_gateway_behind_hands_on_is_its_own_line() -> None:
+    first, own = Hop("default/client-1", replace(SENT, raw="first")), Hop("edge/gate-1", SENT)
+    gate = {"namespace": "edge", "name": "gate-1", "gateway": True}
+    assert parted([first, own], first, gate) == ((own,), ())
+    assert parted([first, own], first, None) == ((), (own,))
+    assert parted([own], None, None) == ((own,), ())
 
 
 def test_what_nobody_wrote_down_is_not_called_as_predicted() -> None:

@@ -66,8 +66,31 @@ def test_the_table_fits_eighty_columns_whatever_the_names() -> None:
         assert words in captured.get()
 
 
-def test_a_mesh_that_counts_nothing_says_how_to_make_it_count() -> None:
-    console = Console(width=200, color_system=None)
+def told(counted: Traffic) -> str:
+    console = Console(width=80, color_system=None)
     with console.capture() as captured:
-        console.print(picture(standings(Topology(PODS), Traffic())))
-    assert "Telemetry" in captured.get()
+        console.print(picture(standings(Topology(PODS), counted)))
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= 80
+    return " ".join(lines)
+
+
+def test_a_mesh_in_which_nobody_asks_anybody_says_so() -> None:
+    assert "No request was counted." in told(Traffic())
+
+
+def test_the_table_says_whose_numbers_it_shows() -> None:
+    istio, envoy = Flow(1.0, counted_by={"istio"}), Flow(1.0, counted_by={"envoy"})
+    assert "Istio" not in told(Traffic({(WEB, LINKS_1, "links"): istio}))
+    assert "The sidecars make none" in told(Traffic({(WEB, LINKS_1, "links"): envoy}))
+    both = Traffic({("app/x", WEB, "web"): istio, (WEB, LINKS_1, "links"): envoy})
+    assert "To app/links: the clients' sidecars make none" in told(both)
+
+
+def test_where_numbers_come_from_is_told_for_every_version() -> None:
+    flows = {
+        (WEB, LINKS_1, "links"): Flow(1.0, counted_by={"envoy"}),
+        ("app/other-v1", LINKS_1, "links"): Flow(1.0, counted_by={"istio"}),
+    }
+    found = by_version(Traffic(flows))
+    assert (found[LINKS_1].counted_by, found[LINKS_2].counted_by) == (("envoy", "istio"), ())

@@ -38,6 +38,13 @@ spec:
   outboundTrafficPolicy: { mode: REGISTRY_ONLY }
 ---
 """
+DENIAL = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: second, namespace: default }
+spec: { selector: { matchLabels: { version: v2 } }, action: DENY, rules: [{}] }
+---
+"""
 SERVICES = """
 apiVersion: v1
 kind: Service
@@ -99,3 +106,18 @@ def test_a_pod_of_a_headless_service_and_another_name_of_a_service_are_found() -
     assert [target.cluster for target in one.targets] == ["outbound|8080||each.default.svc.cluster.local"]
     other = _explained(SERVICES, "http://older/")
     assert [target.cluster for target in other.targets] == ["outbound|80||reviews.default.svc.cluster.local"]
+
+
+def test_who_names_a_pod_of_a_headless_service_gets_that_one_and_its_verdict() -> None:
+    every, second = (
+        _explained(SERVICES + DENIAL, f"http://{host}:8080/") for host in ("each", "reviews-v2.each")
+    )
+    assert [target.pods for target in every.targets] == [("reviews-v1", "reviews-v2")]
+    assert [target.pods for target in second.targets] == [("reviews-v2",)]
+    assert (second.outcome, second.status) == ("denied", 403)
+
+
+def test_a_connection_to_a_pod_of_a_headless_service_reaches_that_one() -> None:
+    connections = SERVICES.replace("name: http, port: 8080", "name: tcp, port: 8080")
+    (target,) = _explained(connections, "tcp://reviews-v2.each:8080").targets
+    assert target.pods == ("reviews-v2",)

@@ -34,7 +34,7 @@ def test_a_name_that_no_pod_has_is_a_deployment_s() -> None:
     ("reference", "words"),
     [
         ("nobody", 'pod "nobody" not found'),
-        ("shop/nobody", 'pod "nobody" not found'),
+        ("shop/nobody", 'pod "shop/nobody" not found'),
         ("db", "several namespaces (shop, test)"),
         ("deployment/nobody", 'deployment "nobody" has no pod'),
         ("db-0a1b2c3d-0", "several namespaces (shop, test)"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mesh.local import resources
+from mesh.local import resources, snapshot
 from mesh.local.bootstrap import bootstrap
 from mesh.local.envoy import istio_metrics, telemetry
 from mesh.local.envoy.access_log import access_logs
@@ -122,6 +122,24 @@ def test_metrics_are_made_where_prometheus_is_in_force(
     seen = view(mesh, *specs)
     modes: list[Mode] = ["CLIENT", "SERVER"]
     assert [telemetry.metrics(seen, mode) is not None for mode in modes] == [client, server]
+
+
+@pytest.mark.parametrize(
+    ("mesh", "specs", "counts"),
+    [
+        ("{}", [], False),
+        (METRICS, [], True),
+        (METRICS, [("default", ALL_OFF % ", mode: CLIENT")], False),
+        (METRICS, [("default", ALL_OFF % ", mode: SERVER")], True),
+        (METRICS, [("default", (ALL_OFF % "").replace("ALL_METRICS", "REQUEST_COUNT"))], False),
+    ],
+)
+def test_whether_a_proxy_counts_requests_stands_in_its_listeners(
+    mesh: str, specs: list[tuple[str, str]], counts: bool
+) -> None:
+    seen = view(mesh, *specs)
+    made = snapshot.build(seen.proxy, seen.config, seen.registry, {})
+    assert istio_metrics.counts_requests(made.listeners.values()) is counts
 
 
 def _tracing(*specs: tuple[str, str], mesh: str = JAEGER, mode: Mode = "CLIENT") -> tuple[str, float] | None:
