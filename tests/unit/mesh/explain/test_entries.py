@@ -99,3 +99,18 @@ def test_a_pod_of_a_headless_service_and_another_name_of_a_service_are_found() -
     assert [target.cluster for target in one.targets] == ["outbound|8080||each.default.svc.cluster.local"]
     other = _explained(SERVICES, "http://older/")
     assert [target.cluster for target in other.targets] == ["outbound|80||reviews.default.svc.cluster.local"]
+
+
+def test_behind_a_gateway_nothing_is_foretold() -> None:
+    gateway = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: out, namespace: other }
+spec:
+  selector: { app: far }
+  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }]
+"""
+    plain = _explained("", "http://far.other/").targets[0]
+    assert "no sidecar" in plain.verdict.reason
+    led = _explained(gateway, "http://far.other/").targets[0]
+    assert (led.verdict.status, led.verdict.reason.split(":")[0], led.mtls) == (200, "a gateway", False)
