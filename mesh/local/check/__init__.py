@@ -60,7 +60,7 @@ ANALYZERS = (
 )
 # Asked only where workloads are known: Istio YAML by itself says nothing about what runs.
 OF_WORKLOADS = (
-    Analyzer(pod_findings, (*WORLD, "ServiceAccount", "Sidecar")),
+    Analyzer(pod_findings, (*WORLD, "Namespace", "ServiceAccount", "Sidecar")),
     Analyzer(caller_findings, (*WORLD, *POLICY, "VirtualService", "ServiceAccount")),
 )
 

@@ -18,6 +18,7 @@ def pod_findings(mesh: Mesh) -> Iterator[Finding]:
         yield from _closed_ports(mesh, service, mesh.pods_of(service))
     for pod in mesh.pods:
         yield from _unknown_account(mesh, pod)
+        yield from _injected_all_the_same(mesh, pod)
 
 
 def _closed_ports(mesh: Mesh, service: Resource, pods: list[PodTemplate]) -> Iterator[Finding]:
@@ -69,3 +70,13 @@ def _unknown_account(mesh: Mesh, pod: PodTemplate) -> Iterator[Finding]:
         message = f"no ServiceAccount {pod.workload.namespace}/{name}: Kubernetes makes no pod without it"
         path = (*templates.path(pod.workload), "spec", "serviceAccountName")
         yield finding(pod.workload, path, message, warning=True, id="DM0105")
+
+
+def _injected_all_the_same(mesh: Mesh, pod: PodTemplate) -> Iterator[Finding]:
+    """A sidecar that Istio would not give; the label of the namespace is not looked at here."""
+    namespace = mesh.config.get("Namespace", "", pod.workload.namespace)
+    notes = {**_metadata(pod, "annotations"), **_metadata(pod, "labels")}
+    outside = namespace is not None and namespace.labels.get("istio-injection") == "disabled"
+    if outside and INJECT not in notes and TEMPLATES not in notes:
+        message = f'has a sidecar, though its namespace says otherwise: label the pods {INJECT}: "false"'
+        yield finding(pod.workload, templates.path(pod.workload), message, warning=True, id="DM0117")

@@ -60,6 +60,7 @@ def _cluster(view: View, service: Service, port: ServicePort, rule: Rule, subset
             connect_timeout=view.mesh.connect_timeout,
             by_host=tls.by_host(secured),
             retry_budget=policy.get("retryBudget"),
+            errors=(policy.get("outlierDetection") or {}).get("outlierDetectionHttpErrorCodes") or (),
         ),
         **outlier_fields(policy.get("outlierDetection")),
         **wrapped(_sockets(view, service, port, rule, subset, policy), policy.get("proxyProtocol")),

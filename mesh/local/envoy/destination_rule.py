@@ -81,9 +81,10 @@ def turns_mutual_tls_off(rule: Rule, port: int, subset: str = "") -> bool:
     return mode not in (None, "ISTIO_MUTUAL")
 
 
-def inbound_pool(view: View, service: Service, port: int) -> Json:
-    """The connection pool that limits the server too: never a subset's."""
-    return blocks(rule_for(view, service.hostname), port).get("connectionPool") or {}
+def inbound_policy(view: View, service: Service, port: int) -> Json:
+    """The blocks that limit the server too: never a subset's."""
+    policy = blocks(rule_for(view, service.hostname), port)
+    return {key: policy[key] for key in ("connectionPool", "retryBudget") if key in policy}
 
 
 def _level(policy: Json, port: int) -> tuple[bool, Json]:

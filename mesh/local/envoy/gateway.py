@@ -159,7 +159,8 @@ def _manager(view: View, route_name: str, group: Sequence[Server]) -> Json:
         *authorization_policy.http_filters(view),
         *plain_filters(),
     ]
-    prefix = f"outbound_0.0.0.0_{group[0].bind_port};"
+    named_stats = group[0].https and group[0].spec.get("name")
+    prefix = named_stats or f"outbound_0.0.0.0_{group[0].bind_port};"
     return connection_manager("gateway", prefix, view, filters, rds=rds)
 
 

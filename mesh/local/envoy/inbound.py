@@ -139,6 +139,11 @@ def _cluster(view: View, port: InboundPort) -> Json:
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
-        **connection_fields(pool, port.protocol, connect_timeout=view.mesh.connect_timeout),
+        **connection_fields(
+            pool,
+            port.protocol,
+            connect_timeout=view.mesh.connect_timeout,
+            retry_budget=port.retry_budget,
+        ),
         "common_lb_config": {},
     }

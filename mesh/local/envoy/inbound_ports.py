@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mesh.local.envoy.destination_rule import inbound_pool
+from mesh.local.envoy.destination_rule import inbound_policy
 from mesh.local.envoy.view import View, selects
 from mesh.local.model import Json, Protocol, Service, ServicePort
 from mesh.local.registry.protocols import protocol
@@ -15,7 +15,7 @@ from mesh.local.registry.protocols import protocol
 class InboundPort:
     """A port of the pod's address; the process listens at `target`. `served` is the service that leads here.
 
-    `pool` is the connection pool that limits what comes in.
+    `pool` is the connection pool that limits what comes in, `retry_budget` what is tried again.
     """
 
     number: int
@@ -23,6 +23,7 @@ class InboundPort:
     protocol: Protocol
     served: tuple[Service, ServicePort] | None
     pool: Json
+    retry_budget: Json | None = None
 
     @property
     def service(self) -> Service | None:
@@ -46,22 +47,24 @@ def inbound_port(view: View, number: int) -> InboundPort | None:
 def _of_container(view: View, number: int, *, declared: bool) -> InboundPort:
     """A port that a Sidecar's `ingress` leaves out is passed through, whatever it speaks."""
     served = served_by(view, number) if declared else None
-    rule = inbound_pool(view, served[0], served[1].number) if served else {}
+    rule = inbound_policy(view, served[0], served[1].number) if served else {}
     pool = _common_pool(view)
-    return InboundPort(
-        number, number, served[1].protocol if served else "tcp", served, rule if pool is None else pool
-    )
+    if pool is None:
+        pool = rule.get("connectionPool") or {}
+    speaks = served[1].protocol if served else "tcp"
+    return InboundPort(number, number, speaks, served, pool, rule.get("retryBudget"))
 
 
 def _of_sidecar(view: View, listener: Json) -> InboundPort:
     number = int(listener["port"]["number"])
     target = str(listener.get("defaultEndpoint") or "").rpartition(":")[2]
     served = served_by(view, number)
+    rule = inbound_policy(view, served[0], served[1].number) if served else {}
     pool = listener.get("connectionPool") or _common_pool(view)
     if pool is None:
-        pool = inbound_pool(view, served[0], served[1].number) if served else {}
+        pool = rule.get("connectionPool") or {}
     speaks = protocol(listener["port"].get("protocol") or "")
-    return InboundPort(number, int(target or number), speaks, served, pool)
+    return InboundPort(number, int(target or number), speaks, served, pool, rule.get("retryBudget"))
 
 
 def _common_pool(view: View) -> Json | None:

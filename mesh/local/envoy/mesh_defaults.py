@@ -20,9 +20,11 @@ def over_defaults(mesh: MeshConfig, policy: Json, protocol: Protocol) -> Json:
 
 
 def pool_over_defaults(mesh: MeshConfig, pool: Json) -> Json:
-    """The connection pool of an inbound cluster."""
+    """The connection pool of an inbound cluster: the workload behind it is asked for no other protocol."""
     made = _with_blocks(mesh, {"connectionPool": pool} if pool else {})
-    return _kept_alive(mesh, made.get("connectionPool") or {})
+    kept = _kept_alive(mesh, made.get("connectionPool") or {})
+    http = {key: value for key, value in (kept.get("http") or {}).items() if key != "h2UpgradePolicy"}
+    return {**kept, "http": http} if "http" in kept else kept
 
 
 def _with_blocks(mesh: MeshConfig, policy: Json) -> Json:

@@ -74,17 +74,16 @@ def remote_ip(value: str) -> Json:
 
 def request_principal(value: str) -> Json:
     """`ISSUER/SUBJECT` of a verified token; the subject begins after the last slash."""
-    if value == "*":
-        both = (claim(["iss"], text("*")), claim(["sub"], text("*")))
+    issuer, slash, subject = value.rpartition("/")
+    if slash:
+        both = (text(issuer), text(subject))
+    elif value.startswith("*"):
+        both = (text("*"), text(value))
     else:
-        issuer, _, subject = value.rpartition("/")
-        if value.startswith("*") and not issuer:
-            both = (claim(["iss"], text("*")), claim(["sub"], text(value)))
-        elif value.endswith("*") and "/" not in value[:-1]:
-            both = (claim(["iss"], text(value)), claim(["sub"], text("*")))
-        else:
-            both = (claim(["iss"], text(issuer)), claim(["sub"], text(subject)))
-    return {"and_ids": {"ids": list(both)}}
+        both = (text(value), text("*" if value.endswith("*") else ""))
+    return {
+        "and_ids": {"ids": [claim([name], match) for name, match in zip(("iss", "sub"), both, strict=True)]}
+    }
 
 
 def claim(path: list[str], matcher: Json) -> Json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mesh.local.envoy import durations
 from mesh.local.model import Json, Protocol
 
@@ -41,14 +43,18 @@ def connection_fields(
     connect_timeout: str,
     by_host: Json | None = None,
     retry_budget: Json | None = None,
+    errors: Sequence[int] = (),
 ) -> Json:
-    """Everything of a cluster that a connection pool decides; `by_host` is what TLS takes from a request."""
+    """Everything of a cluster that a connection pool decides; `by_host` is what TLS takes from a request.
+
+    `errors` are the statuses that outlier detection counts in place of 5xx.
+    """
     tcp = pool.get("tcp") or {}
     made: Json = {
         "connect_timeout": durations.envoy(tcp.get("connectTimeout") or connect_timeout),
         "circuit_breakers": circuit_breakers(pool, retry_budget),
     }
-    if options := _protocol_options(pool, protocol, by_host or {}):
+    if options := _protocol_options(pool, protocol, by_host or {}, errors):
         made["typed_extension_protocol_options"] = options
     keepalive = tcp.get("tcpKeepalive")
     if keepalive is not None:
@@ -66,26 +72,35 @@ def _keepalive(written: Json) -> Json:
     return made
 
 
-def _protocol_options(pool: Json, protocol: Protocol, by_host: Json) -> Json:
+def _protocol_options(pool: Json, protocol: Protocol, by_host: Json, errors: Sequence[int]) -> Json:
     tcp, http = pool.get("tcp") or {}, pool.get("http") or {}
     if protocol == "tcp":
         return {}
     common: Json = {}
-    if http.get("idleTimeout"):
-        common["idle_timeout"] = durations.envoy(http["idleTimeout"])
+    if idle := http.get("idleTimeout") or tcp.get("idleTimeout"):
+        common["idle_timeout"] = durations.envoy(idle)
     if http.get("maxRequestsPerConnection"):
         common["max_requests_per_connection"] = http["maxRequestsPerConnection"]
     if tcp.get("maxConnectionDuration"):
         common["max_connection_duration"] = durations.envoy(tcp["maxConnectionDuration"])
     version = _version(http, protocol)
-    if not common and not by_host and version == _HTTP_1:
+    if not common and not by_host and not errors and version == _HTTP_1:
         return {}
     made = _typed(_HTTP, **version)
     if by_host:
         made["upstream_http_protocol_options"] = by_host
     if common:
         made["common_http_protocol_options"] = common
+    if errors:
+        made["outlier_detection"] = {"error_matcher": _any_status(errors)}
     return {_HTTP: made}
+
+
+def _any_status(codes: Sequence[int]) -> Json:
+    """A MatchPredicate for answers with one of these statuses."""
+    statuses: list[Json] = [{"name": ":status", "string_match": {"exact": str(code)}} for code in codes]
+    rules = [{"http_response_headers_match": {"headers": [status]}} for status in statuses]
+    return rules[0] if len(rules) == 1 else {"or_match": {"rules": rules}}
 
 
 _HTTP_1: Json = {"explicit_http_config": {"http_protocol_options": {}}}

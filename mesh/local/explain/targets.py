@@ -84,15 +84,16 @@ def _target(
 def _closed(view: View, endpoint: Endpoint, port: ServicePort) -> Verdict | None:
     """The verdict where nobody listens: a sidecar takes the ports that containers declare, and no other."""
     number = endpoint.target(port)
-    gateway = any(
-        selects(resource.spec.get("selector") or {}, endpoint.labels)
-        for resource in view.config.of("Gateway")
-    )
-    if gateway or endpoint.written or not endpoint.sidecar:
+    if _is_gateway(view, endpoint) or endpoint.written or not endpoint.sidecar:
         return None
     if inbound_port(replace(view, proxy=_proxy(endpoint)), number or 0) is not None:
         return None
     return Verdict(False, 503, f"no container of the pod declares port {number}: nobody listens there (UF)")
+
+
+def _is_gateway(view: View, endpoint: Endpoint) -> bool:
+    selectors = (resource.spec.get("selector") or {} for resource in view.config.of("Gateway"))
+    return any(selects(selector, endpoint.labels) for selector in selectors)
 
 
 def _secured(view: View, service: Service, port: ServicePort, endpoint: Endpoint, tls: Json) -> bool:
@@ -126,6 +127,8 @@ def _verdict(
 ) -> Verdict:
     if endpoint.written:
         return Verdict(True, 200, "an endpoint that is no pod of this mesh: what it says is not known here")
+    if mode is None and _is_gateway(view, endpoint):
+        return Verdict(True, 200, "a gateway: what its own servers and rules say comes next")
     if mode is None and secured:
         return Verdict(False, 503, "the pod has no sidecar to speak TLS with (UF)")
     if mode is None:

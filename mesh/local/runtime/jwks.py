@@ -17,6 +17,7 @@ import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import import_key
 
+from mesh.local.envoy import durations
 from mesh.local.model import CLUSTER_DOMAIN, Config, Registry
 from mesh.local.runtime.kept_keys import KeptKeys
 
@@ -57,11 +58,12 @@ class KeySets:
         self._wake: dict[str, asyncio.Event] = {}
         self._seen: dict[str, tuple[str, int] | None] = {}
         self._asked: set[str] = set()
+        self._timeouts_s: Mapping[str, float] = {}
 
     def want(self, config: Config) -> None:
         """Fetch what the configuration names, forget what it names no more, notice moved endpoints."""
-        wanted = uris(config)
-        for uri in self._tasks.keys() - wanted:
+        self._timeouts_s = wanted = timeouts_s(config)
+        for uri in self._tasks.keys() - wanted.keys():
             self._tasks.pop(uri).cancel()
             self.texts.pop(uri, None)
         for uri in wanted:
@@ -127,12 +129,16 @@ class KeySets:
         if place == NOWHERE:
             raise Unfetched("no pod of the service is ready")
         url = parts._replace(netloc=f"{place[0]}:{place[1]}").geturl() if place is not None else uri
-        return await fetched(url, {"Host": parts.netloc} if inside else {}, outside=not inside)
+        timeout_s = self._timeouts_s.get(uri, TIMEOUT_S)
+        headers = {"Host": parts.netloc} if inside else {}
+        return await fetched(url, headers, outside=not inside, timeout_s=timeout_s)
 
 
-async def fetched(url: str, headers: Mapping[str, str], *, outside: bool) -> str:
+async def fetched(
+    url: str, headers: Mapping[str, str], *, outside: bool, timeout_s: float = TIMEOUT_S
+) -> str:
     """The text of the key set there. Raises Unfetched."""
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    timeout = aiohttp.ClientTimeout(total=timeout_s)
     try:
         async with (
             aiohttp.ClientSession(trust_env=outside, timeout=timeout) as session,
@@ -148,13 +154,17 @@ async def fetched(url: str, headers: Mapping[str, str], *, outside: bool) -> str
     return checked(bytes(data))
 
 
-def uris(config: Config) -> set[str]:
-    return {
-        str(rule["jwksUri"])
-        for policy in config.of("RequestAuthentication")
-        for rule in policy.spec.get("jwtRules") or []
-        if rule.get("jwksUri") and not rule.get("jwks")
-    }
+def timeouts_s(config: Config) -> dict[str, float]:
+    """Every `jwksUri` that is to be fetched, with the longest time that one of its rules waits."""
+    found: dict[str, float] = {}
+    for policy in config.of("RequestAuthentication"):
+        for rule in policy.spec.get("jwtRules") or []:
+            if (uri := rule.get("jwksUri")) and not rule.get("jwks"):
+                written = rule.get("timeout")
+                found[uri] = max(
+                    found.get(uri, 0.0), float(durations.seconds(written)) if written else TIMEOUT_S
+                )
+    return found
 
 
 def located(uri: str, registry: Registry) -> tuple[str, int] | None:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from mesh.local import templates
 from mesh.local.model import ContainerPort, Json
+from mesh.local.registry.entries import TLS_MODE
 
 FieldPath = tuple[str | int, ...]
 
@@ -80,6 +81,11 @@ class PodManifest:
         """Whether it has a sidecar; the label wins over the annotation, as on Istio."""
         wish = self.labels.get(INJECT) or self.annotations.get(INJECT) or "true"
         return not self.gateway and str(wish).lower() not in ("false", "no", "off", "n", "0")
+
+    @property
+    def takes_mutual_tls(self) -> bool:
+        """Whether clients ask it by the mesh's mutual TLS; a gateway they do not, as on Istio."""
+        return self.labels[TLS_MODE] == "istio" if TLS_MODE in self.labels else self.injected
 
     @property
     def optional(self) -> bool:

@@ -79,7 +79,7 @@ class Pod:
             labels=manifest.labels,
             service_account=manifest.service_account,
             ports=ports,
-            sidecar=self.sidecar is not None,
+            sidecar=manifest.takes_mutual_tls,
             ready=self.ready,
             workload=manifest.workload,
             hostname=manifest.spec.get("hostname") or "",

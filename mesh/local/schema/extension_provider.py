@@ -49,6 +49,7 @@ _OPENTELEMETRY = Message(
         "grpc": Message({"timeout": DURATION, "initialMetadata": _HEADERS}),
         "resourceDetectors": later(),
         "dynatraceSampler": later(),
+        "serviceAttributeEnrichment": later(),
     },
     required=["service", "port"],
     one_of=[("http", "grpc")],

@@ -147,6 +147,11 @@ def _protocol(port: Json, at: At) -> None:
         (at / "protocol").error(f'invalid protocol "{port["protocol"]}", supported protocols are {known}')
 
 
+def _no_target(port: Json, at: At) -> None:
+    if port.get("targetPort"):
+        (at / "targetPort").warning("Istio does not read it: the Service before the gateway says it")
+
+
 def _tls_fits_port(server: Json, at: At) -> None:
     protocol = server["port"]["protocol"].lower()
     tls = server.get("tls")
@@ -194,7 +199,7 @@ SPEC = Message(
                     "port": Message(
                         {"number": PORT, "name": NOT_EMPTY, "protocol": ANY_TEXT, "targetPort": UINT32},
                         required=["number", "name", "protocol"],
-                        rules=[_protocol],
+                        rules=[_protocol, _no_target],
                     ),
                     "hosts": ListOf(Text(gateway_host), least=1),
                     "tls": SERVER_TLS,

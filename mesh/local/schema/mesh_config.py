@@ -42,12 +42,14 @@ LATER = [
     "discoverySelectors",
     "configSources",
     "enableEnvoyAccessLogService",
+    "hboneIdleTimeout",
     "inboundClusterStatName",
     "localityLbSetting",
     "outboundClusterStatName",
     "proxyHttpPort",
     "proxyInboundListenPort",
     "proxyListenPort",
+    "serviceEntryVisibility",
     "serviceScopeConfigs",
     "serviceSettings",
     "thriftConfig",
@@ -68,6 +70,47 @@ MEANINGLESS = [
     "ingressService",
     "protocolDetectionTimeout",
     "verifyCertificateAtClient",
+]
+
+
+# The same of a proxy's own configuration, `defaultConfig`.
+LATER_OF_PROXIES = [
+    "availabilityZone",
+    "caCertificatesPem",
+    "connectionSettings",
+    "customConfigFile",
+    "envoyAccessLogService",
+    "envoyMetricsService",
+    "envoyMetricsServiceAddress",
+    "extraStatTags",
+    "interceptionMode",
+    "meshId",
+    "privateKeyProvider",
+    "proxyBootstrapTemplatePath",
+    "proxyHeaders",
+    "proxyMetadata",
+    "proxyStatsMatcher",
+    "serviceCluster",
+    "statNameLength",
+    "statsCompression",
+    "statsdUdpAddress",
+    "tracingServiceName",
+    "zipkinAddress",
+]
+MEANINGLESS_OF_PROXIES = [  # where a container keeps its files, how it is asked for its health, how it starts
+    "binaryPath",
+    "configPath",
+    "controlPlaneAuthPolicy",
+    "discoveryAddress",
+    "discoveryRefreshDelay",
+    "fileFlushInterval",
+    "fileFlushMinSizeKb",
+    "holdApplicationUntilProxyStarts",
+    "image",
+    "proxyAdminPort",
+    "readinessProbe",
+    "sds",
+    "statusPort",
 ]
 
 
@@ -135,11 +178,10 @@ MESH_CONFIG = Message(
                         **dict.fromkeys(_TRACERS, later()),
                     }
                 ),
-                "proxyMetadata": later(),
-                "holdApplicationUntilProxyStarts": UNREAD,
-                "discoveryAddress": UNREAD,
                 "terminationDrainDuration": later(DURATION, "a pod's grace period says it"),
                 "drainDuration": later(DURATION, "a listener that goes is drained for a second"),
+                **dict.fromkeys(MEANINGLESS_OF_PROXIES, UNREAD),
+                **dict.fromkeys(LATER_OF_PROXIES, later()),
             }
         ),
         "defaultInboundHttpRetryPolicy": RETRIES,

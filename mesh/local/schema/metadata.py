@@ -53,6 +53,15 @@ def _known_annotations(metadata: Json, at: At) -> None:
             place.error(f"valid Istio, not supported on the laptop: {at.resource} annotation {name}")
 
 
+def _ambient_labels(metadata: Json, at: At) -> None:
+    """Labels that take an object out of the sidecars' mesh must not be skipped either."""
+    labels = metadata.get("labels") or {}
+    if labels.get("istio.io/dataplane-mode", "none") != "none":
+        (at / "labels" / "istio.io/dataplane-mode").unsupported("every pod of the mesh has a sidecar")
+    if labels.get("istio.io/use-waypoint", "none") != "none":
+        (at / "labels" / "istio.io/use-waypoint").unsupported("there are no waypoints")
+
+
 def _buckets(text: str, at: At) -> None:
     """`{"istiocustom": [1, 5, 10]}`: rising edges by the beginning of a histogram's name."""
     try:
@@ -73,7 +82,7 @@ METADATA_FIELDS: dict[str, Type] = {
     "annotations": MapOf(ANY_TEXT),
     **dict.fromkeys(_SERVER_SIDE, UNREAD),
 }
-METADATA = Message(METADATA_FIELDS, rules=[_known_annotations])
+METADATA = Message(METADATA_FIELDS, rules=[_known_annotations, _ambient_labels])
 
 
 def whole(fields: dict[str, Type], *, required: tuple[str, ...] = ()) -> Message:

@@ -96,6 +96,11 @@ def _tag_value(tag: Json, at: At) -> None:
         at.error("tag value must be set when operation is UPSERT")
 
 
+def _measured(match: Json, at: At) -> None:
+    if (match.get("metric") or "").startswith("GRPC_"):
+        (at / "metric").warning("upstream Envoy has no metric of single messages: nothing changes")
+
+
 _TAG_OVERRIDE = Message({"operation": Enum("UPSERT", "REMOVE"), "value": Expression()}, rules=[_tag_value])
 _METRIC_MATCH = Message(
     {
@@ -104,6 +109,7 @@ _METRIC_MATCH = Message(
         "mode": MODE,
     },
     one_of=[("metric", "customMetric")],
+    rules=[_measured],
 )
 _OVERRIDE = Message(
     {"match": _METRIC_MATCH, "disabled": BOOL, "tagOverrides": MapOf(_TAG_OVERRIDE, key=_tag_name)}

@@ -171,7 +171,7 @@ OUTLIER_DETECTION = Message(
         "maxEjectionPercent": _PERCENT,
         "minHealthPercent": _PERCENT,
         "consecutiveErrors": later(INT32, "deprecated: write consecutive5xxErrors"),
-        "outlierDetectionHttpErrorCodes": later(ListOf(Int(100, 599)), "Istio's istiod does not read it yet"),
+        "outlierDetectionHttpErrorCodes": ListOf(Int(100, 599)),
     },
     rules=[_local_origin],
 )

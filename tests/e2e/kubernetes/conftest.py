@@ -21,8 +21,8 @@ UP_WITHIN_S = 600.0
 class Cluster(Installation):
     """An installation whose pods a Kubernetes schedules; `kubectl` and `helm` command it."""
 
-    def up(self) -> str:
-        command = [sys.executable, "-m", "delinkcious", "up", "--kubernetes", "--no-tools"]
+    def up(self, *options: str) -> str:
+        command = [sys.executable, "-m", "delinkcious", "up", "--kubernetes", "--no-tools", *options]
         done = subprocess.run(
             [*command, "--state", str(self.state), "--timeout", "300"],
             cwd=self.checkout,

@@ -28,7 +28,6 @@ SERVICE_UNREAD = [
     "loadBalancerIP",
     "loadBalancerSourceRanges",
     "sessionAffinityConfig",
-    "trafficDistribution",
 ]
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}", re.ASCII)
 
@@ -86,6 +85,13 @@ def _pinned_clients(spec: Json, at: At) -> None:
         )
 
 
+def _distribution(spec: Json, at: At) -> None:
+    if spec.get("trafficDistribution"):
+        (at / "trafficDistribution").warning(
+            "is not looked at, unlike by Istio: a DestinationRule's localityLbSetting prefers near pods"
+        )
+
+
 _PORT = Message(
     {
         "name": DNS_LABEL,
@@ -105,10 +111,12 @@ _SERVICE: dict[str, Type] = {
     "externalName": Text(_external_name),
     "externalIPs": later(),
     "publishNotReadyAddresses": BOOL,
+    "trafficDistribution": Enum("PreferClose", "PreferSameZone", "PreferSameNode"),
     **dict.fromkeys(SERVICE_UNREAD, UNREAD),
 }
 SERVICE = whole(
-    {"spec": Message(_SERVICE, rules=[_named_ports, _outside_name, _pinned_clients])}, required=("spec",)
+    {"spec": Message(_SERVICE, rules=[_named_ports, _outside_name, _pinned_clients, _distribution])},
+    required=("spec",),
 )
 NAMESPACE = whole({"spec": UNREAD})
 SERVICE_ACCOUNT = whole(

@@ -121,3 +121,18 @@ def test_a_connection_to_a_pod_of_a_headless_service_reaches_that_one() -> None:
     connections = SERVICES.replace("name: http, port: 8080", "name: tcp, port: 8080")
     (target,) = _explained(connections, "tcp://reviews-v2.each:8080").targets
     assert target.pods == ("reviews-v2",)
+
+
+def test_behind_a_gateway_nothing_is_foretold() -> None:
+    gateway = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: out, namespace: other }
+spec:
+  selector: { app: far }
+  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }]
+"""
+    for text, said in (("", "the pod has no sidecar"), (gateway, "a gateway")):
+        verdict = _explained(text, "http://far.other/").targets[0].verdict
+        assert verdict is not None and verdict.allowed
+        assert verdict.reason.startswith(said)

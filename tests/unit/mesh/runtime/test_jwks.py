@@ -7,8 +7,9 @@ import json
 import pytest
 from joserfc.jwk import ECKey
 
-from mesh.local.model import Endpoint, Registry, Resolution, Service, ServicePort
-from mesh.local.runtime.jwks import Unfetched, checked, located
+from mesh.local import resources
+from mesh.local.model import Config, Endpoint, Registry, Resolution, Service, ServicePort
+from mesh.local.runtime.jwks import TIMEOUT_S, Unfetched, checked, located, timeouts_s
 
 
 def _registry(*, ready: bool) -> Registry:
@@ -76,3 +77,21 @@ def test_good_keys_and_keys_of_an_unknown_type_are_taken() -> None:
 def test_a_set_with_a_key_that_envoy_refuses_is_not_taken(key: dict[str, object]) -> None:
     with pytest.raises(Unfetched, match=r"keys\[1\]"):
         checked(json.dumps({"keys": [_key(), key]}).encode())
+
+
+def test_keys_are_waited_for_as_long_as_the_most_patient_rule_says() -> None:
+    text = """
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: { name: tokens }
+spec:
+  jwtRules:
+    - { issuer: a, jwksUri: "https://a.example/keys", timeout: 200ms }
+    - { issuer: b, jwksUri: "https://a.example/keys", timeout: 1500ms }
+    - { issuer: c, jwksUri: "https://c.example/keys" }
+    - { issuer: d, jwks: '{"keys":[]}' }
+"""
+    assert timeouts_s(Config(resources.parse(text, "tokens.yaml"))) == {
+        "https://a.example/keys": 1.5,
+        "https://c.example/keys": TIMEOUT_S,
+    }

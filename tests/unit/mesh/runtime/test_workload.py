@@ -212,3 +212,16 @@ def test_a_starting_manifest_is_right() -> None:
     assert (container["command"], container["workingDir"]) == (list(program.command), "/a b")
     assert container["env"] == [{"name": "A", "value": "yes"}, {"name": "B", "value": "1"}]
     assert len(parse(manifest(Program("worker", ["work"])), "worker.yaml")) == 2
+
+
+@pytest.mark.parametrize(
+    ("metadata", "asked"),
+    [
+        ({}, True),
+        ({"annotations": {"sidecar.istio.io/inject": "false"}}, False),
+        ({"annotations": {"inject.istio.io/templates": "gateway"}}, False),
+        ({"labels": {"security.istio.io/tlsMode": "disabled"}}, False),
+    ],
+)
+def test_clients_ask_by_mutual_tls_where_a_sidecar_takes_it(metadata: Json, asked: bool) -> None:
+    assert PodManifest("a", "default", "a", {**POD, "metadata": metadata}).takes_mutual_tls is asked
