@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mesh.local.inside import CAPTURE_PORT
 from mesh.local.model import ROOT_NAMESPACE, Json, Proxy, Registry
 
 UNIQUE = "delinkcious.io/address"  # a label that only one pod has
-CAPTURE_PORT = 15002  # for what iptables would capture; it begins with a PROXY header that says where to
 GENERATION = "delinkcious-generation"
 STATISTICS = "generation-"
 # What istiod names that is in Istio's own build of Envoy only.
