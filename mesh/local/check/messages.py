@@ -68,6 +68,7 @@ MESSAGES = {
         Message("DM0114", "HostOfAnother", "An earlier object has the host of a ServiceEntry."),
         Message("DM0115", "HeadlessTargetPort", "On Kubernetes a headless Service has no other target port."),
         Message("DM0116", "IdleConnectionRule", "No connection meets a rule for TCP or TLS."),
+        Message("DM0117", "InsideOfPod", "An address leads past a sidecar."),
     )
 }
 

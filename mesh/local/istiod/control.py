@@ -12,9 +12,8 @@ import aiohttp
 
 from mesh.local import files
 from mesh.local.check import Judged
-from mesh.local.check import validate as validated
 from mesh.local.envoy.mesh_config import mesh_config
-from mesh.local.istiod import egress, kinds
+from mesh.local.istiod import egress, judging
 from mesh.local.istiod.api import Api
 from mesh.local.istiod.bootstrap import Servers, ads_bootstrap
 from mesh.local.istiod.objects import objects
@@ -23,7 +22,6 @@ from mesh.local.istiod.secrets import Secrets
 from mesh.local.istiod.store import Store
 from mesh.local.istiod.stream import Stream
 from mesh.local.model import Config, Finding, Proxy, Registry, Resource
-from mesh.local.resources import duplicates
 from mesh.local.runtime.admin import Admin
 from mesh.local.runtime.control_plane import Wanted
 from mesh.local.runtime.deliver import Effect
@@ -51,11 +49,7 @@ class Istiod:
         self._store: Store | None = None
 
     def validate(self, resources: Sequence[Resource], judged: Judged) -> tuple[Config, list[Finding]]:
-        """What is Istio's is istiod's to judge, when it is applied."""
-        istio = [resource for resource in resources if kinds.is_istio(resource)]
-        others = [resource for resource in resources if not kinds.is_istio(resource)]
-        config, findings = validated(others, judged)
-        return Config([*config, *istio]), [*duplicates(istio), *findings]
+        return judging.beforehand(resources, judged)
 
     def supply(self, proxy: Proxy, admin: Admin, log: Path) -> Stream:
         renewed = partial(self._secrets.renewed, proxy.node_id)
