@@ -69,12 +69,15 @@ class Istiod:
         if sidecar.proxy.kind == "sidecar":
             self._stream(pod).route(self._routes(sidecar.proxy.namespace, wanted.config))
 
-    async def begin(self, wanted: Wanted) -> None:
+    async def begin(self) -> None:
         self._api = Api(self._processes.account)
         self._session = aiohttp.ClientSession(timeout=WITHIN)
         self._store = Store(self._api, self._session, self._processes.http)
         await self._secrets.begin()
-        await self._written(wanted, [])
+
+    async def judge(self, config: Config) -> None:
+        assert self._store is not None  # noqa: S101 - it has begun
+        await self._store.judge(config)
 
     async def deliver(self, pods: Iterable[Pod], wanted: Wanted) -> Delivered:
         running = [pod for pod in pods if not pod.failure]  # one that stops still ends its requests
@@ -103,10 +106,9 @@ class Istiod:
         return await stream.follow(generation)
 
     async def _written(self, wanted: Wanted, running: Sequence[Pod]) -> int:
-        """The generation of what is wanted, which istiod knows. Raises InvalidConfig, MeshError."""
+        """The generation of what is wanted, which istiod knows. Raises MeshError."""
         assert self._store is not None  # noqa: S101 - it has begun
         async with self._writing:
-            await self._store.judge(wanted.config)
             proxies = [pod.sidecar.proxy for pod in running if pod.sidecar is not None]
             everybody = Registry(wanted.registry.services, tuple(pod.endpoint for pod in running))
             bodies = objects(wanted.config, everybody, proxies, self._virtual(wanted.config))

@@ -218,7 +218,9 @@ class Mesh:
                 drain_s=self._options.drain_s,
             )
             try:
-                await self._plane.begin(self.desired.wanted())
+                await self._plane.begin()
+                await self.desired.judge(self.desired.config)
+                await self.desired.deliver()  # before there is any pod
                 yield
             finally:
                 await self.controller.stop()

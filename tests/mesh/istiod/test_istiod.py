@@ -214,11 +214,14 @@ def test_what_istiod_refuses_at_the_start_is_said(
     running = new_mesh(manifests.pair())
     assert running.stop() == 0
     wrong = manifests.split(0).replace("weight: 100", "weight: -5")
-    (running.files / "mesh.yaml").write_text(manifests.pair() + wrong)
+    shapeless = _inside("127.0.0.1").replace("[inside.example]", "3")
+    (running.files / "mesh.yaml").write_text(manifests.pair() + wrong + shapeless)
     running.begin()
     assert running.process is not None
     assert running.process.wait(PATIENCE_S) == 1
     assert "VirtualService reviews: weight -5 < 0" in running.output
+    assert "ServiceEntry inside: spec.hosts: expected list" in running.output
+    assert "internal error" not in running.output
     assert not running.members()
 
 
