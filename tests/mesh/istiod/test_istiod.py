@@ -215,7 +215,7 @@ def test_what_istiod_refuses_at_the_start_is_said(
     assert running.stop() == 0
     wrong = manifests.split(0).replace("weight: 100", "weight: -5")
     shapeless = _inside("127.0.0.1").replace("[inside.example]", "3")
-    (running.files / "mesh.yaml").write_text(manifests.pair() + wrong + shapeless)
+    (running.files / "mesh.yaml").write_text(manifests.pair() + wrong + "---" + shapeless)
     running.begin()
     assert running.process is not None
     assert running.process.wait(PATIENCE_S) == 1
