@@ -6,52 +6,99 @@ They stand in resources that maybe nobody has judged by themselves: under istiod
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mesh.local.check.mesh import Mesh
 from mesh.local.documents import Path
 from mesh.local.inside import is_inside, is_process
-from mesh.local.model import Finding, Json, Resource
+from mesh.local.model import CLUSTER_DOMAIN, Config, Finding, Json, Resource
 from mesh.local.resources import finding
+from mesh.local.schema.text import is_ip
+
+INSIDE = "DM0117"  # the id of all of them
+
+
+@dataclass(frozen=True)
+class _Written:
+    """An address or a name, and the numbers of the ports that are asked for there."""
+
+    resource: Resource
+    path: Path
+    address: str
+    ports: frozenset[int]
+
+    def leads_inside(self, address: str) -> Iterator[str]:
+        """Why it is wrong that this leads to `address`."""
+        if is_process(address):
+            yield f"{address} is where a pod's process listens, behind its sidecar: no request is led there"
+            return
+        for port in sorted(number for number in self.ports if is_inside(address, number)):
+            yield f"{address}:{port} is a sidecar's own port: no request is led there"
 
 
 def inside_findings(mesh: Mesh) -> Iterator[Finding]:
-    yield from inside_entries(mesh)
-    for service in mesh.config.of("Service"):
-        if service.spec.get("type") == "ExternalName":
-            ports = [port.get("port") for port in _messages(service.spec.get("ports"))]
-            yield from _judged(service, ("spec", "externalName"), service.spec.get("externalName"), ports)
+    for one in _written(mesh):
+        for why in one.leads_inside(one.address):
+            yield finding(one.resource, one.path, why, warning=True, id=INSIDE)
 
 
-def inside_entries(mesh: Mesh) -> Iterator[Finding]:
-    """Those about what is Istio's own."""
+def names(config: Config) -> set[str]:
+    """The names among what is written that DNS is asked for."""
+    return {one.address for one in _written(Mesh(config)) if _is_name(one.address)}
+
+
+def named_insides(config: Config, known: Mapping[str, Iterable[str]]) -> Iterator[Finding]:
+    """The findings about names, by the addresses that DNS has for each."""
+    for one in _written(Mesh(config)):
+        if any(one.leads_inside(one.address)):
+            continue  # which needs no DNS
+        for address in known.get(one.address, ()):
+            for why in one.leads_inside(address):
+                message = f"DNS has {address} for it now; {why}"
+                yield finding(one.resource, one.path, message, warning=True, id=INSIDE)
+
+
+def _is_name(address: str) -> bool:
+    return bool(address) and "*" not in address and not (is_ip(address) or address.endswith(CLUSTER_DOMAIN))
+
+
+def _written(mesh: Mesh) -> Iterator[_Written]:
     for entry in mesh.config.of("ServiceEntry"):
         yield from _of_entry(entry)
     for entry in mesh.config.of("WorkloadEntry"):
         spec = _map(entry.spec)
         ports = [*_map(spec.get("ports")).values(), *_wanted(mesh, entry)]
-        yield from _judged(entry, ("spec", "address"), spec.get("address"), ports)
+        yield _of(entry, ("spec", "address"), spec.get("address"), ports)
+    for service in mesh.config.of("Service"):
+        if service.spec.get("type") == "ExternalName":
+            ports = [port.get("port") for port in _messages(service.spec.get("ports"))]
+            yield _of(service, ("spec", "externalName"), service.spec.get("externalName"), ports)
 
 
-def _of_entry(entry: Resource) -> Iterator[Finding]:
+def _of(resource: Resource, path: Path, address: Any, ports: Iterable[Any]) -> _Written:
+    numbers = frozenset(int(port) for port in ports if str(port).isdecimal())
+    return _Written(resource, path, str(address or "").removesuffix("/32"), numbers)
+
+
+def _of_entry(entry: Resource) -> Iterator[_Written]:
     spec = _map(entry.spec)
-    endpoints = spec.get("endpoints")
-    for index, endpoint in enumerate(_list(endpoints)):
-        if isinstance(endpoint, Mapping):
-            ports = _ports_of(spec, _map(endpoint.get("ports")))
-            path = ("spec", "endpoints", index, "address")
-            yield from _judged(entry, path, endpoint.get("address"), ports)
+    for index, endpoint in enumerate(_list(spec.get("endpoints"))):
+        own = _map(endpoint)
+        ports = _ports_of(spec, _map(own.get("ports")))
+        yield _of(entry, ("spec", "endpoints", index, "address"), own.get("address"), ports)
     for field in _led_to(spec):
         for index, written in enumerate(_list(spec.get(field))):
-            address = str(written).removesuffix("/32")
-            yield from _judged(entry, ("spec", field, index), address, _ports_of(spec, {}))
+            yield _of(entry, ("spec", field, index), written, _ports_of(spec, {}))
 
 
 def _led_to(spec: Mapping[str, Any]) -> tuple[str, ...]:
     """The fields that requests go to where they say themselves, for want of endpoints."""
-    if spec.get("resolution") in (None, "NONE"):
+    resolution = spec.get("resolution") or "NONE"
+    if resolution == "NONE":
         return ("hosts", "addresses")
-    return () if spec.get("endpoints") else ("hosts",)
+    elsewhere = resolution == "STATIC" or spec.get("endpoints") or spec.get("workloadSelector")
+    return () if elsewhere else ("hosts",)
 
 
 def _ports_of(spec: Mapping[str, Any], own: Mapping[str, Any]) -> list[Any]:
@@ -69,22 +116,6 @@ def _wanted(mesh: Mesh, entry: Resource) -> Iterator[Any]:
         if service.namespace == entry.namespace and selector and selector.items() <= labels.items():
             for port in _messages(spec.get("ports")):
                 yield port.get("targetPort") or port.get("number") or port.get("port")
-
-
-def _judged(resource: Resource, path: Path, written: Any, ports: Iterable[Any]) -> Iterator[Finding]:
-    address = str(written or "")
-    if is_process(address):
-        message = (
-            f"{address} is where a pod's process listens, behind its sidecar; nothing may lead past that"
-        )
-        yield finding(resource, path, message, id="DM0117")
-        return
-    numbers = (int(port) for port in ports if str(port).isdecimal())
-    for port in sorted({number for number in numbers if is_inside(address, number)}):
-        message = (
-            f"{address}:{port} is a sidecar's own port, as on its pod's localhost; nothing may lead there"
-        )
-        yield finding(resource, path, message, id="DM0117")
 
 
 def _list(value: Any) -> list[Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mesh.local.check import Judged, validate
-from mesh.local.check.insides import inside_entries
+from mesh.local.check.insides import INSIDE, inside_findings
 from mesh.local.check.mesh import Mesh
 from mesh.local.istiod import kinds
 from mesh.local.model import Config, Finding, Resource
@@ -25,12 +26,17 @@ _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]|\[[^\]]*\]")  # the last: an item by 
 
 
 def beforehand(resources: Sequence[Resource], judged: Judged) -> tuple[Config, list[Finding]]:
-    """What is Istio's is istiod's to judge, when it is applied, but for what leads into a pod."""
+    """What is Istio's is istiod's to judge, when it is applied, but for what leads into a pod.
+
+    The embedded control plane leaves such endpoints out; istiod would send requests there.
+    """
     istio = [resource for resource in resources if kinds.is_istio(resource)]
     others = [resource for resource in resources if not kinds.is_istio(resource)]
     known, findings = validate(others, judged)
     config = Config([*known, *istio])
-    return config, [*duplicates(istio), *findings, *inside_entries(Mesh(config))]
+    others_say = [found for found in findings if found.id != INSIDE]
+    insides = [replace(found, level="error") for found in inside_findings(Mesh(config))]
+    return config, [*duplicates(istio), *others_say, *insides]
 
 
 def refusals(resource: Resource, said: str) -> list[Finding]:

@@ -102,6 +102,6 @@ def test_what_istiod_is_to_judge_is_judged_beforehand_for_leading_into_a_pod_in_
     config, found = beforehand(resources.parse(ODD, "a.yaml"), Judged())
     assert [str(one) for one in found] == [
         "a.yaml:15: error: WorkloadEntry default/inside: spec.address: 127.20.128.5 is where a pod's process "
-        "listens, behind its sidecar; nothing may lead past that"
+        "listens, behind its sidecar: no request is led there"
     ]
     assert len(list(config)) == 3
