@@ -14,7 +14,7 @@ import click
 from delinkcious.commands import mesh_options
 from delinkcious.commands.mesh_show import near
 from mesh.local import resources
-from mesh.local.check import keys, validate
+from mesh.local.check import insides, keys, validate
 from mesh.local.check.messages import counts, id_of
 from mesh.local.check.reports import as_objects, as_sarif
 from mesh.local.model import Config, Finding, InvalidConfig, Resource
@@ -40,7 +40,7 @@ from mesh.local.runtime.workload import timed, workloads
     show_default=True,
     help="What makes the exit code 1.",
 )
-@click.option("--online", is_flag=True, help="Also fetch the keys of every issuer (jwksUri).")
+@click.option("--online", is_flag=True, help="Also fetch the keys of every issuer (jwksUri), and ask DNS.")
 def check(filenames: tuple[str, ...], recursive: bool, output: str, fail_on: str, online: bool) -> None:
     """Judge files without a mesh; exit code 1 when something is wrong.
 
@@ -100,10 +100,11 @@ def _files(names: Sequence[str], findings: list[Finding]) -> list[str]:
 
 def _online(config: Config) -> list[Finding]:
     # It knows key formats, which offline judging need not load.
-    from mesh.local.runtime import fetching
+    from mesh.local.runtime import fetching, resolving
 
     addresses = {uri for _, _, uri in keys.key_addresses(config)}
-    return list(keys.unreachable_keys(config, fetching.failures(config, addresses)))
+    unreachable = keys.unreachable_keys(config, fetching.failures(config, addresses))
+    return [*unreachable, *insides.named_insides(config, resolving.addresses(insides.names(config)))]
 
 
 def _show(findings: Sequence[Finding], output: str) -> None:

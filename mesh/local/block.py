@@ -21,14 +21,9 @@ def application(block: int, number: int) -> str:
     return str(_base(block) + 2**15 + number + 1)
 
 
-def whole(address: str) -> IPv4Network:
-    """The block that an address of it belongs to."""
-    return IPv4Network(f"{address}/16", strict=False)
-
-
 def applications(address: str) -> IPv4Network:
-    """The half of the same block that only sidecars send to."""
-    return list(whole(address).subnets(1))[1]
+    """The half that only sidecars send to, of the block that an address belongs to."""
+    return list(IPv4Network(f"{address}/16", strict=False).subnets(1))[1]
 
 
 def _base(block: int) -> IPv4Address:

@@ -12,6 +12,7 @@ from mesh.local.check.deprecated import deprecated_routes, deprecated_rules
 from mesh.local.check.entries import entry_findings
 from mesh.local.check.gateways import gateway_findings
 from mesh.local.check.hosts import host_findings
+from mesh.local.check.insides import inside_findings
 from mesh.local.check.keys import claim_findings
 from mesh.local.check.mesh import WORKLOADS, Mesh
 from mesh.local.check.mutual_tls import mutual_tls_findings
@@ -54,6 +55,7 @@ ANALYZERS = (
     Analyzer(claim_findings, (*WORLD, *POLICY, "VirtualService", "Gateway")),
     Analyzer(connection_findings, (*WORLD, "VirtualService", "AuthorizationPolicy", "ConfigMap")),
     Analyzer(entry_findings, (*WORLD, "Sidecar")),
+    Analyzer(inside_findings, ("ServiceEntry", "WorkloadEntry", "Service")),
     Analyzer(telemetry_findings, (*WORLD, "Telemetry", "ConfigMap")),
     Analyzer(deprecated_routes, ("VirtualService",)),
     Analyzer(deprecated_rules, ("DestinationRule",)),

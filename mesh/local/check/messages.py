@@ -69,6 +69,7 @@ MESSAGES = {
         Message("DM0115", "HeadlessTargetPort", "On Kubernetes a headless Service has no other target port."),
         Message("DM0116", "IdleConnectionRule", "No connection meets a rule for TCP or TLS."),
         Message("DM0117", "InjectedAllTheSame", "A workload has a sidecar that Istio would not give it."),
+        Message("DM0118", "InsideOfPod", "An address leads past a sidecar."),
     )
 }
 

@@ -8,6 +8,7 @@ from mesh.local.envoy import locality, names, tls
 from mesh.local.envoy.destination_rule import Rule, blocks, rule_for, turns_mutual_tls_off
 from mesh.local.envoy.discovery import cluster_fields
 from mesh.local.envoy.endpoints import POD, load_assignment, principals
+from mesh.local.envoy.fence import fenced
 from mesh.local.envoy.istio_labels import SERVICE
 from mesh.local.envoy.mesh_defaults import over_defaults
 from mesh.local.envoy.peer_authentication import namespace_mode
@@ -70,7 +71,7 @@ def _cluster(view: View, service: Service, port: ServicePort, rule: Rule, subset
         cluster["common_lb_config"] = {**cluster["common_lb_config"], "locality_weighted_lb_config": {}}
     if service.headless:
         cluster["lb_subset_config"] = _PODS
-    return cluster
+    return cluster if service.resolution == "STATIC" else fenced(cluster)
 
 
 def _sockets(view: View, service: Service, port: ServicePort, rule: Rule, subset: str, policy: Json) -> Json:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from mesh.local.envoy import names
 from mesh.local.envoy.discovery import by_name
+from mesh.local.envoy.fence import fenced
 from mesh.local.envoy.istio_labels import SERVICE
 from mesh.local.envoy.tcp_route import tunnel
 from mesh.local.envoy.view import View
@@ -49,9 +50,10 @@ def _cluster(view: View, service: Service, port: int) -> Json:
     name = _name(service, port)
     address = {"socket_address": {"address": service.endpoints[0].address, "port_value": port}}
     endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
-    return {
+    cluster = {
         "name": name,
         "connect_timeout": view.mesh.connect_timeout,
         **by_name(view, "LOGICAL_DNS", {"cluster_name": name, "endpoints": endpoints}),
         "metadata": {"filter_metadata": {SERVICE: {"name": names.PASSTHROUGH}}},
     }
+    return fenced(cluster)

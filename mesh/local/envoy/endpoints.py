@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mesh.local.envoy.fence import is_inside
 from mesh.local.envoy.locality import grouped, preferred
 from mesh.local.envoy.peer_authentication import accepts_mtls
 from mesh.local.envoy.view import View, selects
 from mesh.local.envoy.workload import endpoint_metadata
+from mesh.local.inside import is_inside
 from mesh.local.model import Endpoint, Json, Service, ServicePort
 from mesh.local.schema.text import is_ip
 
@@ -47,7 +47,7 @@ def serving(
         ready = (endpoint.ready or service.even_unready) and _can_be_found(service, endpoint)
         if not ready or target is None or not selects(labels, endpoint.labels):
             continue
-        if not (endpoint.written and is_inside(view.proxy, endpoint.address, target)):
+        if not (endpoint.written and is_inside(endpoint.address, target)):
             yield endpoint, target
 
 

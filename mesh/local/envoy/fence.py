@@ -1,61 +1,51 @@
-"""What a sidecar does not let its pod reach although anything is allowed: the insides of other pods.
-
-On Kubernetes the admin interface and the process of another pod listen on that pod's own localhost. Here they
-listen on loopback addresses of the mesh's block, so the way there is closed.
-"""
+"""What a proxy does not reach although DNS or a request says so: the insides of pods."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
-
-from mesh.local import block
+from mesh.local import inside
 from mesh.local.envoy.http import filter_
-from mesh.local.model import Json, Proxy
+from mesh.local.envoy.traffic_policy import HTTP_1, HTTP_OPTIONS
+from mesh.local.model import Json
 
-_RBAC = "envoy.extensions.filters.http.rbac.v3.RBAC"
-_MATCHER = "envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher"
-_MAPPED = "::ffff:"  # an IPv4 address as IPv6
-_MAPPED_BITS = 96
+_POLICY = "insides of pods"
 
 
-def fence(proxy: Proxy) -> Json:
-    """The filter that refuses by the address that a request is really sent to, however it was named."""
-    permissions = [
-        *(_to(net, port) for net in _nets(block.whole(proxy.ip)) for port in _ports(proxy)),
-        *(_to(net) for net in _nets(block.applications(proxy.ip))),
+def upstream_filters() -> list[Json]:
+    """What a request passes when its endpoint is known and no connection is made: all that it needs there."""
+    policy = {"permissions": [{"any": True}], "principals": [{"any": True}], "condition": _LEADS_INSIDE}
+    rules = {"action": "DENY", "policies": {_POLICY: policy}}
+    return [
+        filter_(
+            "envoy.filters.http.upstream_rbac", "envoy.extensions.filters.http.rbac.v3.RBAC", rules=rules
+        ),
+        filter_(
+            "envoy.filters.http.upstream_codec",
+            "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec",
+        ),
     ]
-    policy = {"permissions": permissions, "principals": [{"any": True}]}
-    rules = {"action": "DENY", "policies": {"insides of pods": policy}}
-    return filter_("envoy.filters.http.rbac", _RBAC, rules=rules)
 
 
-def is_inside(proxy: Proxy, address: str, port: int) -> bool:
-    """Whether an address that somebody wrote is one of those, of whichever mesh of this machine."""
-    try:
-        known: IPv4Address | IPv6Address | None = ip_address(address)
-    except ValueError:
-        return False  # a name, which DNS knows
-    if isinstance(known, IPv6Address):
-        known = known.ipv4_mapped
-    if known is None or not known.is_loopback or known in block.COMMON:
-        return False
-    return port in _ports(proxy) or known in block.applications(str(known))
+def fenced(cluster: Json) -> Json:
+    """The cluster, for requests and CONNECT, without the endpoints that are inside of a pod."""
+    options = cluster.get("typed_extension_protocol_options") or {}
+    http = options.get(HTTP_OPTIONS) or _unsaid(cluster)
+    made = {**options, HTTP_OPTIONS: {**http, "http_filters": upstream_filters()}}
+    return {**cluster, "typed_extension_protocol_options": made}
 
 
-def _ports(proxy: Proxy) -> tuple[int, int]:
-    return proxy.admin[1], proxy.egress[1]
+def _unsaid(cluster: Json) -> Json:
+    """What Envoy takes for the options of a cluster that has none."""
+    made = {"@type": f"type.googleapis.com/{HTTP_OPTIONS}", **HTTP_1}
+    if "cluster_type" in cluster:  # a dynamic forward proxy: TLS is by the name that a request says
+        made["upstream_http_protocol_options"] = {"auto_sni": True, "auto_san_validation": True}
+    return made
 
 
-def _nets(net: IPv4Network) -> Iterator[Json]:
-    yield {"address_prefix": str(net.network_address), "prefix_len": net.prefixlen}
-    mapped = f"{_MAPPED}{net.network_address}"
-    yield {"address_prefix": mapped, "prefix_len": _MAPPED_BITS + net.prefixlen}
+def _call(function: str, target: Json, *args: str) -> Json:
+    constants = [{"const_expr": {"string_value": text}} for text in args]
+    return {"call_expr": {"function": function, "target": target, "args": constants}}
 
 
-def _to(net: Json, port: int | None = None) -> Json:
-    """A permission for what goes to `net`, and to `port` if one is given."""
-    config: Json = {"@type": f"type.googleapis.com/{_MATCHER}", "upstream_ip": net}
-    if port is not None:
-        config["upstream_port_range"] = {"start": port, "end": port + 1}
-    return {"matcher": {"name": "envoy.rbac.matchers.upstream_ip_port", "typed_config": config}}
+# upstream.address.matches("..."), parsed: Envoy takes no text here. A network would need one rule per block.
+_ADDRESS: Json = {"select_expr": {"operand": {"ident_expr": {"name": "upstream"}}, "field": "address"}}
+_LEADS_INSIDE = _call("matches", _ADDRESS, f"^(?:{inside.SOCKETS})$")

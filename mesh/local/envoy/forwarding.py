@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from mesh.local.envoy.fence import fence
 from mesh.local.envoy.http import filter_
-from mesh.local.model import Json, Proxy
+from mesh.local.model import Json
 
 _DNS_CACHE: Json = {"name": "egress", "dns_lookup_family": "V4_PREFERRED"}
 _FILTER = "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig"
 _STATE = "envoy.filters.http.set_filter_state"
 _STATE_CONFIG = "envoy.extensions.filters.http.set_filter_state.v3.Config"
-# What the cluster goes by; without it a rule that rewrites the authority would lead past the fence.
+# What the cluster goes by; without it a rule that rewrites the authority would lead elsewhere.
 _AS_ASKED: Json = {
     "object_key": "envoy.upstream.dynamic_host",
     "format_string": {"text_format_source": {"inline_string": "%REQ(:AUTHORITY)%"}},
@@ -18,13 +17,11 @@ _AS_ASKED: Json = {
 _CLUSTER = "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig"
 
 
-def filters(proxy: Proxy) -> list[Json]:
+def filters() -> list[Json]:
     """What every request passes that may go anywhere; other clusters are no matter to them."""
-    config: Json = {"dns_cache_config": _DNS_CACHE, "save_upstream_address": True}
     return [
         filter_(_STATE, _STATE_CONFIG, on_request_headers=[_AS_ASKED]),
-        filter_("envoy.filters.http.dynamic_forward_proxy", _FILTER, **config),
-        fence(proxy),
+        filter_("envoy.filters.http.dynamic_forward_proxy", _FILTER, dns_cache_config=_DNS_CACHE),
     ]
 
 

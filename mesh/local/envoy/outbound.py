@@ -12,6 +12,7 @@ from dataclasses import replace
 from mesh.local import files
 from mesh.local.envoy import elsewhere, forwarding, istio_labels, istio_metrics, names, tls_route
 from mesh.local.envoy.delegates import VirtualService
+from mesh.local.envoy.fence import fenced
 from mesh.local.envoy.http import connection_manager, plain_filters
 from mesh.local.envoy.matches import Listener
 from mesh.local.envoy.tcp_route import routes as tcp_routes
@@ -35,7 +36,7 @@ def listeners(view: View) -> dict[str, Json]:
     }
     filters = plain_filters()
     if not view.registry_only or any(one.resolution == "NONE" for one in view.scope.reachable):
-        filters += forwarding.filters(view.proxy)
+        filters += forwarding.filters()
     manager = connection_manager("outbound", f"outbound_{name};", view, filters, rds=rds)
     manager["typed_config"]["upgrade_configs"].append({"upgrade_type": "CONNECT"})
     # many clients say CONNECT in HTTP/1.0
@@ -74,7 +75,7 @@ def clusters(view: View) -> dict[str, Json]:
         **forwarding.cluster_fields(),
         "metadata": _called(names.PASSTHROUGH),
     }
-    return {**inside, names.PASSTHROUGH: passthrough, **elsewhere.clusters(view)}
+    return {**inside, names.PASSTHROUGH: fenced(passthrough), **elsewhere.clusters(view)}
 
 
 def route_configurations(view: View) -> dict[str, Json]:

@@ -8,7 +8,7 @@ from mesh.local.envoy import durations
 from mesh.local.model import Json, Protocol
 
 UNLIMITED = 4294967295  # Istio's own limits are off until somebody sets them
-_HTTP = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
 def circuit_breakers(pool: Json, retry_budget: Json | None = None) -> Json:
@@ -84,16 +84,16 @@ def _protocol_options(pool: Json, protocol: Protocol, by_host: Json, errors: Seq
     if tcp.get("maxConnectionDuration"):
         common["max_connection_duration"] = durations.envoy(tcp["maxConnectionDuration"])
     version = _version(http, protocol)
-    if not common and not by_host and not errors and version == _HTTP_1:
+    if not common and not by_host and not errors and version == HTTP_1:
         return {}
-    made = _typed(_HTTP, **version)
+    made = _typed(HTTP_OPTIONS, **version)
     if by_host:
         made["upstream_http_protocol_options"] = by_host
     if common:
         made["common_http_protocol_options"] = common
     if errors:
         made["outlier_detection"] = {"error_matcher": _any_status(errors)}
-    return {_HTTP: made}
+    return {HTTP_OPTIONS: made}
 
 
 def _any_status(codes: Sequence[int]) -> Json:
@@ -103,7 +103,7 @@ def _any_status(codes: Sequence[int]) -> Json:
     return rules[0] if len(rules) == 1 else {"or_match": {"rules": rules}}
 
 
-_HTTP_1: Json = {"explicit_http_config": {"http_protocol_options": {}}}
+HTTP_1: Json = {"explicit_http_config": {"http_protocol_options": {}}}
 
 
 def _version(http: Json, protocol: Protocol) -> Json:
@@ -117,7 +117,7 @@ def _version(http: Json, protocol: Protocol) -> Json:
         return {"use_downstream_protocol_config": both}
     if speaks_http2(protocol, http):
         return {"explicit_http_config": {"http2_protocol_options": http2}}
-    return _HTTP_1
+    return HTTP_1
 
 
 def speaks_http2(protocol: Protocol, http: Json | None) -> bool:

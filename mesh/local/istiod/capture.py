@@ -9,11 +9,11 @@ istiod that takes what is captured: so the request meets exactly what a captured
 from __future__ import annotations
 
 from mesh.local import files
-from mesh.local.envoy.fence import fence
+from mesh.local.envoy.fence import fenced
 from mesh.local.envoy.http import ROUTER, filter_
 from mesh.local.envoy.traffic_policy import circuit_breakers
+from mesh.local.inside import CAPTURE_PORT
 from mesh.local.istiod.egress import CAPTURE, FILTERS, FORWARD, ORIGINAL, ROUTES, STATE
-from mesh.local.istiod.filters import CAPTURE_PORT
 from mesh.local.model import Json, Proxy
 
 _CAPTURED = "egress-captured"
@@ -55,7 +55,6 @@ def _manager(proxy: Proxy) -> Json:
         "envoy.filters.http.dynamic_forward_proxy",
         f"{FILTERS}.http.dynamic_forward_proxy.v3.FilterConfig",
         dns_cache_config=_DNS_CACHE,
-        save_upstream_address=True,
     )
     state = filter_(STATE, f"{FILTERS}.http.set_filter_state.v3.Config")
     router = {**ROUTER, "typed_config": {**ROUTER["typed_config"], "suppress_envoy_headers": True}}
@@ -64,7 +63,7 @@ def _manager(proxy: Proxy) -> Json:
         f"{FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=ROUTES,
         rds={"config_source": source, "route_config_name": ROUTES},
-        http_filters=[state, forward, fence(proxy), router],
+        http_filters=[state, forward, router],
         http_protocol_options={"accept_http_10": True},
         http2_protocol_options={"allow_connect": True},
         upgrade_configs=[{"upgrade_type": "websocket"}, {"upgrade_type": "CONNECT"}],
@@ -98,7 +97,7 @@ def clusters(proxy: Proxy) -> list[Json]:
     return [
         {**_static(CAPTURE, inside), **_AS_ASKED, "transport_socket": internal},
         {**_static(_CAPTURED, outside), "transport_socket": header},
-        {"name": FORWARD, "lb_policy": "CLUSTER_PROVIDED", "cluster_type": forward},
+        fenced({"name": FORWARD, "lb_policy": "CLUSTER_PROVIDED", "cluster_type": forward}),
     ]
 
 

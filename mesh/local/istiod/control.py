@@ -12,9 +12,8 @@ import aiohttp
 
 from mesh.local import files
 from mesh.local.check import Judged
-from mesh.local.check import validate as validated
 from mesh.local.envoy.mesh_config import mesh_config
-from mesh.local.istiod import egress, kinds
+from mesh.local.istiod import egress, judging
 from mesh.local.istiod.api import Api
 from mesh.local.istiod.bootstrap import Servers, ads_bootstrap
 from mesh.local.istiod.objects import objects
@@ -24,7 +23,6 @@ from mesh.local.istiod.store import Store
 from mesh.local.istiod.stream import Stream
 from mesh.local.istiod.tokens import with_keys
 from mesh.local.model import Config, Finding, Proxy, Registry, Resource
-from mesh.local.resources import duplicates
 from mesh.local.runtime.admin import Admin
 from mesh.local.runtime.control_plane import Wanted
 from mesh.local.runtime.deliver import Effect
@@ -52,11 +50,7 @@ class Istiod:
         self._store: Store | None = None
 
     def validate(self, resources: Sequence[Resource], judged: Judged) -> tuple[Config, list[Finding]]:
-        """What is Istio's is istiod's to judge, when it is applied."""
-        istio = [resource for resource in resources if kinds.is_istio(resource)]
-        others = [resource for resource in resources if not kinds.is_istio(resource)]
-        config, findings = validated(others, judged)
-        return Config([*config, *istio]), [*duplicates(istio), *findings]
+        return judging.beforehand(resources, judged)
 
     def supply(self, proxy: Proxy, admin: Admin, log: Path) -> Stream:
         renewed = partial(self._secrets.renewed, proxy.node_id)
@@ -76,12 +70,15 @@ class Istiod:
         if sidecar.proxy.kind == "sidecar":
             self._stream(pod).route(self._routes(sidecar.proxy.namespace, wanted.config))
 
-    async def begin(self, wanted: Wanted) -> None:
+    async def begin(self) -> None:
         self._api = Api(self._processes.account)
         self._session = aiohttp.ClientSession(timeout=WITHIN)
         self._store = Store(self._api, self._session, self._processes.http)
         await self._secrets.begin()
-        await self._written(wanted, [])
+
+    async def judge(self, config: Config) -> None:
+        assert self._store is not None  # noqa: S101 - it has begun
+        await self._store.judge(config)
 
     async def deliver(self, pods: Iterable[Pod], wanted: Wanted) -> Delivered:
         running = [pod for pod in pods if not pod.failure]  # one that stops still ends its requests
@@ -110,10 +107,9 @@ class Istiod:
         return await stream.follow(generation)
 
     async def _written(self, wanted: Wanted, running: Sequence[Pod]) -> int:
-        """The generation of what is wanted, which istiod knows. Raises InvalidConfig, MeshError."""
+        """The generation of what is wanted, which istiod knows. Raises MeshError."""
         assert self._store is not None  # noqa: S101 - it has begun
         async with self._writing:
-            await self._store.judge(wanted.config)
             proxies = [pod.sidecar.proxy for pod in running if pod.sidecar is not None]
             everybody = Registry(wanted.registry.services, tuple(pod.endpoint for pod in running))
             config = with_keys(wanted.config, wanted.registry, wanted.keys)

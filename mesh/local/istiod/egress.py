@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 
+from mesh.local import inside
 from mesh.local.envoy.mesh_config import mesh_config
 from mesh.local.envoy.view import exported
 from mesh.local.istiod import services
@@ -19,11 +20,6 @@ STATE = "envoy.filters.http.set_filter_state"
 FILTERS = "envoy.extensions.filters"
 ORIGINAL = "envoy.filters.listener.original_dst"
 _ADDRESS = r"\d+\.\d+\.\d+\.\d+"
-# What `fence` refuses, and a captured request would reach: processes, and the insides of proxies.
-_UPPER_HALF = r"(12[89]|1[3-9]\d|2\d\d)"
-_INSIDES = rf"127\.[1-9]\d*\.({_UPPER_HALF}\.\d+(:\d+)?|\d+\.\d+:0*1500[0-2])"
-_PER_ROUTE = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute"
-_UNFENCED: Json = {"envoy.filters.http.rbac": {"@type": _PER_ROUTE}}  # only what is forwarded is
 
 
 def route_configuration(namespace: str, config: Config, addresses: Mapping[str, str]) -> Json:
@@ -102,10 +98,10 @@ def _virtual_host(name: str, domains: list[str], address: str) -> Json:
 
 def _others(registry_only: bool) -> Json:
     """Hosts that nobody has declared: by address they are captured, by name forwarded where they may be."""
-    inside = {"name": ":authority", "string_match": {"safe_regex": {"regex": _INSIDES}}}
+    within = {"name": ":authority", "string_match": {"safe_regex": {"regex": inside.AUTHORITIES}}}
     matches: list[Json] = [{"connect_matcher": {}}, {"prefix": "/"}]
     routes: list[Json] = [
-        {"match": {**match, "headers": [inside]}, "direct_response": {"status": 403}} for match in matches
+        {"match": {**match, "headers": [within]}, "direct_response": {"status": 403}} for match in matches
     ]
     for pattern, address in ((rf"{_ADDRESS}:\d+", "%REQ(:AUTHORITY)%"), (_ADDRESS, "%REQ(:AUTHORITY)%:80")):
         literal = {"name": ":authority", "string_match": {"safe_regex": {"regex": pattern}}}
@@ -126,7 +122,7 @@ def _others(registry_only: bool) -> Json:
 
 
 def _captured(address: str) -> Json:
-    return {STATE: _towards(address), **_UNFENCED}
+    return {STATE: _towards(address)}
 
 
 def _tunnel(cluster: str) -> Json:

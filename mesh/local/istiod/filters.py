@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mesh.local.envoy.fence import upstream_filters
+from mesh.local.envoy.http import filter_
+from mesh.local.inside import CAPTURE_PORT
 from mesh.local.model import ROOT_NAMESPACE, Json, Proxy, Registry
 
 UNIQUE = "delinkcious.io/address"  # a label that only one pod has
-CAPTURE_PORT = 15002  # for what iptables would capture; it begins with a PROXY header that says where to
 GENERATION = "delinkcious-generation"
 STATISTICS = "generation-"
 # What istiod names that is in Istio's own build of Envoy only.
@@ -48,6 +50,20 @@ def upstream_envoy() -> Json:
         network: Json = {"listener": {"filterChain": {"filter": {"name": name}}}}
         patches.append(_patch("NETWORK_FILTER", network, "REMOVE"))
     return envoy_filter("upstream-envoy", ROOT_NAMESPACE, patches)
+
+
+def fence() -> Json:
+    """Keeps requests out of the insides of pods, whatever DNS or an address in a request says."""
+    router = filter_(
+        "envoy.filters.http.router",
+        "envoy.extensions.filters.http.router.v3.Router",
+        upstream_http_filters=upstream_filters(),
+    )
+    last = {"filter": {"name": _HCM, "subFilter": {"name": router["name"]}}}
+    contexts = ("SIDECAR_OUTBOUND", "GATEWAY")
+    matches: list[Json] = [{"context": one, "listener": {"filterChain": last}} for one in contexts]
+    patches = [_patch("HTTP_FILTER", match, "MERGE", router) for match in matches]
+    return envoy_filter("insides-of-pods", ROOT_NAMESPACE, patches)
 
 
 def of_proxy(proxy: Proxy, registry: Registry) -> Json:

@@ -22,6 +22,7 @@ def objects(
         *services.service_entries(config, registry.endpoints, running, addresses),
         *(filters.of_proxy(proxy, registry) for proxy in running),
         filters.upstream_envoy(),
+        filters.fence(),
         mesh_settings.config_map(config),
         *_secrets(config),
         *_readers(config, running),

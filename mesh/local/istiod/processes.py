@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import shutil
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -120,11 +121,15 @@ class Processes:
         )
 
     async def _answers(self, room: Room) -> bool:
+        """Whether it is ready, and judges too: its certificate comes a moment after its port."""
         timeout = aiohttp.ClientTimeout(total=5)
+        trusted = ssl.create_default_context(cafile=self.plane.authority.ca)
+        judge = f"https://{room.address}:{WEBHOOK_PORT}/"
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,
                 session.get(f"http://{room.address}:{HTTP_PORT}/ready") as answer,
+                session.get(judge, ssl=trusted),
             ):
                 return answer.status == 200
         except (aiohttp.ClientError, TimeoutError):

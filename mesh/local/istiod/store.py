@@ -51,7 +51,10 @@ class Store:
         changed = [one for one in config if kinds.is_istio(one) and self._differs(one)]
         answers = await asyncio.gather(*(self._tried(one) for one in changed))
         refused = [
-            judging.refusal(one, said) for one, said in zip(changed, answers, strict=True) if said is not None
+            found
+            for one, said in zip(changed, answers, strict=True)
+            if said is not None
+            for found in judging.refusals(one, said)
         ]
         if refused:
             raise InvalidConfig(refused)

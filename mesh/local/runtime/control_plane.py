@@ -73,11 +73,17 @@ class ControlPlane(Protocol):
     def prepare(self, pod: Pod, wanted: Wanted) -> None:
         """Write everything that the Envoy of a pod reads when it starts."""
 
-    async def begin(self, wanted: Wanted) -> None:
-        """Take over what is wanted first, before there is any pod. Raises InvalidConfig, MeshError."""
+    async def begin(self) -> None:
+        """Make ready to be asked. Raises MeshError."""
+
+    async def judge(self, config: Config) -> None:
+        """Have what `validate` has left be judged, before anything is made of it; nothing changes.
+
+        Raises InvalidConfig, and Unanswered when nobody can be asked.
+        """
 
     async def deliver(self, pods: Iterable[Pod], wanted: Wanted) -> Delivered:
-        """Bring what is wanted into force on every proxy that serves. Raises InvalidConfig."""
+        """Bring what is wanted, which was judged, into force on every proxy that serves."""
 
     async def close(self) -> None:
         """End what it has begun."""

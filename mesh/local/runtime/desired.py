@@ -74,6 +74,10 @@ class Desired:
         """Deliver what is wanted now to every proxy once."""
         return await self._plane.deliver(list(self._pods()), self.wanted())
 
+    async def judge(self, config: Config) -> None:
+        """As `ControlPlane.judge`."""
+        await self._plane.judge(config)
+
     async def switch(self, config: Config) -> Delivered:
         """Make a valid configuration effective on every proxy, or on none.
 
@@ -84,6 +88,7 @@ class Desired:
             Unanswered: a proxy hangs, and was not replaced.
             DeliveryFailed: one refused it, or did not take it.
         """
+        await self.judge(config)
         before = self.config
         self.config = config
         try:

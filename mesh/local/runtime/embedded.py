@@ -49,8 +49,11 @@ class Embedded:
         secrets = credentials.secrets(sidecar.proxy, wanted.config)
         sidecar.prepare(bootstrap.bootstrap(sidecar.proxy, runtime_values), secrets)
 
-    async def begin(self, wanted: Wanted) -> None:
+    async def begin(self) -> None:
         """Nothing: each proxy is given what it starts with when it is made."""
+
+    async def judge(self, config: Config) -> None:
+        """Nothing: `validate` leaves nothing to others."""
 
     async def deliver(self, pods: Iterable[Pod], wanted: Wanted) -> Delivered:
         """To every proxy once, but for those that have just this already."""

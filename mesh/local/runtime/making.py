@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from mesh.local.envoy.proxy_config import concurrency
+from mesh.local.inside import ADMIN_PORT, EGRESS_PORT
 from mesh.local.model import Config, Json, Proxy
 from mesh.local.runtime import environment, leftovers, volumes
 from mesh.local.runtime.ca import Authority
@@ -22,9 +23,6 @@ from mesh.local.runtime.nursery import Nursery
 from mesh.local.runtime.probes import Action, action, attempt, host_of, ports_of, probes
 from mesh.local.runtime.process import Command
 from mesh.local.runtime.sidecar import Sidecar
-
-EGRESS_PORT = 15001
-ADMIN_PORT = 15000
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import aiohttp
 
 from mesh.local import resources
+from mesh.local.inside import EGRESS_PORT
 from mesh.local.model import InvalidConfig, Resource
 from mesh.local.runtime import addresses, applied, discovery, held, settings, sweep
 from mesh.local.runtime.addresses import Block
@@ -31,7 +32,7 @@ from mesh.local.runtime.environment import Place
 from mesh.local.runtime.errors import MeshError, NotWritten, Unanswered
 from mesh.local.runtime.kept_keys import KeptKeys
 from mesh.local.runtime.leftovers import Leftovers
-from mesh.local.runtime.making import EGRESS_PORT, Surroundings
+from mesh.local.runtime.making import Surroundings
 from mesh.local.runtime.manifest import PodManifest
 from mesh.local.runtime.nursery import Nursery
 from mesh.local.runtime.on_demand import OnDemand
@@ -219,7 +220,9 @@ class Mesh:
                 drain_s=self._options.drain_s,
             )
             try:
-                await self._plane.begin(self.desired.wanted())
+                await self._plane.begin()
+                await self.desired.judge(self.desired.config)
+                await self.desired.deliver()  # before there is any pod
                 yield
             finally:
                 await self.controller.stop()

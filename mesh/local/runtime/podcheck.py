@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mesh.local import templates
+from mesh.local.inside import ADMIN_PORT, EGRESS_PORT
 from mesh.local.model import Config, Finding, Json
 from mesh.local.resources import finding
 from mesh.local.runtime import environment, volumes
@@ -15,7 +16,7 @@ from mesh.local.runtime.manifest import FieldPath, PodManifest, Refused
 from mesh.local.runtime.probes import action, host_of, probes
 from mesh.local.runtime.workload import Workload
 
-RESERVED = {15000: "the admin interface", 15001: "the outbound side"}
+RESERVED = {ADMIN_PORT: "the admin interface", EGRESS_PORT: "the outbound side"}
 _PLACE = Place(Pair("127.0.0.1", "127.0.0.1"), ("127.0.0.1", 1))
 _FOLDER = Path("/")
 

@@ -24,11 +24,12 @@ UNKNOWN = "an address to be given"
 
 
 async def difference(mesh: Mesh, spoken: Sequence[Resource]) -> Any:
-    """Objects and proxies that would change. Raises InvalidConfig.
+    """Objects and proxies that would change. Raises InvalidConfig, Unanswered.
 
     Pods stay as they run: those of a new or changed workload are not thought of.
     """
     candidate = mesh.transactions.rehearse(spoken)
+    await mesh.desired.judge(candidate.config)
     found = object_changes(mesh.desired.config, candidate.config)
     proxies = []
     if found:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 import json
 import os
 import socket
@@ -11,6 +13,10 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from mesh.local import resources
+from mesh.local.istiod import kinds
+from mesh.local.istiod.api import Api
+from mesh.local.model import Json
 from mesh.local.runtime.errors import MeshError
 from tests.mesh.istiod.manifests import AUTHORITY, HOST
 from tests.mesh.runtime.conftest import PATIENCE_S, Running, until
@@ -128,6 +134,22 @@ spec:
     mesh.delete(entry)
 
 
+def test_an_entry_that_leads_past_a_sidecar_is_refused(mesh: Running) -> None:
+    process = _process(mesh, "reviews-v1")
+    refused = rf"applied.yaml:9: error: ServiceEntry .*{process} is where a pod's process listens"
+    with pytest.raises(MeshError, match=refused):
+        mesh.apply(_inside(process))
+
+
+def test_a_request_that_is_led_past_a_sidecar_is_refused(mesh: Running) -> None:
+    mesh.apply(_inside("127.0.0.1"))
+    [entry] = resources.parse(_inside(_process(mesh, "reviews-v1")), "inside.yaml")
+    asyncio.run(_put(mesh, kinds.written(entry)))  # as if it were DNS that says so
+    answer = until(lambda: (got := mesh.get("http://inside.example/")).status_code == 403 and got)
+    assert answer.text == "RBAC: access denied"
+    mesh.delete(_inside("127.0.0.1"))
+
+
 def test_another_name_of_a_service_leads_to_it(mesh: Running) -> None:
     spec = "{ type: ExternalName, externalName: reviews.default.svc.cluster.local }"
     alias = f"apiVersion: v1\nkind: Service\nmetadata: {{ name: old }}\nspec: {spec}\n"
@@ -204,12 +226,42 @@ def test_what_istiod_refuses_at_the_start_is_said(
     running = new_mesh(manifests.pair())
     assert running.stop() == 0
     wrong = manifests.split(0).replace("weight: 100", "weight: -5")
-    (running.files / "mesh.yaml").write_text(manifests.pair() + wrong)
+    shapeless = _inside("127.0.0.1").replace("[inside.example]", "3")
+    (running.files / "mesh.yaml").write_text(manifests.pair() + wrong + "---" + shapeless)
     running.begin()
     assert running.process is not None
     assert running.process.wait(PATIENCE_S) == 1
     assert "VirtualService reviews: weight -5 < 0" in running.output
+    assert "ServiceEntry inside: spec.hosts: expected list" in running.output
+    assert "internal error" not in running.output
     assert not running.members()
+
+
+def _process(mesh: Running, workload: str) -> str:
+    """Where the process of a pod listens, behind its sidecar."""
+    address, _, _ = mesh.pod(workload)["ports"]["80"].partition(":")
+    return str(ipaddress.ip_address(address) + 2**15)
+
+
+def _inside(address: str) -> str:
+    return f"""
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{ name: inside }}
+spec:
+  hosts: [inside.example]
+  resolution: STATIC
+  ports: [{{ number: 80, name: http, protocol: HTTP, targetPort: 8080 }}]
+  endpoints: [{{ address: {address} }}]
+"""
+
+
+async def _put(mesh: Running, body: Json) -> None:
+    api = Api(mesh.state.folder / "istiod" / "delinkcious-mesh.yaml")
+    try:
+        await api.put(body)
+    finally:
+        await api.close()
 
 
 def _through(mesh: Running, authority: str, piece: bytes) -> bytes:

@@ -17,6 +17,8 @@ from tests.mesh.runtime.test_library import egress, running
 
 pytestmark = pytest.mark.anyio
 
+ELSEWHERE = "127.254.255.1:8080"  # where another mesh of this machine would have a process
+
 
 def _pod(mesh: Mesh, workload: str) -> Pod:
     return next(pod for pod in mesh.controller.pods.values() if pod.manifest.workload == workload)
@@ -38,7 +40,7 @@ async def test_what_is_inside_a_pod_is_refused_to_its_neighbours(
         httpx.AsyncClient(proxy=egress(mesh, "client"), timeout=30) as client,
     ):
         place = _pod(mesh, "reviews").place.addresses
-        inside = [f"{place.pod}:15000", f"{place.pod}:15001", f"{place.app}:8080"]
+        inside = [f"{place.pod}:15000", f"{place.pod}:15001", f"{place.app}:8080", ELSEWHERE]
         answers = [await client.get(f"http://{address}/ready") for address in inside]
         assert [answer.status_code for answer in answers] == [403] * len(inside)
         assert await asyncio.to_thread(_status, mesh, f"http://[::ffff:{place.pod}]:15000/ready") == 403

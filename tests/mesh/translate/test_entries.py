@@ -105,6 +105,15 @@ def test_an_external_name_of_no_service_leads_where_dns_does_unless_the_mesh_is_
         assert lab.get("client", f"http://away:{port}/").status == 502
 
 
+def test_what_dns_says_leads_to_no_proxys_inside(lab: Lab) -> None:
+    address, port = lab.proxy("reviews-v1").admin
+    lab.apply(_external("away", address, f"[{{ name: http, port: {port} }}]"))
+    answer = lab.get("client", f"http://away:{port}/ready")
+    assert (answer.status, answer.body) == (403, "RBAC: access denied")
+    with pytest.raises(OSError, match="403"):
+        _tunnel(lab, "away", port)
+
+
 def _tls(host: str, mode: str) -> str:
     return f"""
 apiVersion: networking.istio.io/v1

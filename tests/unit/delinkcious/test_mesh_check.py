@@ -102,3 +102,27 @@ def test_keys_are_fetched_only_when_asked(folder: Path, monkeypatch: pytest.Monk
     done = run("-f", ".", "--online")
     assert asked == ["https://i.example/keys"]
     assert "a.yaml:5: warning:" in done.output and "no keys come from there: answered 404" in done.output
+
+
+def test_dns_is_asked_for_names_only_when_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def addresses(names: set[str]) -> dict[str, list[str]]:
+        asked.extend(sorted(names))
+        return {"api.example.com": ["10.0.0.1", "127.20.128.5"]}
+
+    monkeypatch.setattr("mesh.local.runtime.resolving.addresses", addresses)
+    (folder / "a.yaml").write_text(
+        "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: { name: a }\n"
+        "spec:\n  hosts: [named.example.com]\n  resolution: DNS\n"
+        "  ports: [{ number: 80, name: http, protocol: HTTP }]\n"
+        "  endpoints: [{ address: 10.0.0.1 }, { address: api.example.com }]\n"
+    )
+    assert run("-f", ".").exit_code == 0 and not asked
+    done = run("-f", ".", "--online")
+    assert asked == ["api.example.com"]
+    assert (
+        "a.yaml:8: warning: ServiceEntry default/a: spec.endpoints[1].address: DNS has 127.20.128.5"
+        in done.output
+    )
+    assert "[DM0118]" in done.output
