@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mesh.local import resources
 from mesh.local.runtime.mesh import Mesh
 from mesh.local.runtime.pod import Pod
 from tests.mesh.runtime.manifests import Manifests
@@ -32,6 +33,19 @@ def _status(mesh: Mesh, url: str) -> int:
         return connection.getresponse().status
 
 
+def _entry(address: str) -> str:
+    return f"""
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{ name: inside }}
+spec:
+  hosts: [inside.example.com]
+  resolution: STATIC
+  ports: [{{ number: 80, name: http, protocol: HTTP, targetPort: 8080 }}]
+  endpoints: [{{ address: {address} }}]
+"""
+
+
 async def test_what_is_inside_a_pod_is_refused_to_its_neighbours(
     tmp_path: Path, manifests: Manifests
 ) -> None:
@@ -47,6 +61,12 @@ async def test_what_is_inside_a_pod_is_refused_to_its_neighbours(
         assert (await client.post(f"http://{place.pod}:15000/quitquitquit")).text == "RBAC: access denied"
         assert (await client.get(f"http://{place.pod}:8080/")).json() == "v1"
         assert (await client.get("http://reviews/")).json() == "v1"
+        [warning] = (await mesh.transactions.apply(resources.parse(_entry(place.app), "a.yaml"))).warnings
+        assert (
+            f"a.yaml:9: warning: ServiceEntry default/inside: spec.endpoints[0].address: {place.app}"
+            in warning
+        )
+        assert (await client.get("http://inside.example.com/")).status_code == 503
 
 
 async def test_a_tunnel_to_the_inside_of_a_pod_is_refused(tmp_path: Path, manifests: Manifests) -> None:
