@@ -46,7 +46,7 @@ def explain(
     """
     view = View(proxy, config, registry, jwks)
     request = normalised(parse(method, url, headers), view.mesh)
-    request = replace(request, claims=claims if claims is not None else policies.token_claims(request))
+    request = replace(request, token=claims if claims is not None else policies.token_claims(request))
     found = _at_gateway(view, request) if proxy.kind == "gateway" else _at_sidecar(view, request)
     return msgspec.structs.replace(found, told=told(view))
 
@@ -94,13 +94,14 @@ def _at_gateway(view: View, request: Request) -> Explanation:
         location = f"https://{request.authority}{request.path}"
         reason = "the server redirects to https"
         return Explanation("answered", reason, 301, host.name, location=location)
-    claims = policies.accepted(view, request.claims)
-    arrived = replace(request, port=group[0].bind_port, claims=claims, server_name=request.host)
-    verdict = policies.authentication(view, request.claims)
+    request = replace(request, claims=policies.accepted(view, request.token))
+    arrived = replace(request, port=group[0].bind_port, server_name=request.host)
+    verdict = policies.authentication(view, request.token)
     verdict = verdict or policies.authorization(view, arrived, http=True)
     if not verdict.allowed:
         return Explanation("denied", verdict.reason, verdict.status, host.name, edge=verdict)
-    answer = _routed(view, replace(request, claims=claims), host.name, host.routes)
+    request = replace(request, token=policies.passed_on(view, request.token))
+    answer = _routed(view, request, host.name, host.routes)
     return msgspec.structs.replace(answer, edge=verdict)
 
 
