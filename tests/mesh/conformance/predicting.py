@@ -37,7 +37,8 @@ def _predicted(suite: Suite, request: Request) -> Seen:
         return Seen()
     pod = request.client if request.through == "sidecar" else GATEWAY
     if request.url.startswith("http://"):
-        return _of_a_request(request, plane.explained(pod, request.method, request.url, suite.headers(request)))
+        said = plane.explained(pod, request.method, request.url, suite.headers(request))
+        return _of_a_request(request, said)
     url, named = request.url.replace("https://", "tls://"), {"sni": request.sni} if request.sni else {}
     said = plane.explained(pod, "CONNECT", url, named)
     if said["outcome"] != "forwarded":

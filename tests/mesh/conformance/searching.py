@@ -1,4 +1,4 @@
-"""Looks for policies that control planes disagree about: hypothesis draws them, and makes what is found small."""
+"""Looks for policies that control planes disagree about: hypothesis draws them, and makes a find small."""
 
 from __future__ import annotations
 
@@ -25,9 +25,13 @@ class Differs(Exception):
         self.found = found
 
 
+class Enough(BaseException):
+    """A disagreement has been made smaller for long enough: the engine ends with no other exception."""
+
+
 @dataclass
 class Search:
-    """`tried` is the number of different policies so far, `drawn` of all: the same objects are asked about once."""
+    """`tried` different policies so far, of `drawn` in sum: the same objects are asked about once."""
 
     asked: Mapping[str, Oracle]
     advance: Callable[[], None] = lambda: None
@@ -80,6 +84,8 @@ class Search:
             agree()
         except Differs as differs:
             return differs.found
+        except Enough:
+            return smaller.found
         return None
 
     def _first(self, policy: Policy, count: int) -> Disagreement | None:
@@ -95,26 +101,31 @@ class Search:
 
 
 class _Smaller:
-    """The same disagreement about the same request in smaller policies: so many are asked about, each once."""
+    """The same disagreement about the same request in smaller policies: so many are asked about, each once.
+
+    `found` is the smallest so far.
+    """
 
     def __init__(self, asked: Mapping[str, Oracle]) -> None:
         self._asked = asked
         self._known: dict[bytes, Disagreement | None] = {}
         self._number = 0
+        self._fields: frozenset[str] = frozenset()
         self.found: Disagreement | None = None
 
     def remember(self, policy: Policy, found: Disagreement) -> None:
         if self.found is None:
-            self.found, self._number = found, policy.requests.index(found.request)
-        self._known[self._key(policy)] = found
+            self._number, self._fields = policy.requests.index(found.request), found.fields
+        self.found = self._known[self._key(policy)] = found
 
     def asks(self, policy: Policy) -> Disagreement | None:
-        assert self.found is not None
         key = self._key(policy)
-        if key not in self._known and len(self._known) <= MOST_TRIES:
+        if key not in self._known:
+            if len(self._known) > MOST_TRIES:
+                raise Enough
             found = disagreement(self._part(policy), self._asked)
-            self._known[key] = found if found and found.fields & self.found.fields else None
-        return self._known.get(key)
+            self._known[key] = found if found and found.fields & self._fields else None
+        return self._known[key]
 
     def _part(self, policy: Policy) -> Policy:
         """With the one request that matters."""

@@ -24,7 +24,7 @@ def oracles(suites: Sequence[Suite]) -> dict[str, Oracle]:
 
 @contextmanager
 def searching(planes: Sequence[str], advance: Callable[[], None]) -> Iterator[Search]:
-    """A search over these control planes, which run as long; `advance` is told of each policy that is tried."""
+    """A search over these control planes, which run as long; `advance` is called for each policy."""
     with ExitStack() as stack:
         suites = []
         for plane in planes:

@@ -88,9 +88,7 @@ def peer_authentication() -> Drawn:
     mode = st.fixed_dictionaries({"mode": one("STRICT", "PERMISSIVE", "DISABLE")})
     ports = st.fixed_dictionaries({"portLevelMtls": st.dictionaries(one("8080"), mode, min_size=1)})
     whole = joined(_selector(), st.fixed_dictionaries({"mtls": mode}), seldom(ports)).map(_selected)
-    return st.builds(
-        lambda found, where: made("PeerAuthentication", "peers", found, where), whole, _where()
-    )
+    return st.builds(lambda found, where: made("PeerAuthentication", "peers", found, where), whole, _where())
 
 
 def _selected(spec: dict[str, object]) -> dict[str, object]:

@@ -14,7 +14,6 @@ from tests.mesh.conformance.drawn.fields import (
     made,
     one,
     seldom,
-
 )
 
 _NAMES = {"reviews": ("v1", "v2", "v3", "v9"), "ratings": ("v1",)}
@@ -77,5 +76,3 @@ def sidecar() -> Drawn:
         ),
     )
     return spec.map(lambda found: made("Sidecar", "seen", found))
-
-

@@ -24,7 +24,13 @@ REQUESTS = 6
 _FAILING = [{"x-echo-fail-attempts": "1", "x-echo-status": status} for status in ("503", "418")]
 _VALUES = [{"x-a": value} for value in VALUES]
 _HEADERS = one(*({},) * 4, *_VALUES * 2, *_FAILING, {**_FAILING[0], **_VALUES[0]})
-_CLAIMS = ({}, {"role": "admin"}, {"role": "user"}, {"aud": "api"}, {"iss": "https://other.example"})
+_CLAIMS: tuple[dict[str, object], ...] = (
+    {},
+    {"role": "admin"},
+    {"role": "user"},
+    {"aud": "api"},
+    {"iss": "https://other.example"},
+)
 _GOOD = [Token(claims=claims) for claims in _CLAIMS]
 _FORGED = Token(signed_by="OTHER_JWKS")
 _TOKENS = {often: one(*(None,) * (4 if often else 60), *_GOOD, _FORGED) for often in (False, True)}

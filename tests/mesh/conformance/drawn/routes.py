@@ -38,16 +38,14 @@ DESTINATIONS = (
     {"host": EXTERNAL},
 )
 
-_HEADER = st.just({}) | text(VALUES, ("1.*", ".*"))
+_HEADER: Drawn = st.just({}) | text(VALUES, ("1.*", ".*"))
 _VALUES = st.dictionaries(one("x-a", "x-b"), one("new", "%PROTOCOL%"), min_size=1, max_size=2)
 _OPERATIONS = some(
     {"set": _VALUES, "add": _VALUES, "remove": st.lists(one("x-a", "x-b"), min_size=1, max_size=1)}
 )
 _HEADERS = some({"request": _OPERATIONS, "response": _OPERATIONS})
 
-_URI = joined(
-    st.fixed_dictionaries({"uri": text(PATHS, PATTERNS)}), seldom(st.just({"ignoreUriCase": True}))
-)
+_URI = joined(st.fixed_dictionaries({"uri": text(PATHS, PATTERNS)}), seldom(st.just({"ignoreUriCase": True})))
 _OTHERS = some(
     {
         "headers": st.fixed_dictionaries({"x-a": _HEADER}),
@@ -129,9 +127,7 @@ def http_routes() -> Drawn:
 def virtual_service() -> Drawn:
     """For a host of the mesh, or of a gateway and perhaps of the mesh too."""
     inside = st.fixed_dictionaries({"hosts": one(*HOSTS).map(lambda host: [host])})
-    outside = st.fixed_dictionaries(
-        {"hosts": st.just([SHOP]), "gateways": one([GATEWAY], [GATEWAY, "mesh"])}
-    )
+    outside = st.fixed_dictionaries({"hosts": st.just([SHOP]), "gateways": one([GATEWAY], [GATEWAY, "mesh"])})
     spec = joined(
         st.one_of(inside, inside, outside),
         seldom(st.fixed_dictionaries({"exportTo": EXPORTS})),
