@@ -1,4 +1,4 @@
-"""`explain` on a token that passes a gateway on its way."""
+"""`explain` on what a gateway judges: tokens that pass it, and requests before they are routed."""
 
 from __future__ import annotations
 
@@ -78,3 +78,31 @@ def test_a_destination_gets_the_token_that_a_gateway_has_not_kept_back(
     )
     assert said.status == status, said.reason
     assert said.outcome == ("denied" if status else "forwarded")
+
+
+DENIED = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: none, namespace: istio-system }
+spec: { action: DENY, rules: [{}] }
+---
+"""
+
+
+@pytest.mark.parametrize("redirects", [False, True])
+@pytest.mark.parametrize("host", ["shop.example.com", "other.example.org"])
+def test_a_gateway_refuses_before_it_looks_for_a_route(host: str, redirects: bool) -> None:
+    text = ROUTES.replace('hosts: ["*"]', 'hosts: ["*.example.com"]')
+    if redirects:
+        text = text.replace(
+            'hosts: ["*.example.com"] }', 'hosts: ["*.example.com"], tls: { httpsRedirect: true } }'
+        )
+    statuses = {}
+    for denied in ("", DENIED):
+        config = Config(resources.parse(text + denied, "gateway.yaml"))
+        said = explain(
+            PROXIES["gateway"], config, known(config), {}, method="GET", url=f"http://{host}/", headers={}
+        )
+        statuses[denied] = said.status
+    assert statuses[DENIED] == 403
+    assert statuses[""] == (404 if host == "other.example.org" else 301 if redirects else None)
