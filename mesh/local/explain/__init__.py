@@ -46,7 +46,7 @@ def explain(
     """
     view = View(proxy, config, registry, jwks)
     request = normalised(parse(method, url, headers), view.mesh)
-    request = replace(request, claims=claims if claims is not None else policies.token_claims(request))
+    request = replace(request, token=claims if claims is not None else policies.token_claims(request))
     found = _at_gateway(view, request) if proxy.kind == "gateway" else _at_sidecar(view, request)
     return msgspec.structs.replace(found, told=told(view))
 
@@ -87,20 +87,22 @@ def _at_gateway(view: View, request: Request) -> Explanation:
     hosts = list(gateway.virtual_hosts(view, group))
     by_domain = {domain: host for host in hosts for domain in host.domains}
     domain = best_domain(request.host, by_domain)
+    name = by_domain[domain].name if domain is not None else ""
+    request = replace(request, claims=policies.accepted(view, request.token))
+    arrived = replace(request, port=group[0].bind_port, server_name=request.host)
+    verdict = policies.authentication(view, request.token)
+    verdict = verdict or policies.authorization(view, arrived, http=True)
+    if not verdict.allowed:  # before anything is routed
+        return Explanation("denied", verdict.reason, verdict.status, name, edge=verdict)
     if domain is None:
-        return Explanation("answered", "no VirtualService of the gateway has this host", 404)
+        return Explanation("answered", "no VirtualService of the gateway has this host", 404, edge=verdict)
     host = by_domain[domain]
     if host.redirects and not secure:
         location = f"https://{request.authority}{request.path}"
         reason = "the server redirects to https"
-        return Explanation("answered", reason, 301, host.name, location=location)
-    claims = policies.accepted(view, request.claims)
-    arrived = replace(request, port=group[0].bind_port, claims=claims, server_name=request.host)
-    verdict = policies.authentication(view, request.claims)
-    verdict = verdict or policies.authorization(view, arrived, http=True)
-    if not verdict.allowed:
-        return Explanation("denied", verdict.reason, verdict.status, host.name, edge=verdict)
-    answer = _routed(view, replace(request, claims=claims), host.name, host.routes)
+        return Explanation("answered", reason, 301, name, location=location, edge=verdict)
+    request = replace(request, token=policies.passed_on(view, request.token))
+    answer = _routed(view, request, host.name, host.routes)
     return msgspec.structs.replace(answer, edge=verdict)
 
 

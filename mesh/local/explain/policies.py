@@ -67,6 +67,13 @@ def accepted(view: View, claims: Json | None) -> Json | None:
     return {**claims, **split}
 
 
+def passed_on(view: View, claims: Json | None) -> Json | None:
+    """The claims of the token that the next proxy gets: none where this one has read it and keeps it back."""
+    issuer = claims.get("iss") if claims is not None else None
+    read = [rule for rule in request_authentication.rules(view) if rule.get("issuer") in (None, issuer)]
+    return None if read and not read[0].get("forwardOriginalToken") else claims
+
+
 def authorization(view: View, request: Request, *, http: bool) -> Verdict:
     """CUSTOM rules, DENY rules, then ALLOW rules, as the proxy evaluates them."""
     custom = authorization_policy.policies(view, "CUSTOM")

@@ -20,7 +20,7 @@ class Request:
     """`authority` is the Host as sent; `path` has its query; `headers` have lower-case names.
 
     `principal` (a SPIFFE id), `source_ip` and `port` (the workload's) are known on the way in only;
-    `claims` are those of a token that a proxy accepted.
+    `token` are the claims of the token that it carries, `claims` those that a proxy accepted.
     """
 
     method: str
@@ -34,6 +34,7 @@ class Request:
     destination_ip: str = ""
     port: int = 0
     server_name: str = ""
+    token: Json | None = None
     claims: Json | None = None
 
     @property

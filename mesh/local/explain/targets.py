@@ -152,9 +152,9 @@ def _judged(view: View, endpoint: Endpoint, port: ServicePort, request: Request,
         source_ip=view.proxy.ip,
         destination_ip=endpoint.address,
         port=number,
-        claims=policies.accepted(there, request.claims) if http else None,
+        claims=policies.accepted(there, request.token) if http else None,
     )
-    refused = policies.authentication(there, request.claims) if http else None
+    refused = policies.authentication(there, request.token) if http else None
     return refused or policies.authorization(there, arrived, http=http)
 
 

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 
 from tests.mesh.conformance import comparing
 from tests.mesh.conformance.case import Case, every
 from tests.mesh.conformance.plane import PLANES
 from tests.mesh.conformance.running import Outcome, Suite
-from tests.mesh.conformance.trying import tried
+from tests.mesh.conformance.searching import MOST_FOUND
+from tests.mesh.conformance.trying import FOLDER, searching, written
 
 RANDOM_POLICIES = 50
 
@@ -43,12 +44,14 @@ def main(only: str, planes: Sequence[str], count: int | None, seed: int, output:
     progress = Console(stderr=True)
     outcomes = [each for plane in planes or PLANES for each in _run(plane, cases, progress)]
     count = (0 if only else RANDOM_POLICIES) if count is None else count
-    found = _tried(planes or list(PLANES), count, seed, progress)
+    tried, found = _tried(planes or list(PLANES), count, seed, progress)
     if output == "json":
-        click.echo(json.dumps(comparing.told(outcomes, count, found), indent=2))
+        click.echo(json.dumps(comparing.told(outcomes, tried, found), indent=2))
     else:
         _show(outcomes, Console())
-        click.echo("\n  ".join([f"{count} random policies tried, {len(found)} differ", *found]))
+        click.echo("\n  ".join([f"{tried} different random policies tried, {len(found)} differ", *found]))
+        if tried < count:
+            click.echo(f"no more than {tried} of {count}: the search ends with {MOST_FOUND} that differ")
     sys.exit(bool(found) or comparing.total(comparing.counted(outcomes))["unexplained"] > 0)
 
 
@@ -60,12 +63,18 @@ def _run(plane: str, cases: Sequence[Case], progress: Console) -> list[Outcome]:
         return [suite.run(case) for case in track(cases, plane, console=progress, transient=True)]
 
 
-def _tried(planes: Sequence[str], count: int, seed: int, progress: Console) -> list[str]:
-    """The files of the cases in which control planes differ."""
+def _tried(planes: Sequence[str], count: int, seed: int, progress: Console) -> tuple[int, list[str]]:
+    """How many different policies were tried, and the files of the cases in which control planes differ."""
     if not count:
-        return []
-    each = track(tried(planes, count, seed), "random policies", count, console=progress, transient=True)
-    return [str(file) for file in each if file is not None]
+        return 0, []
+    with Progress(console=progress, transient=True) as shown:
+        task = shown.add_task("random policies", total=count)
+        with searching(planes, lambda: shown.advance(task)) as search:
+            files = [
+                str(written(FOLDER / f"random-{seed}-{search.tried}.yaml", found))
+                for found in search.disagreements(count, seed)
+            ]
+    return search.tried, files
 
 
 def _show(outcomes: Sequence[Outcome], console: Console) -> None:

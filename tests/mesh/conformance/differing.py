@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import msgspec
 
-from mesh.local.check import validate
 from mesh.local.model import Json
-from tests.mesh.conformance.case import Case, Request, Written
-from tests.mesh.conformance.random_policies import Policy, resources_of
+from tests.mesh.conformance.case import Case, Expect, Request, Written
+from tests.mesh.conformance.drawn.policies import Policy
 from tests.mesh.conformance.running import MILDER, Suite
 from tests.mesh.conformance.sending import Answer
-from tests.unit.mesh.generated.smaller import without_a_part
 
 # Headers that a policy decides about; all others are the machinery's own.
 TOLD = ("location", "x-a", "x-b")
 RECEIVED = ("host", "x-a", "x-b", "x-envoy-original-path", "x-forwarded-proto")
 UNSUPPORTED = "not supported"
-MOST_TRIES = 200  # to make a disagreement smaller
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -71,8 +67,9 @@ def on_plane(suite: Suite) -> Oracle:
 
 
 def _line(suite: Suite, request: Request, answer: Answer) -> Mapping[str, str]:
-    """The line in the access log of the client's sidecar, if it was asked and has answered."""
-    return suite.log(answer) if request.through == "sidecar" and not answer.closed else {}
+    """The line in the access log of the proxy that was asked for HTTP, if it has answered."""
+    asked = request.through in ("sidecar", "gateway") and request.url.startswith("http://")
+    return suite.log(answer) if asked and not answer.closed else {}
 
 
 def refusal(suite: Suite, policy: Policy) -> str | None:
@@ -88,13 +85,14 @@ def seen(answer: Answer, line: Mapping[str, str]) -> Seen:
     """An answer with its line in the access log of the asking proxy."""
     if answer.closed:
         return Seen(status=0, workload="")
+    if " got " in answer.body:
+        return Seen(status=0, workload=any_version(answer.workload))
     received = answer.echo.get("headers", {})
     subset = [*line.get("cluster", "").split("|"), "", "", ""][2]
-    any_version = not subset and line.get("cluster", "").startswith("outbound|")
+    balanced = not subset and line.get("cluster", "").startswith("outbound|")
     return Seen(
         status=answer.status,
-        # any of its versions may answer
-        workload="reviews" if any_version and answer.workload.startswith("reviews-") else answer.workload,
+        workload=any_version(answer.workload) if balanced else answer.workload,
         path=answer.echo.get("path"),
         authority=received.get("host"),
         location=answer.headers.get("location", ""),
@@ -106,6 +104,11 @@ def seen(answer: Answer, line: Mapping[str, str]) -> Seen:
         flags=line.get("flags"),
         details=line.get("details"),
     )
+
+
+def any_version(workload: str) -> str:
+    """Any of them may answer."""
+    return "reviews" if workload.startswith("reviews-") else workload
 
 
 def disagreement(policy: Policy, oracles: Mapping[str, Oracle]) -> Disagreement | None:
@@ -127,48 +130,11 @@ def disagreement(policy: Policy, oracles: Mapping[str, Oracle]) -> Disagreement 
     return None
 
 
-def smallest(found: Disagreement, oracles: Mapping[str, Oracle]) -> Disagreement:
-    """The same disagreement with everything left out that it does not need."""
-    tries = 0
-    while True:
-        for candidate in _smaller(found):
-            tries += 1
-            if tries > MOST_TRIES:
-                return found
-            still = disagreement(candidate, oracles)
-            if still is not None and still.fields & found.fields:
-                found = still
-                break
-        else:
-            return found
-
-
-def _smaller(found: Disagreement) -> Iterator[Policy]:
-    policy = found.policy
-    if len(policy.requests) > 1:
-        yield Policy(policy.resources, (found.request,))
-    elif found.request.headers:
-        yield Policy(policy.resources, (msgspec.structs.replace(found.request, headers={}),))
-    bodies = policy.resources
-    fewer: list[Sequence[Any]] = [bodies[:index] + bodies[index + 1 :] for index in range(len(bodies))]
-    fewer += [
-        [*bodies[:index], {**body, "spec": spec}, *bodies[index + 1 :]]
-        for index, body in enumerate(bodies)
-        if body["kind"] != "DestinationRule"  # a subset without labels is answered by chance
-        for spec in without_a_part(body["spec"])
-    ]
-    for candidate in (Policy(tuple(each), policy.requests) for each in fewer):
-        if not any(said.level == "error" for said in validate(resources_of(candidate))[1]):
-            yield candidate
-
-
 def as_case(found: Disagreement, title: str) -> str:
     """A case of the suite as its file would be, with what every control plane has seen as a comment."""
     request = found.request
-    fields = {"method": request.method, "client": request.client, "through": request.through}
-    usual = {"method": "GET", "client": "client", "through": "sidecar"}
-    sent: Json = {"url": request.url} | {name: each for name, each in fields.items() if each != usual[name]}
-    sent |= {"headers": request.headers} if request.headers else {}
+    usual = msgspec.to_builtins(Request(url="", expect=Expect()))
+    sent: Json = {name: each for name, each in msgspec.to_builtins(request).items() if each != usual[name]}
     expected = next((each for each in reversed(found.seen.values()) if isinstance(each, Seen)), Seen())
     written = {
         "title": title,

@@ -84,6 +84,10 @@ class Suite:
     def send(self, request: Request) -> list[Answer]:
         return self._sender.send(request)
 
+    def headers(self, request: Request) -> dict[str, str]:
+        """Those that a request carries, its token among them."""
+        return self._sender.headers(request)
+
     def _problems(self, case: Case, refusal: str | None) -> Iterator[str]:
         if case.written.refused is not None:
             yield from self._refused(case, refusal)

@@ -72,6 +72,10 @@ class Sender:
                 ]
         return [self._once(request) for _ in range(request.times)]
 
+    def headers(self, request: Request) -> dict[str, str]:
+        """Those that a request carries, its token among them."""
+        return self._filled(request, "")[1]
+
     def _once(self, request: Request) -> Answer:
         agent = f"conformance/{next(_numbers)}"
         url, headers = self._filled(request, agent)

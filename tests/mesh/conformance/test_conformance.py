@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.mesh.conformance.case import Case, every
-from tests.mesh.conformance.differing import as_case, disagreement
+from tests.mesh.conformance.differing import as_case
 from tests.mesh.conformance.plane import Embedded
-from tests.mesh.conformance.random_policies import policies
 from tests.mesh.conformance.running import Suite
+from tests.mesh.conformance.searching import Search
 from tests.mesh.conformance.trying import oracles
 
 CASES = [
@@ -31,7 +31,7 @@ def test_case(suite: Suite, case: Case) -> None:
 
 
 def test_explain_foretells_what_becomes_of_requests_under_random_policies(suite: Suite) -> None:
-    asked = oracles([suite])
-    for policy in policies(10, 1):
-        found = disagreement(policy, asked)
-        assert found is None, as_case(found, f"Explained otherwise: {sorted(found.fields)}")
+    search = Search(oracles([suite]))
+    found = next(search.disagreements(10, 1), None)
+    assert found is None, as_case(found, f"Explained otherwise: {sorted(found.fields)}")
+    assert search.tried == 10

@@ -14,6 +14,8 @@ from tests.unit.mesh.generated.configurations import configurations
 from tests.unit.mesh.generated.smaller import culprits, smallest, written
 from tests.unit.mesh.translate.test_total import translations
 
+# Hypothesis asks about one example after the other, hundreds of times to make one smaller. Envoy takes
+# seconds to start and judges many at once: they are gathered, judged in batches, made smaller by leaving out.
 BATCH = 40
 JUDGED = ("reviews", "gateway")  # what the others are told is part of what a sidecar that serves is
 
