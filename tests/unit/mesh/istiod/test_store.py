@@ -63,5 +63,5 @@ async def test_every_mistake_of_every_object_is_told_at_once() -> None:
         "a.yaml:9: error: Gateway two: wrong",
     ]
     *namespaces, _, _, _ = api.asked
-    assert namespaces == ["default", "istio-system"]  # without them the API server refuses what stands in them
+    assert namespaces == ["default", "istio-system"]  # before all that stands in them
     assert sorted(api.asked[2:]) == ["one", "right", "two"]
