@@ -79,7 +79,7 @@ def _rewrite(written: Json) -> Json:
 def redirect(written: Json, listener: Listener) -> Json:
     """A RedirectAction; a port that the scheme implies is not written."""
     code = int(written.get("redirectCode") or 301)
-    made: Json = {"response_code": _REDIRECT_CODES.get(code, "MOVED_PERMANENTLY")}
+    made: Json = {"response_code": _REDIRECT_CODES[code]}
     if written.get("uri"):
         made["path_redirect"] = written["uri"]
     elif written.get("prefixRewrite"):

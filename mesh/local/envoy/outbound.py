@@ -157,12 +157,12 @@ class Obeyed:
 
 def of_service(view: View, service: Service, rules: Obeyed) -> Iterator[VirtualHost]:
     """The virtual hosts of a service, with all the domains that they would like to have."""
-    owner = rules.owners.of(service.hostname)
+    owners = rules.owners.of(service.hostname)
     for port in service.ports:
         if port.protocol == "tcp":
             made: Sequence[Route] = tcp_routes(view, service, port, rules.l4)
         else:
-            made = _service_routes(view, service, port, owner)
+            made = _service_routes(view, service, port, owners)
         wanted = domains(service, port.number, view.proxy.namespace)
         yield VirtualHost(f"{service.hostname}:{port.number}", wanted, made, service)
         if service.headless:
@@ -195,9 +195,10 @@ def freed(hosts: Iterable[VirtualHost], taken: set[str]) -> Iterator[VirtualHost
 
 
 def _service_routes(
-    view: View, service: Service, port: ServicePort, owner: VirtualService | None
+    view: View, service: Service, port: ServicePort, owners: Sequence[VirtualService]
 ) -> Sequence[Route]:
-    made = [] if owner is None else routes(view, Listener(view.proxy, port.number, MESH), owner)
+    listener = Listener(view.proxy, port.number, MESH)
+    made = next(filter(None, (routes(view, listener, owner) for owner in owners)), None)
     return made or [default_route(view, service.hostname, port.number)]
 
 

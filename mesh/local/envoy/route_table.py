@@ -15,9 +15,9 @@ from mesh.local.model import Json, Service, differing
 
 @dataclass(frozen=True)
 class _Kept:
-    """The virtual hosts of a service, and the VirtualService that answered for it."""
+    """The virtual hosts of a service, and the VirtualServices that may have answered for it."""
 
-    owner: VirtualService | None
+    owners: Sequence[VirtualService]
     hosts: Sequence[Json]
 
 
@@ -56,15 +56,15 @@ class RouteTable:
         self._kept = {}
         for service in view.scope.services:
             hosts = outbound.freed(outbound.of_service(view, service, rules), self._taken)
-            owner = rules.owners.of(service.hostname)
-            self._kept[service.hostname] = _Kept(owner, [*map(outbound.envoy_host, hosts)])
+            owners = rules.owners.of(service.hostname)
+            self._kept[service.hostname] = _Kept(owners, [*map(outbound.envoy_host, hosts)])
 
     def _go_on(self, view: View, rules: Obeyed, touched: Hosts) -> None:
         for service in view.scope.services:
             kept = self._kept[service.hostname]
-            owner = rules.owners.of(service.hostname)
-            if owner is not kept.owner or _leads_to(touched, service, owner, rules.l4):
-                self._kept[service.hostname] = _Kept(owner, self._anew(view, service, rules, kept.hosts))
+            owners = rules.owners.of(service.hostname)
+            if not _all_are(owners, kept.owners) or _leads_to(touched, service, owners, rules.l4):
+                self._kept[service.hostname] = _Kept(owners, self._anew(view, service, rules, kept.hosts))
 
     def _anew(self, view: View, service: Service, rules: Obeyed, before: Sequence[Json]) -> list[Json]:
         """The routes are new; who has which domain has not changed. Of two of one name it is the first."""
@@ -97,7 +97,7 @@ def _all_are(ones: Sequence[VirtualService], others: Sequence[VirtualService]) -
 
 
 def _leads_to(
-    touched: Hosts, service: Service, owner: VirtualService | None, l4: Iterable[VirtualService]
+    touched: Hosts, service: Service, owners: Iterable[VirtualService], l4: Iterable[VirtualService]
 ) -> bool:
     """Whether a rule that has changed may speak for a destination of the service's routes."""
     if not touched:
@@ -105,5 +105,5 @@ def _leads_to(
     if any(port.protocol == "tcp" for port in service.ports) and any(True for _ in l4):
         return True
     return service.hostname in touched or any(
-        host in touched for host in (owner.destinations if owner else ())
+        host in touched for owner in owners for host in owner.destinations
     )

@@ -57,22 +57,25 @@ def _visible(view: View, gateways: frozenset[str]) -> list[VirtualService]:
 
 
 class Owners:
-    """Who answers for a host: the first that names it, else the first with its most specific wildcard."""
+    """Who answers for a host: those that name it, else those with its most specific wildcard.
+
+    The first whose rules mean a client and a port has the word there.
+    """
 
     def __init__(self, candidates: Sequence[VirtualService]) -> None:
-        self._by_host: dict[str, VirtualService] = {}
+        self._by_host: dict[str, list[VirtualService]] = {}
         for candidate in candidates:
             for host in candidate.hosts:
-                self._by_host.setdefault(host, candidate)
+                self._by_host.setdefault(host, []).append(candidate)
         wildcards = (host for host in self._by_host if host.startswith("*"))
         self._wildcards = sorted(wildcards, key=len, reverse=True)
 
-    def of(self, hostname: str) -> VirtualService | None:
+    def of(self, hostname: str) -> Sequence[VirtualService]:
         exact = self._by_host.get(hostname)
         if exact is not None:
             return exact
         wildcard = next((host for host in self._wildcards if covers(host, hostname)), None)
-        return None if wildcard is None else self._by_host[wildcard]
+        return () if wildcard is None else self._by_host[wildcard]
 
 
 def covers(pattern: str, host: str) -> bool:

@@ -24,7 +24,7 @@ def objects(
         filters.upstream_envoy(),
         filters.fence(),
         mesh_settings.config_map(config),
-        *_secrets(config),
+        *_secrets(config, running),
         *_readers(config, running),
     ]
     spaces = {body["metadata"].get("namespace") for body in found} | {proxy.namespace for proxy in running}
@@ -43,17 +43,23 @@ def _namespace(name: str, labels: Mapping[str, str]) -> Json:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels)}}
 
 
-def _secrets(config: Config) -> Iterator[Json]:
-    """Only those that a Gateway names: istiod is to know no other."""
-    wanted = credentials.names(config)
+def _secrets(config: Config, proxies: Iterable[Proxy]) -> Iterator[Json]:
+    """Only those that a Gateway, or a rule for a proxy's own TLS, names: istiod is to know no other."""
+    wanted = credentials.names(config).union(
+        *(credentials.towards_destinations(one, config) for one in proxies)
+    )
     for resource in config.of("Secret"):
         if resource.name in wanted or resource.name.removesuffix("-cacert") in wanted:
             yield kinds.written(resource)
 
 
 def _readers(config: Config, proxies: Iterable[Proxy]) -> Iterator[Json]:
-    """A gateway is given the Secrets of its namespace when its account may list them."""
-    accounts = {(proxy.namespace, proxy.service_account) for proxy in proxies if proxy.kind == "gateway"}
+    """A proxy is given Secrets of its namespace when its account may list them."""
+    accounts = {
+        (proxy.namespace, proxy.service_account)
+        for proxy in proxies
+        if proxy.kind == "gateway" or credentials.towards_destinations(proxy, config)
+    }
     if not accounts:
         return
     rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}]

@@ -20,7 +20,7 @@ def secrets(proxy: Proxy, config: Config) -> dict[str, bytes]:
     yet, or is no PEM, is an empty file: Envoy refuses a listener whose file is missing, and waits with that.
     """
     found: dict[str, bytes] = {}
-    wanted = _towards_destinations(proxy, config)
+    wanted = towards_destinations(proxy, config)
     for name in sorted(wanted | names(config) if proxy.kind == "gateway" else wanted):
         data = data_of(config, "Secret", proxy.namespace, name) or data_of(
             config, "Secret", ROOT_NAMESPACE, name
@@ -48,7 +48,7 @@ def _pem(data: bytes | None) -> str:
     return text if "-----BEGIN " in text else ""
 
 
-def _towards_destinations(proxy: Proxy, config: Config) -> set[str]:
+def towards_destinations(proxy: Proxy, config: Config) -> set[str]:
     """Those of rules for the client's side of TLS; a sidecar has only those that select it."""
     found = set()
     for rule in config.of("DestinationRule"):

@@ -33,6 +33,13 @@ _HEADERS = ListOf(
         rules=[_has_value],
     )
 )
+
+
+def _waits(http: Json, at: At) -> None:
+    if not http.get("timeout"):
+        at.warning("Envoy refuses what istiod makes of it without a timeout: write `timeout: 3s`")
+
+
 _OPENTELEMETRY = Message(
     {
         "service": SERVICE,
@@ -45,6 +52,7 @@ _OPENTELEMETRY = Message(
                 "headers": _HEADERS,
             },
             required=["path"],
+            rules=[_waits],
         ),
         "grpc": Message({"timeout": DURATION, "initialMetadata": _HEADERS}),
         "resourceDetectors": later(),

@@ -111,6 +111,12 @@ def _certificate_digest(text: str) -> str | None:
     return None if matched else "is no SHA-256 in hexadecimal"
 
 
+def _authority_name(text: str) -> str | None:
+    if not text or text.endswith("-cacert"):
+        return None
+    return "must end with -cacert; Istio would accept this, and every client's certificate with it"
+
+
 SERVER_TLS = Message(
     {
         "mode": Enum(
@@ -125,7 +131,7 @@ SERVER_TLS = Message(
         "maxProtocolVersion": Enum(*_VERSIONS),
         "cipherSuites": ListOf(ANY_TEXT),
         "subjectAltNames": ListOf(ANY_TEXT),
-        "caCertCredentialName": ANY_TEXT,
+        "caCertCredentialName": Text(_authority_name),
         "caCrl": later(ANY_TEXT),
         "credentialNames": ListOf(NOT_EMPTY, most=2),
         "tlsCertificates": ListOf(Message({"serverCertificate": ANY_TEXT, "privateKey": ANY_TEXT}), most=2),

@@ -39,7 +39,7 @@ def _redirects_somewhere(redirect: Json, at: At) -> None:
     if code and not 300 <= code <= 399:
         (at / "redirectCode").error(f"{code} is not a valid redirect code, must be 3xx")
     elif code not in (0, 301, 302, 303, 307, 308):
-        (at / "redirectCode").warning(f"Envoy has no redirect {code}; 301 is sent")
+        (at / "redirectCode").error(f"Envoy has no redirect {code}, and refuses all routes with it")
 
 
 def _redirect_scheme(text: str) -> str | None:
