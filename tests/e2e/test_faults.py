@@ -164,6 +164,7 @@ def held(installation: Installation, fault: Fault) -> Record:
     return record
 
 
+@pytest.mark.slow
 @pytest.mark.late
 @pytest.mark.timeout(MADE_WITHIN_S + 300)
 def test_an_aborting_route_is_told_at_once_and_cleared_also_when_its_holder_was_killed(

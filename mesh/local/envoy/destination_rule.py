@@ -114,12 +114,32 @@ def _merged(visible: list[Resource]) -> Rule:
     longest = max(visible, key=lambda r: (not full_host(r).startswith("*"), len(full_host(r))))
     same = [resource for resource in visible if full_host(resource) == full_host(longest)]
     selected = [resource for resource in same if _selector(resource)]
-    used = selected[:1] or same
+    used = selected[:1] or _together(same)
     policies = (resource.spec.get("trafficPolicy") for resource in used)
     subsets: dict[str, Json] = {}
     for subset in _subsets(used):
         subsets.setdefault(subset["name"], subset)
     return Rule(tuple(used), next((policy for policy in policies if policy), {}), subsets)
+
+
+def _together(same: list[Resource]) -> list[Resource]:
+    """The last rule of several: one joins those that are exported as it is, or less far."""
+    groups: list[list[Resource]] = []
+    for one in same:
+        alone = True
+        for group in groups:
+            theirs = _targets(group[0])
+            joins = _targets(one) == theirs or (bool(theirs) and _targets(one) >= theirs)
+            if joins:
+                group.append(one)
+            alone = not joins  # the last of them decides
+        if alone:
+            groups.append([one])
+    return groups[-1]
+
+
+def _targets(resource: Resource) -> frozenset[str]:
+    return frozenset(resource.spec.get("exportTo") or ())
 
 
 def _subsets(resources: Iterable[Resource]) -> Iterable[Json]:

@@ -28,13 +28,15 @@ def subsets(host: str) -> Json:
 
 
 def destination_rule() -> Drawn:
-    """How a host is to be spoken to, at all its ports or at one."""
+    """How a host is to be spoken to, at all its ports or at one.
+
+    Exported as the host's subsets are: where it is not, the younger of both rules would have the word.
+    """
     port = joined(st.fixed_dictionaries({"port": one({"number": 80}, {"number": 8000})}), _TLS)
     ports = st.fixed_dictionaries({"portLevelSettings": st.tuples(port).map(list)})
     spec = joined(
         st.fixed_dictionaries({"host": one("ratings", "reviews", DETAILS, "naked")}),
         st.fixed_dictionaries({"trafficPolicy": _TLS | ports | joined(_TLS, ports)}),
-        seldom(st.fixed_dictionaries({"exportTo": EXPORTS})),
     )
     return spec.map(lambda found: made("DestinationRule", "traffic", found))
 
