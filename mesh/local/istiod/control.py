@@ -41,6 +41,7 @@ class Istiod:
     """
 
     fetches_keys = True
+    translates = False
 
     def __init__(self, processes: Processes, state: State, report: Callable[[str], None]) -> None:
         self._processes = processes

@@ -60,9 +60,13 @@ class Supply(Protocol):
 
 
 class ControlPlane(Protocol):
-    """`fetches_keys`: it wants the keys of token issuers in `Wanted`."""
+    """`fetches_keys`: it wants the keys of token issuers in `Wanted`.
+
+    `translates`: what its proxies have in force are snapshots of this repository's own making.
+    """
 
     fetches_keys: bool
+    translates: bool
 
     def validate(self, resources: Sequence[Resource], judged: Judged) -> tuple[Config, list[Finding]]:
         """As `mesh.local.check.validate`, as far as this control plane leaves it to the mesh."""

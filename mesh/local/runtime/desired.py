@@ -39,6 +39,11 @@ class Desired:
         self._public_ip = public_ip
         self._plane = plane
 
+    @property
+    def translates(self) -> bool:
+        """As `ControlPlane.translates`."""
+        return self._plane.translates
+
     def registry(self) -> Registry:
         endpoints = (pod.endpoint for pod in self._pods() if not pod.stopping)
         return registry(self.config, endpoints, self._public_ip)

@@ -24,6 +24,7 @@ class Embedded:
     """Builds the snapshot of every proxy, and delivers those that differ."""
 
     fetches_keys = True
+    translates = True
 
     def __init__(self) -> None:
         self._ground = Ground((), Registry((), ()), {})
