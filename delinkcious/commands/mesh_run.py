@@ -32,6 +32,7 @@ from mesh.local.starter import Program
 
 EXAMPLE = ("python3", "-m", "http.server", "$(PORT)", "--bind", "$(HOST)")
 EXAMPLE_PORT = 8000
+LOOK_S = 1.0
 _NO_LABEL = re.compile(r"[^a-z0-9]+")
 
 
@@ -187,13 +188,35 @@ def _beside(state: State, program: Program, text: str) -> None:
         key = ("Deployment", program.namespace, program.name)
         client.post("/rollout", {"keys": [key], "within_s": supervise.ENDED_WITHIN_S})
         click.echo(_told(client, program))
-        _follow(state, program, lambda: state.holder() is None)
+        _follow(state, program, _over(state, client, program))
+        if state.holder() is not None:
+            raise MeshError(f"{program.name} was taken out of the mesh by somebody else")
         click.echo(f"The mesh in {state.folder} has ended.")
     except KeyboardInterrupt:
         click.echo("")
     finally:
         if state.holder() is not None:
             client.post("/reset", {"keys": [one.key for one in resources.parse(text, "mesh run")]})
+
+
+def _over(state: State, client: Client, program: Program) -> Callable[[], bool]:
+    """Whether the mesh has ended, or its Deployment is there no more: that is asked every `LOOK_S`."""
+    looked = time.monotonic()
+
+    def over() -> bool:
+        nonlocal looked
+        if state.holder() is None:
+            return True
+        if time.monotonic() - looked < LOOK_S:
+            return False
+        looked = time.monotonic()
+        try:
+            there = client.get("/objects", kind="Deployment", namespace=program.namespace)
+        except MeshError:  # it is ending, or busy
+            return False
+        return all(one["object"]["metadata"]["name"] != program.name for one in there)
+
+    return over
 
 
 def _free(client: Client, program: Program) -> None:

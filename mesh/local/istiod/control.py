@@ -40,6 +40,7 @@ class Istiod:
     `fetches_keys`, those of issuers inside the mesh; the others' istiod fetches itself.
     """
 
+    name = "istiod"
     fetches_keys = True
     translates = False
 

@@ -23,6 +23,7 @@ from mesh.local.snapshot import Builder, Ground, Routes
 class Embedded:
     """Builds the snapshot of every proxy, and delivers those that differ."""
 
+    name = "embedded"
     fetches_keys = True
     translates = True
 

@@ -61,7 +61,7 @@ def _of(mesh: Mesh, pod: Pod, config: Config, after: Registry) -> ProxyChange | 
         return None
     desired, proxy = mesh.desired, pod.sidecar.proxy
     keys = dict(desired.keys.texts)
-    if desired.translates:
+    if desired.plane.translates:
         before = pod.sidecar.delivery.in_force.snapshot
     else:  # another control plane's words are not compared with ours: both sides are as ours would say it
         before = snapshot.build(proxy, desired.config, desired.registry(), keys)

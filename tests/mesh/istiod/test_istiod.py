@@ -181,6 +181,7 @@ def test_an_edit_and_a_refusal_are_told_as_under_the_embedded_control_plane(
     mesh.delete(manifests.denial("/secret"))
     assert (code, "It went as predicted." in output) == (0, True), output
     assert "answeredBy: the sidecar of default/reviews-v1" in output
+    assert f"{mesh.state.folder} under istiod (process" in mesh.command("status")[1]
 
 
 def test_pods_come_and_go(mesh: Running, manifests: Manifests) -> None:

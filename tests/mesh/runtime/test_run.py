@@ -78,6 +78,11 @@ def test_a_command_runs_as_a_service_and_another_joins_it(folder: Path) -> None:
     assert second.end() == 0
     state = State(folder / FOLDER)
     client_ = Client(state)
+    third = Command(folder, "third")
+    third.told(r"curl --proxy")
+    client_.post("/reset", {"keys": [("Deployment", "default", "third")]})
+    assert third.process.wait(PATIENCE_S) == 1
+    assert "third was taken out of the mesh by somebody else" in third.output
     until(lambda: [pod["workload"] for pod in client_.get("/get/pods")] == ["api"])
     assert client_.get("/get/overrides") == []
     assert first.end() == 0

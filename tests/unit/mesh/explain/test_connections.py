@@ -65,6 +65,15 @@ def _clusters(found: Explanation) -> dict[str, float]:
     return {target.cluster: target.percent for target in found.targets}
 
 
+def test_an_https_url_of_a_sidecars_pod_is_a_connection_to_port_443() -> None:
+    said = [_explained(url) for url in ("https://a.example.com/x?y=1", "tls://a.example.com:443")]
+    assert said[0] == said[1]
+    here = _explained("https://reviews/x")
+    assert (here.outcome, here.authority) == ("passed on", "reviews:443")  # no Service has that port
+    http = _explained("https://reviews:80/x")
+    assert (http.outcome, "speaks HTTP" in http.reason) == ("failed", True)
+
+
 def test_a_connection_takes_its_clients_tcp_rule() -> None:
     found = _explained("tcp://echo:9000")
     assert found.outcome == "forwarded"
