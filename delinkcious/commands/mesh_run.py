@@ -21,10 +21,11 @@ from delinkcious.commands.mesh_options import own_namespace_option
 from mesh.local import resources, starter
 from mesh.local.check import validate
 from mesh.local.model import InvalidConfig
+from mesh.local.runtime import freeing, supervise
 from mesh.local.runtime import state as states
-from mesh.local.runtime import supervise
+from mesh.local.runtime.applied import Key
 from mesh.local.runtime.client import Client
-from mesh.local.runtime.errors import MeshError, MeshNotRunning
+from mesh.local.runtime.errors import MeshBusy, MeshError, MeshNotRunning
 from mesh.local.runtime.mesh import Mesh
 from mesh.local.runtime.sources import Files
 from mesh.local.runtime.state import State
@@ -195,8 +196,23 @@ def _beside(state: State, program: Program, text: str) -> None:
     except KeyboardInterrupt:
         click.echo("")
     finally:
-        if state.holder() is not None:
-            client.post("/reset", {"keys": [one.key for one in resources.parse(text, "mesh run")]})
+        _take_away(state, client, [one.key for one in resources.parse(text, "mesh run")])
+
+
+def _take_away(state: State, client: Client, keys: list[Key]) -> None:
+    """Leave nothing behind, in a mesh that has ended neither: its next start would bring it back."""
+    deadline = time.monotonic() + supervise.ENDED_WITHIN_S
+    while True:
+        try:
+            if state.holder() is None:
+                freeing.free(state, keys)
+            else:
+                client.post("/reset", {"keys": keys})
+            return
+        except (MeshBusy, MeshNotRunning):  # it begins or ends just now
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(FOLLOW_S)
 
 
 def _over(state: State, client: Client, program: Program) -> Callable[[], bool]:

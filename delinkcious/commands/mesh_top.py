@@ -53,8 +53,8 @@ BY_ENVOY = (
 def top(once: bool, interval_s: float | None, output: str, namespace: str | None, state: Path | None) -> None:
     """Show requests a second, errors, durations, mutual TLS and weights of every service; Ctrl-C ends it.
 
-    Numbers are those of the last ten seconds, as the sidecars of who asks count them: by Istio's metrics where they
-    make some, else by what every Envoy counts. -o json prints one list a look.
+    Numbers are those of the last ten seconds, as the sidecars of who asks count them: by Istio's metrics
+    where they make some, else by what every Envoy counts. -o json prints one list a look.
     """
     client = Client(meant(state))
     client.get("/topology")  # without a mesh the error comes before the screen
