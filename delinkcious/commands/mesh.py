@@ -126,10 +126,7 @@ def status(state: Path | None) -> None:
     where = meant(state)
     client = Client(where)
     told = client.get("/status")
-    click.echo(
-        f"A mesh runs in {where.folder} (process {told['pid']}), "
-        f"what happens there: {mesh_show.near(str(where.output))}"
-    )
+    click.echo(_where(where, told))
     if told["up"]:
         click.echo()
         mesh_show.show("pods", client.get("/get/pods"), "table")
@@ -145,6 +142,23 @@ def status(state: Path | None) -> None:
     for text in wrong:
         click.echo(f"\n{text}", err=True)
     sys.exit(1 if wrong else 0)
+
+
+def _where(where: State, told: dict[str, Any]) -> str:
+    """Which mesh it is, under which control plane, and where what happens is told."""
+    under = "" if told["controlPlane"] == control_planes.EMBEDDED else f" under {told['controlPlane']}"
+    begun = f"A mesh runs in {where.folder}{under} (process {told['pid']}), what happens there"
+    if _writes_to(told["pid"], where.output):
+        return f"{begun}: {mesh_show.near(str(where.output))}"
+    return f"{begun} is told where it was started"
+
+
+def _writes_to(pid: int, file: Path) -> bool:
+    """Whether it is a process' standard output: a file of that name may be an earlier mesh's."""
+    try:
+        return file.samefile(f"/proc/{pid}/fd/1")
+    except OSError:
+        return False
 
 
 @mesh.command()

@@ -191,7 +191,8 @@ def _say(client: Client, outcome: Json, timeout_s: float | None) -> None:
     if outcome["heldOver"]:
         names = ", ".join(outcome["heldOver"])
         click.echo(
-            f"held over the watched files until their text changes, or `delinkcious mesh reset`: {names}"
+            "held over the watched files until their text changes, or "
+            f"`delinkcious mesh reset KIND/NAME`: {names}"
         )
     moving = outcome["rollingOut"]
     for one in moving:

@@ -57,8 +57,14 @@ def check(filenames: tuple[str, ...], recursive: bool, output: str, fail_on: str
     bad = any(counts(finding, fail_on) for finding in findings)
     _show(findings, output)
     if output == "text" and not bad:
-        click.echo("1 object is right." if len(found) == 1 else f"{len(found)} objects are right.")
+        click.echo(_summary(len(found), len(findings)))
     sys.exit(1 if bad else 0)
+
+
+def _summary(objects: int, warnings: int) -> str:
+    said = "1 object is right" if objects == 1 else f"{objects} objects are right"
+    doubts = f", with {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
+    return f"{said}{doubts}."
 
 
 def _below(name: str) -> Iterator[str]:

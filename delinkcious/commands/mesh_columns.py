@@ -34,6 +34,11 @@ def plural(what: str) -> str:
 
 
 STATE_WIDTH = 60  # characters; what is longer stands below the table
+MATCH_WIDTH = 80  # what is longer is told whole by -o wide
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
 
 
 def why(row: Row) -> str:
@@ -43,8 +48,7 @@ def why(row: Row) -> str:
 
 
 def _pod_state(row: Row) -> str:
-    said = why(row) or str(row["phase"])
-    return said if len(said) <= STATE_WIDTH else f"{said[: STATE_WIDTH - 1].rstrip()}…"
+    return _cut(why(row) or str(row["phase"]), STATE_WIDTH)
 
 
 def _ready(row: Row) -> str:
@@ -72,7 +76,7 @@ COLUMNS: dict[str, Columns] = {
         "POD": lambda row: f"{row['namespace']}/{row['pod']}",
         "HOST": lambda row: row["virtualHost"],
         "NAME": lambda row: row["name"] or "-",
-        "MATCH": lambda row: _match(row["match"]),
+        "MATCH": lambda row: _cut(_match(row["match"]), MATCH_WIDTH),
         "TO": lambda row: _destination(row["to"]),
     },
     "clusters": {
@@ -86,7 +90,7 @@ COLUMNS: dict[str, Columns] = {
         "ADDRESS": lambda row: row["address"],
         "DIRECTION": lambda row: row["direction"],
         "PROTOCOL": lambda row: row["protocol"],
-        "TAKES": lambda row: "; ".join(chain["takes"] for chain in row["chains"]),
+        "TAKES": lambda row: "; ".join(dict.fromkeys(chain["takes"] for chain in row["chains"])),
     },
     "endpoints": {
         "POD": lambda row: f"{row['namespace']}/{row['pod']}",
@@ -170,7 +174,10 @@ WIDE: dict[str, Columns] = {
         "KIND": lambda row: row["kind"],
         "RESOLUTION": lambda row: row["resolution"],
     },
-    "routes": {"CONFIG": lambda row: row["config"] or "-"},
+    "routes": {
+        "MATCH": lambda row: _match(row["match"]),
+        "CONFIG": lambda row: row["config"] or "-",
+    },
     "listeners": {
         "FILTERS": lambda row: "; ".join(",".join(chain["filters"]) for chain in row["chains"]),
     },
@@ -198,7 +205,7 @@ def _match(match: Row) -> str:
     if rest:
         return json.dumps(match)
     path = match.get("path") or (f"{match['prefix']}*" if "prefix" in match else "")
-    path = path or f"~{match['safe_regex']['regex']}"
+    path = path or ("CONNECT" if "connect_matcher" in match else f"~{match['safe_regex']['regex']}")
     conditions = [_condition("", one) for one in match.get("headers") or []]
     conditions += [_condition("?", one) for one in match.get("query_parameters") or []]
     conditions += ["any case"] if match.get("case_sensitive") is False else []
@@ -217,4 +224,4 @@ def _condition(mark: str, matcher: Row) -> str:
 
 
 # What the table's words tell of a match.
-_SHORT = ("path", "prefix", "safe_regex", "case_sensitive", "headers", "query_parameters")
+_SHORT = ("path", "prefix", "safe_regex", "connect_matcher", "case_sensitive", "headers", "query_parameters")

@@ -48,7 +48,8 @@ def explain(
 ) -> None:
     """Say what becomes of a request from POD: the route, the destination, the policy that decides.
 
-    URL is as the process would write it; METHOD CONNECT with HOST:PORT is a TCP connection.
+    URL is as the process would write it: of https://... a sidecar sees the connection alone. METHOD CONNECT
+    with HOST:PORT is a TCP connection.
     """
     split = [header.partition(":") for header in headers]
     pairs = [(name.strip(), value.strip()) for name, _, value in split]

@@ -21,10 +21,11 @@ from delinkcious.commands.mesh_options import own_namespace_option
 from mesh.local import resources, starter
 from mesh.local.check import validate
 from mesh.local.model import InvalidConfig
+from mesh.local.runtime import freeing, supervise
 from mesh.local.runtime import state as states
-from mesh.local.runtime import supervise
+from mesh.local.runtime.applied import Key
 from mesh.local.runtime.client import Client
-from mesh.local.runtime.errors import MeshError, MeshNotRunning
+from mesh.local.runtime.errors import MeshBusy, MeshError, MeshNotRunning
 from mesh.local.runtime.mesh import Mesh
 from mesh.local.runtime.sources import Files
 from mesh.local.runtime.state import State
@@ -32,6 +33,7 @@ from mesh.local.starter import Program
 
 EXAMPLE = ("python3", "-m", "http.server", "$(PORT)", "--bind", "$(HOST)")
 EXAMPLE_PORT = 8000
+LOOK_S = 1.0
 _NO_LABEL = re.compile(r"[^a-z0-9]+")
 
 
@@ -187,13 +189,50 @@ def _beside(state: State, program: Program, text: str) -> None:
         key = ("Deployment", program.namespace, program.name)
         client.post("/rollout", {"keys": [key], "within_s": supervise.ENDED_WITHIN_S})
         click.echo(_told(client, program))
-        _follow(state, program, lambda: state.holder() is None)
+        _follow(state, program, _over(state, client, program))
+        if state.holder() is not None:
+            raise MeshError(f"{program.name} was taken out of the mesh by somebody else")
         click.echo(f"The mesh in {state.folder} has ended.")
     except KeyboardInterrupt:
         click.echo("")
     finally:
-        if state.holder() is not None:
-            client.post("/reset", {"keys": [one.key for one in resources.parse(text, "mesh run")]})
+        _take_away(state, client, [one.key for one in resources.parse(text, "mesh run")])
+
+
+def _take_away(state: State, client: Client, keys: list[Key]) -> None:
+    """Leave nothing behind, in a mesh that has ended neither: its next start would bring it back."""
+    deadline = time.monotonic() + supervise.ENDED_WITHIN_S
+    while True:
+        try:
+            if state.holder() is None:
+                freeing.free(state, keys)
+            else:
+                client.post("/reset", {"keys": keys})
+            return
+        except (MeshBusy, MeshNotRunning):  # it begins or ends just now
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(FOLLOW_S)
+
+
+def _over(state: State, client: Client, program: Program) -> Callable[[], bool]:
+    """Whether the mesh has ended, or its Deployment is there no more: that is asked every `LOOK_S`."""
+    looked = time.monotonic()
+
+    def over() -> bool:
+        nonlocal looked
+        if state.holder() is None:
+            return True
+        if time.monotonic() - looked < LOOK_S:
+            return False
+        looked = time.monotonic()
+        try:
+            there = client.get("/objects", kind="Deployment", namespace=program.namespace)
+        except MeshError:  # it is ending, or busy
+            return False
+        return all(one["object"]["metadata"]["name"] != program.name for one in there)
+
+    return over
 
 
 def _free(client: Client, program: Program) -> None:

@@ -31,7 +31,7 @@ ONE_LOOK_S = 6.0
 # Under the width of what is counted (`mesh.console.metrics.window`), so that a look finds the one before.
 LONGEST_INTERVAL_S = 8.0
 EVERY_S = 1.0
-NOTHING_COUNTED = "No request was counted."
+NOTHING_COUNTED = "No request was counted: only what a pod or a gateway sends is."
 BY_ENVOY = (
     "{whose} sidecars make none of Istio's metrics: these are Envoy's own numbers.\n"
     "MTLS% is of connections, P50 and P99 are of what leads to one version only,\n"
@@ -40,7 +40,7 @@ BY_ENVOY = (
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Print one table and end.")
+@click.option("--once", is_flag=True, help="Watch for one interval, print one table and end.")
 @click.option(
     "--interval",
     "interval_s",
@@ -53,8 +53,8 @@ BY_ENVOY = (
 def top(once: bool, interval_s: float | None, output: str, namespace: str | None, state: Path | None) -> None:
     """Show requests a second, errors, durations, mutual TLS and weights of every service; Ctrl-C ends it.
 
-    Numbers are those of the last ten seconds, as the sidecars count them: by Istio's metrics where they make
-    some, else by what every Envoy counts. -o json prints one list a look.
+    Numbers are those of the last ten seconds, as the sidecars of who asks count them: by Istio's metrics
+    where they make some, else by what every Envoy counts. -o json prints one list a look.
     """
     client = Client(meant(state))
     client.get("/topology")  # without a mesh the error comes before the screen

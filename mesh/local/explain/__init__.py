@@ -20,7 +20,7 @@ from mesh.local.explain import connections, matching, policies
 from mesh.local.explain.answer import Explanation
 from mesh.local.explain.forwarding import carried_out
 from mesh.local.explain.matching import best_domain
-from mesh.local.explain.request import Request, normalised, parse
+from mesh.local.explain.request import Request, by_tunnel, normalised, parse
 from mesh.local.explain.telemetry import told
 from mesh.local.explain.tunnels import tunnelled
 from mesh.local.model import Config, Json, Proxy, Registry
@@ -42,10 +42,12 @@ def explain(
     """What becomes of a request that `proxy`'s pod sends, or that reaches a gateway from the world.
 
     `claims` are those of a valid token; without them a bearer token among the headers is read, its
-    signature unchecked. A URL `tcp://HOST:PORT` or `tls://NAME:PORT` asks about a connection.
+    signature unchecked. A URL `tcp://HOST:PORT` or `tls://NAME:PORT` asks about a connection, and so does an
+    `https` URL of a sidecar's pod.
     """
     view = View(proxy, config, registry, jwks)
-    request = normalised(parse(method, url, headers), view.mesh)
+    asked = parse(method, url, headers)
+    request = normalised(asked if proxy.kind == "gateway" else by_tunnel(asked), view.mesh)
     request = replace(request, token=claims if claims is not None else policies.token_claims(request))
     found = _at_gateway(view, request) if proxy.kind == "gateway" else _at_sidecar(view, request)
     return msgspec.structs.replace(found, told=told(view))

@@ -40,12 +40,16 @@ class Retries(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What one proxy decides on a request: `by` is the rule, or the rules, that decided."""
+    """What one proxy decides on a request: `by` is the rule, or the rules, that decided.
+
+    `missed` says of each ALLOW rule, where none matches, which half of it does not fit.
+    """
 
     allowed: bool
     status: int
     reason: str
     by: tuple[Place, ...] = ()
+    missed: tuple[str, ...] = ()
 
 
 class Target(msgspec.Struct, frozen=True):

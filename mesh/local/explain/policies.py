@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -77,7 +78,7 @@ def passed_on(view: View, claims: Json | None) -> Json | None:
 def authorization(view: View, request: Request, *, http: bool) -> Verdict:
     """CUSTOM rules, DENY rules, then ALLOW rules, as the proxy evaluates them."""
     custom = authorization_policy.policies(view, "CUSTOM")
-    asked = _matched(view, "CUSTOM", custom, request, http=http) if custom else ()
+    asked = _matched("CUSTOM", custom, request, http=http) if custom else ()
     if asked and (wrong := ext_authz.wrong(view, custom)):
         return Verdict(False, 403, f"a CUSTOM rule matches and nobody can be asked: {wrong}", asked)
     verdict = _decided(view, request, http=http)
@@ -96,19 +97,27 @@ def _decided(view: View, request: Request, *, http: bool) -> Verdict:
         ]
         if not enforced:
             continue
-        matched = _matched(view, action, enforced, request, http=http)
+        matched = _matched(action, enforced, request, http=http)
         if action == "DENY" and matched:
             return Verdict(False, 403, "denied by a DENY rule", matched)
         if action == "ALLOW" and not matched:
             policies = tuple(place(resource, "spec") for resource in enforced)
-            return Verdict(False, 403, "no ALLOW rule matches", policies)
+            missed = tuple(_missed(enforced, request, http=http))
+            return Verdict(False, 403, "no ALLOW rule matches", policies, missed)
         if action == "ALLOW":
             return Verdict(True, 200, "allowed by an ALLOW rule", matched)
     return Verdict(True, 200, "no policy forbids it")
 
 
+# Of a rule, by whether its permissions and its principals fit; a `when` belongs to the half it speaks of.
+_HALVES = {
+    (False, True): "lets the caller in, but not to this: its `to` does not fit",
+    (True, False): "covers this, but not for this request: its `from` or `when` does not fit",
+    (False, False): "neither its `to` nor its `from` and `when` fit",
+}
+
+
 def _matched(
-    view: View,
     action: authorization_policy.Action,
     resources: list[Resource],
     request: Request,
@@ -116,6 +125,22 @@ def _matched(
     http: bool,
 ) -> tuple[Place, ...]:
     """The first rule that matches, as Envoy evaluates them: by name."""
+    for rule, asked, who in _fitting(action, resources, request, http=http):
+        if asked and who:
+            return (rule,)
+    return ()
+
+
+def _missed(resources: list[Resource], request: Request, *, http: bool) -> Iterator[str]:
+    """Which half of each ALLOW rule does not fit, where none matches."""
+    for rule, asked, who in _fitting("ALLOW", resources, request, http=http):
+        yield f"{rule.resource} {rule.field}: {_HALVES[asked, who]}"
+
+
+def _fitting(
+    action: authorization_policy.Action, resources: list[Resource], request: Request, *, http: bool
+) -> Iterator[tuple[Place, bool, bool]]:
+    """Each rule, in Envoy's order, and whether what it is for and whom it is for fit."""
     rules = authorization_policy.rbac_rules(action, resources, http=http)["policies"]
     origins = {
         authorization_policy.rule_name(resource, number): (resource, number)
@@ -123,8 +148,7 @@ def _matched(
         for number in range(len(resource.spec.get("rules") or []))
     }
     for name, policy in rules.items():
+        resource, number = origins[name]
         asked = any(matching.rule(permission, request) for permission in policy["permissions"])
-        if asked and any(matching.rule(principal, request) for principal in policy["principals"]):
-            resource, number = origins[name]
-            return (place(resource, "spec", "rules", number),)
-    return ()
+        who = any(matching.rule(principal, request) for principal in policy["principals"])
+        yield place(resource, "spec", "rules", number), asked, who

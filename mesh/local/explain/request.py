@@ -77,6 +77,15 @@ def parse(method: str, url: str, headers: Mapping[str, str]) -> Request:
     return Request(carried, parts.scheme, lower.pop("host", "") or parts.netloc, path, lower)
 
 
+def by_tunnel(request: Request) -> Request:
+    """What a sidecar sees of an https URL: clients ask their proxy for a connection, and speak TLS in it."""
+    if request.scheme != "https":
+        return request
+    return replace(
+        request, method="CONNECT", scheme="tls", path="/", authority=f"{request.host}:{request.service_port}"
+    )
+
+
 def normalised(request: Request, mesh: MeshConfig) -> Request:
     """The request with its path as the connection manager cleans it before anything is decided."""
     if mesh.path_normalization == "NONE":

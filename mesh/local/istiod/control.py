@@ -40,7 +40,9 @@ class Istiod:
     `fetches_keys`, those of issuers inside the mesh; the others' istiod fetches itself.
     """
 
+    name = "istiod"
     fetches_keys = True
+    translates = False
 
     def __init__(self, processes: Processes, state: State, report: Callable[[str], None]) -> None:
         self._processes = processes

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from mesh.local.documents import documents
+from mesh.local.envoy.access_log import DEFAULT_FILE
 from mesh.local.model import ROOT_NAMESPACE, Config, Json
 
 NAME = "istio"
@@ -24,7 +25,8 @@ def config_map(config: Config) -> Json:
     proxies = dict(settings.get("defaultConfig") or {})
     version = hashlib.sha256(msgspec.json.encode(data, order="sorted")).hexdigest()[:12]
     proxies["proxyMetadata"] = {**(proxies.get("proxyMetadata") or {}), MARK: version}
-    data["mesh"] = msgspec.json.encode({**settings, "defaultConfig": proxies}).decode()
+    said_or_default = {"accessLogFile": DEFAULT_FILE, **settings, "defaultConfig": proxies}
+    data["mesh"] = msgspec.json.encode(said_or_default).decode()
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -98,7 +98,7 @@ def _status(said: Prediction, happened: Happened) -> Iterator[str]:
     elif expected is None and said["outcome"] in _OPEN and _made_by_proxy(happened):
         fault = said.get("fault") or {}
         if seen is None or fault.get("abort") != seen:
-            came = f"{answered} of a proxy came{_because(happened)}"
+            came = f"{answered} {'came' if seen is None else 'of a proxy came'}{_because(happened)}"
             yield f"an answer of the destination was predicted, {came}"
 
 

@@ -40,12 +40,18 @@ class Answer:
 def through_sidecar(
     egress: str, method: str, url: str, headers: Sequence[tuple[str, str]], within_s: float
 ) -> Answer:
-    """A request by the sidecar's egress proxy, in absolute form; CONNECT sends an empty line."""
+    """A request by the sidecar's egress proxy, in absolute form; CONNECT sends an empty line.
+
+    Of an https URL only the connection is tried, as far as TLS: nobody on the way sees more of it.
+    """
     host, _, port = egress.rpartition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=within_s)
     scheme, _, rest = url.rpartition("://")
     if method == "CONNECT" or scheme in CONNECTIONS:
         return _ask(connection, "CONNECT", rest.rstrip("/"), headers, tls=scheme == "tls")
+    if scheme == "https":
+        parts = urlsplit(url)
+        return _ask(connection, "CONNECT", f"{parts.hostname}:{parts.port or 443}", headers, tls=True)
     return _ask(connection, method, url if scheme else f"http://{url}", headers)
 
 

@@ -108,6 +108,7 @@ class Control:
         return {
             "up": mesh.up.is_set(),
             "pid": os.getpid(),
+            "controlPlane": mesh.desired.plane.name,
             "waitingFor": mesh.waiting_for(),
             "refused": mesh.refused,
             "held": held.told(mesh.held()),

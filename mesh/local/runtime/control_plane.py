@@ -60,9 +60,14 @@ class Supply(Protocol):
 
 
 class ControlPlane(Protocol):
-    """`fetches_keys`: it wants the keys of token issuers in `Wanted`."""
+    """`name` is for people; `fetches_keys`: it wants the keys of token issuers in `Wanted`.
 
+    `translates`: what its proxies have in force are snapshots of this repository's own making.
+    """
+
+    name: str
     fetches_keys: bool
+    translates: bool
 
     def validate(self, resources: Sequence[Resource], judged: Judged) -> tuple[Config, list[Finding]]:
         """As `mesh.local.check.validate`, as far as this control plane leaves it to the mesh."""

@@ -37,7 +37,7 @@ class Desired:
         self.keys = KeySets(self.registry, self.dirty.set, report, kept)
         self._pods = pods
         self._public_ip = public_ip
-        self._plane = plane
+        self.plane = plane
 
     def registry(self) -> Registry:
         endpoints = (pod.endpoint for pod in self._pods() if not pod.stopping)
@@ -48,7 +48,7 @@ class Desired:
 
     def prepare(self, pod: Pod) -> None:
         """Write everything for a proxy that is about to start."""
-        self._plane.prepare(pod, self.wanted())
+        self.plane.prepare(pod, self.wanted())
 
     async def look(self) -> None:
         """Bring what each proxy has in force up to date, where only its Envoy knows that."""
@@ -59,7 +59,7 @@ class Desired:
 
     def want_keys(self) -> None:
         """Have the keys of token issuers fetched, where the control plane does not fetch them itself."""
-        if self._plane.fetches_keys:
+        if self.plane.fetches_keys:
             self.keys.want(self.config)
 
     async def deliver(self) -> None:
@@ -72,11 +72,11 @@ class Desired:
 
     async def _round(self) -> Delivered:
         """Deliver what is wanted now to every proxy once."""
-        return await self._plane.deliver(list(self._pods()), self.wanted())
+        return await self.plane.deliver(list(self._pods()), self.wanted())
 
     async def judge(self, config: Config) -> None:
         """As `ControlPlane.judge`."""
-        await self._plane.judge(config)
+        await self.plane.judge(config)
 
     async def switch(self, config: Config) -> Delivered:
         """Make a valid configuration effective on every proxy, or on none.

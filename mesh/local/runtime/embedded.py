@@ -23,7 +23,9 @@ from mesh.local.snapshot import Builder, Ground, Routes
 class Embedded:
     """Builds the snapshot of every proxy, and delivers those that differ."""
 
+    name = "embedded"
     fetches_keys = True
+    translates = True
 
     def __init__(self) -> None:
         self._ground = Ground((), Registry((), ()), {})

@@ -70,7 +70,7 @@ def told(found: Iterable[Held]) -> str:
     return f"{count} held over the files by an earlier apply/delete/scale: {', '.join(every)}; {FREED}"
 
 
-FREED = "`delinkcious mesh reset` lets the files rule again"
+FREED = "`delinkcious mesh reset --all` lets the files rule again"
 
 
 def without(words: Words, keys: Collection[Key]) -> dict[Key, Word]:

@@ -343,7 +343,9 @@ class Mesh:
         ready = {key for key, pod in self.controller.pods.items() if pod.ready}
         for key in sorted(ready - self._ready):
             pod = self.controller.pods[key]
-            self.report(f"pod {key} is ready after {time.time() - pod.started_at:.1f} s")
+            first = pod.times_ready <= 1
+            how = f"after {time.time() - pod.started_at:.1f} s" if first else "again"
+            self.report(f"pod {key} is ready {how}")
         self._ready = ready
         self._publish()
 

@@ -41,6 +41,7 @@ class Pod:
         self.over = False  # nothing of it runs any more, its sidecar neither
         self.unwanted = False  # another is to take its place
         self.ready_since: float | None = None
+        self.times_ready = 0
         self.started_at = time.time()
         self.containers: list[Container] = []
         self.beside: list[Container] = []  # init containers that go on, as `restartPolicy: Always` says
@@ -66,6 +67,7 @@ class Pod:
             self.ready_since = None
         elif self.ready_since is None:
             self.ready_since = time.time()
+            self.times_ready += 1
 
     @property
     def endpoint(self) -> Endpoint:

@@ -39,8 +39,9 @@ def chosen(reference: str, namespace: str | None, pods: Sequence[Pod]) -> Pod:
         of_workload = re.compile(re.escape(name) + end)
         found = found or [pod for pod in there if of_workload.fullmatch(pod[1])]
     if not found:
-        what = f'{kind.lower()} "{name}" has no pod here' if kind else f'pod "{reference}" not found'
-        raise NotFound(f"{what}; `delinkcious mesh get pods` lists the pods")
+        where = f" in namespace {namespace}" if namespace and not (written and kind is None) else ""
+        what = f'{kind.lower()} "{name}" has no pod' if kind else f'pod "{reference}" not found'
+        raise NotFound(f"{what}{where}; `delinkcious mesh get pods` lists the pods")
     namespaces = sorted({pod[0] for pod in found})
     if len(namespaces) > 1:
         raise NotFound(f"{reference} is in several namespaces ({', '.join(namespaces)}): say which by -n")

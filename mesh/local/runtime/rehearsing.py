@@ -13,7 +13,6 @@ from mesh.local.diff.objects import object_changes
 from mesh.local.diff.proxies import ProxyChange, Side, proxy_change
 from mesh.local.envoy.view import View
 from mesh.local.model import Config, Registry, Resource
-from mesh.local.runtime.deliver import EMPTY
 from mesh.local.runtime.pod import Pod
 from mesh.local.runtime.registry import registry
 
@@ -62,8 +61,9 @@ def _of(mesh: Mesh, pod: Pod, config: Config, after: Registry) -> ProxyChange | 
         return None
     desired, proxy = mesh.desired, pod.sidecar.proxy
     keys = dict(desired.keys.texts)
-    before = pod.sidecar.delivery.in_force.snapshot
-    if before == EMPTY:  # another control plane says what it has: it is as ours would say it
+    if desired.plane.translates:
+        before = pod.sidecar.delivery.in_force.snapshot
+    else:  # another control plane's words are not compared with ours: both sides are as ours would say it
         before = snapshot.build(proxy, desired.config, desired.registry(), keys)
     now = Side(View(proxy, desired.config, desired.registry(), keys), before)
     then = Side(View(proxy, config, after, keys), snapshot.build(proxy, config, after, keys))

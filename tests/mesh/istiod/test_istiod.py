@@ -167,6 +167,23 @@ def test_what_a_proxy_has_from_istiod_is_shown(mesh: Running) -> None:
     }
 
 
+def test_an_edit_and_a_refusal_are_told_as_under_the_embedded_control_plane(
+    mesh: Running, manifests: Manifests
+) -> None:
+    edit = mesh.folder / "edit.yaml"
+    edit.write_text(manifests.split(70))
+    code, output = mesh.command("diff", "-f", str(edit))
+    assert code == 1, output
+    assert "30 % to v2" in output
+    assert "\n  cluster " not in output  # nothing but what the edit is about
+    mesh.apply(manifests.denial("/secret"))
+    code, output = mesh.command("explain", "deployment/client", "GET", "http://reviews/secret", "--live")
+    mesh.delete(manifests.denial("/secret"))
+    assert (code, "It went as predicted." in output) == (0, True), output
+    assert "answeredBy: the sidecar of default/reviews-v1" in output
+    assert f"{mesh.state.folder} under istiod (process" in mesh.command("status")[1]
+
+
 def test_pods_come_and_go(mesh: Running, manifests: Manifests) -> None:
     for replicas in (3, 1):
         mesh.client.post(

@@ -106,7 +106,7 @@ def test_a_file_that_is_named_twice_counts_once(mesh: Running) -> None:
     file = str(mesh.files / "mesh.yaml")
     code, output = mesh.command("check", "-f", file, "-f", str(mesh.files), state=False)
     assert code == 0
-    assert "5 objects are right." in output
+    assert "5 objects are right, with 2 warnings." in output
     assert "warning: Service default/closed: spec.ports[0].targetPort" in output
 
 
@@ -156,7 +156,9 @@ def test_a_second_start_names_the_command_that_ends_the_first(mesh: Running) -> 
 
 
 def test_a_refused_file_shows_in_the_status(mesh: Running, manifests: Manifests) -> None:
-    assert "A mesh runs in" in _told(mesh, "status")
+    told = _told(mesh, "status")
+    assert told.startswith(f"A mesh runs in {mesh.state.folder} (process ")
+    assert "is told where it was started" in told  # no file of the mesh has its output
     wrong = mesh.files / "wrong.yaml"
     wrong.write_text(manifests.split(50).replace("weight:", "wieght:"))
     until(lambda: mesh.client.get("/status")["refused"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mesh.local.runtime import supervise
+from mesh.local.runtime import freeing, supervise
 from mesh.local.runtime.client import Client
 from mesh.local.runtime.state import FOLDER, State
 from tests.mesh.runtime.conftest import PATIENCE_S, until
@@ -80,8 +80,24 @@ def test_a_command_runs_as_a_service_and_another_joins_it(folder: Path) -> None:
     client_ = Client(state)
     until(lambda: [pod["workload"] for pod in client_.get("/get/pods")] == ["api"])
     assert client_.get("/get/overrides") == []
+    last = Command(folder, "last")
+    last.told(r"curl --proxy")
     assert first.end() == 0
     assert state.holder() is None
+    assert last.process.wait(PATIENCE_S) == 0
+    assert freeing.listed(state) == []  # the next start brings nothing back
+
+
+@pytest.mark.slow
+def test_a_command_ends_when_its_service_is_taken_out_of_the_mesh(folder: Path) -> None:
+    first = Command(folder, "api")
+    first.told(r"curl --proxy")
+    second = Command(folder, "web")
+    second.told(r"curl --proxy")
+    Client(State(folder / FOLDER)).post("/reset", {"keys": [("Deployment", "default", "web")]})
+    assert second.process.wait(PATIENCE_S) == 1
+    assert "web was taken out of the mesh by somebody else" in second.output
+    assert first.end() == 0
 
 
 def test_a_starting_manifest_is_written_once_and_is_right(folder: Path) -> None:

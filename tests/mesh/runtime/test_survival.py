@@ -28,6 +28,7 @@ def test_a_killed_process_and_a_killed_sidecar_come_back_at_their_addresses(
         _kill(old)
         until(lambda old=old, container=container: mesh.pid("reviews", container) not in (None, old))  # type: ignore[misc]
         until(lambda: mesh.pod("reviews")["ready"])
+        until(lambda: f"pod default/{before['name']} is ready again" in mesh.output)
         assert until(lambda: mesh.get("http://reviews/").status_code == 200)
     after = mesh.pod("reviews")
     assert (after["ip"], after["name"], after["restarts"]) == (before["ip"], before["name"], 2)

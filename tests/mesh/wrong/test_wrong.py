@@ -113,6 +113,15 @@ spec: { mtls: { mode: STRICT } }
 """
 
 
+def test_an_https_url_is_tried_as_the_connection_that_clients_ask_for(mesh: Running) -> None:
+    done = run(
+        "explain", "reviews", "GET", "https://reviews:80/", "--live", "--state", str(mesh.state.folder)
+    )
+    assert done.exit_code == 0, done.output
+    assert "reason: port 80 speaks HTTP" in done.output
+    assert "tunnel: closed" in done.output
+
+
 @pytest.mark.parametrize(("namespace", "verdict"), [("default", "closed"), ("other", "open")])
 def test_a_tcp_connection_is_explained_by_what_its_policy_does(
     mesh: Running, namespace: str, verdict: str

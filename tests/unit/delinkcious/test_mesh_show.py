@@ -51,6 +51,7 @@ ADA = {"name": "who", "string_match": {"exact": "ada"}}
     ("match", "words"),
     [
         ({"connect_matcher": {}}, "CONNECT (any host:port)"),
+        ({"connect_matcher": {}, "headers": [ADA]}, "CONNECT [who=ada]"),
         ({"prefix": "/"}, "/*"),
         ({"path": "/a", "case_sensitive": True}, "/a"),
         ({"safe_regex": {"regex": "/a.b"}, "case_sensitive": False}, "~/a.b [any case]"),
@@ -74,3 +75,20 @@ def test_a_routes_match_is_told_in_short_and_nothing_is_left_out(
     show("routes", [{**row, "match": match}], "table")
     heading, line = capsys.readouterr().out.splitlines()
     assert line[heading.index("MATCH") :].strip() == words
+
+
+def test_a_long_match_is_cut_in_the_table_and_whole_in_the_wide_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row: dict[str, object] = {"namespace": "a", "pod": "b", "virtualHost": "c", "name": None, "to": []}
+    path = "/" + 100 * "x"
+    for output, told in (("table", f"{path[:79]}…\n"), ("wide", f"{path} ")):
+        show("routes", [{**row, "config": None, "match": {"path": path}}], output)
+        assert told in capsys.readouterr().out
+
+
+def test_a_listener_says_once_what_several_of_its_chains_take(capsys: pytest.CaptureFixture[str]) -> None:
+    chains = [{"takes": what} for what in ("plain text", "mutual TLS of the mesh", "plain text")]
+    row = {"namespace": "a", "pod": "b", "address": "c:1", "direction": "inbound", "protocol": "HTTP"}
+    show("listeners", [{**row, "chains": chains}], "table")
+    assert capsys.readouterr().out.rstrip().endswith("   plain text; mutual TLS of the mesh")

@@ -65,6 +65,42 @@ def _clusters(found: Explanation) -> dict[str, float]:
     return {target.cluster: target.percent for target in found.targets}
 
 
+def test_an_https_url_of_a_sidecars_pod_is_a_connection_to_port_443() -> None:
+    said = [_explained(url) for url in ("https://a.example.com/x?y=1", "tls://a.example.com:443")]
+    assert said[0] == said[1]
+    here = _explained("https://reviews/x")
+    assert (here.outcome, here.authority) == ("passed on", "reviews:443")  # no Service has that port
+    http = _explained("https://reviews:80/x")
+    assert (http.outcome, "speaks HTTP" in http.reason) == ("failed", True)
+
+
+LET_IN = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: in, namespace: default }
+spec:
+  selector: { matchLabels: { app: reviews } }
+  rules:
+    - to: [{ operation: { paths: [/open] } }]
+    - from: [{ source: { namespaces: [elsewhere] } }]
+    - from: [{ source: { namespaces: [elsewhere] } }]
+      to: [{ operation: { methods: [PUT] } }]
+"""
+
+
+def test_of_rules_that_let_nobody_in_it_is_told_which_half_does_not_fit() -> None:
+    [target] = _explained("http://reviews/x", LET_IN).targets
+    assert target.verdict is not None
+    assert [missed.removeprefix("AuthorizationPolicy default/in ") for missed in target.verdict.missed] == [
+        "spec.rules[0]: lets the caller in, but not to this: its `to` does not fit",
+        "spec.rules[1]: covers this, but not for this request: its `from` or `when` does not fit",
+        "spec.rules[2]: neither its `to` nor its `from` and `when` fit",
+    ]
+    [allowed] = _explained("http://reviews/open", LET_IN).targets
+    assert allowed.verdict is not None
+    assert (allowed.verdict.allowed, allowed.verdict.missed) == (True, ())
+
+
 def test_a_connection_takes_its_clients_tcp_rule() -> None:
     found = _explained("tcp://echo:9000")
     assert found.outcome == "forwarded"

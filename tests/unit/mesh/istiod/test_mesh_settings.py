@@ -40,6 +40,12 @@ def test_what_was_said_stands_beside_the_mark() -> None:
     assert mesh_settings.is_settings(body)
 
 
+def test_access_logs_are_on_here_until_they_are_switched_off() -> None:
+    off = SAID.format(concurrency=2).replace("accessLogFile: /dev/stdout", 'accessLogFile: ""')
+    files = [json.loads(_config_map(text)["data"]["mesh"])["accessLogFile"] for text in ("", off)]
+    assert files == ["/dev/stdout", ""]
+
+
 def test_other_settings_and_none_have_other_marks() -> None:
     texts = [SAID.format(concurrency=2), SAID.format(concurrency=3), ""]
     assert len({mesh_settings.mark(_config_map(text)) for text in texts}) == 3

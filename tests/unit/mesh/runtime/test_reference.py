@@ -45,3 +45,15 @@ def test_a_name_that_no_pod_has_is_a_deployment_s() -> None:
 def test_what_means_nothing_or_too_much_is_refused_in_words(reference: str, words: str) -> None:
     with pytest.raises(NotFound, match=words.replace("(", r"\(").replace(")", r"\)")):
         chosen(reference, None, PODS)
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("web", 'pod "web" not found in namespace 2;'),
+        ("deployment/web", 'deployment "web" has no pod in namespace 2;'),
+    ],
+)
+def test_a_refusal_names_the_namespace_that_was_looked_in(reference: str, words: str) -> None:
+    with pytest.raises(NotFound, match=words):
+        chosen(reference, "2", PODS)
