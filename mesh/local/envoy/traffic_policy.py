@@ -28,7 +28,7 @@ def circuit_breakers(pool: Json, retry_budget: Json | None = None) -> Json:
 def _budget(written: Json) -> Json:
     """Retries as a share of the requests under way; at least a few may always be tried."""
     made: Json = {
-        "budget_percent": {"value": float((written.get("percent") or {"value": 20}).get("value") or 0)},
+        "budget_percent": {"value": float(written.get("percent", 20))},
         "min_retry_concurrency": written.get("minRetryConcurrency") or 3,
     }
     if written.get("budgetInterval"):

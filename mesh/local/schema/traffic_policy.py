@@ -5,7 +5,6 @@ from __future__ import annotations
 from mesh.local.model import Json
 from mesh.local.schema.duration import DURATION, UINT32_DURATION, ZERO_OR_DURATION
 from mesh.local.schema.http_match import PORT
-from mesh.local.schema.http_policies import PERCENT
 from mesh.local.schema.language import (
     ANY_TEXT,
     BOOL,
@@ -238,7 +237,7 @@ TRAFFIC_POLICY = Message(
         "tunnel": later(why="connections leave by a CONNECT of their own"),
         "proxyProtocol": Message({"version": Enum("V1", "V2")}),
         "retryBudget": Message(
-            {"percent": PERCENT, "budgetInterval": DURATION, "minRetryConcurrency": UINT32}
+            {"percent": Number(0, 100), "budgetInterval": DURATION, "minRetryConcurrency": UINT32}
         ),
     },
     one_of=[("tunnel", "proxyProtocol")],
