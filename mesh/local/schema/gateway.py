@@ -111,6 +111,7 @@ def _certificate_digest(text: str) -> str | None:
     return None if matched else "is no SHA-256 in hexadecimal"
 
 
+_PAIR = Message({"serverCertificate": ANY_TEXT, "privateKey": ANY_TEXT, "caCertificates": later(ANY_TEXT)})
 SERVER_TLS = Message(
     {
         "mode": Enum(
@@ -128,7 +129,7 @@ SERVER_TLS = Message(
         "caCertCredentialName": ANY_TEXT,
         "caCrl": later(ANY_TEXT),
         "credentialNames": ListOf(NOT_EMPTY, most=2),
-        "tlsCertificates": ListOf(Message({"serverCertificate": ANY_TEXT, "privateKey": ANY_TEXT}), most=2),
+        "tlsCertificates": ListOf(_PAIR, most=2),
         "ecdhCurves": later(ListOf(ANY_TEXT)),
         "insecureSkipVerify": BOOL,
         "verifyCertificateSpki": ListOf(Text(_key_digest)),
