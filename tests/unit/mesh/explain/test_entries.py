@@ -89,7 +89,7 @@ def test_an_address_inside_of_a_pod_is_refused_whoever_names_it() -> None:
         assert (found.outcome, found.status, found.reason) == ("answered", 403, INSIDE), authority
     for authority in ("127.0.0.1:5432", "127.3.0.5:8080", "[::1]:15000"):
         assert _explained("", f"http://{authority}/").outcome == "passed on", authority
-    entry = ENTRY.replace("api.example.com", "127.3.128.5").replace("RESOLUTION", "NONE")
+    entry = ENTRY.replace("RESOLUTION", "NONE\n  addresses: [127.3.128.5]")
     found = _explained(entry, "http://127.3.128.5/")
     assert (found.outcome, found.status, found.reason) == ("denied", 403, INSIDE)
 
