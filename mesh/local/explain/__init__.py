@@ -21,8 +21,10 @@ from mesh.local.explain.answer import Explanation
 from mesh.local.explain.forwarding import carried_out
 from mesh.local.explain.matching import best_domain
 from mesh.local.explain.request import Request, by_tunnel, normalised, parse
+from mesh.local.explain.targets import INSIDE
 from mesh.local.explain.telemetry import told
 from mesh.local.explain.tunnels import tunnelled
+from mesh.local.inside import is_inside
 from mesh.local.model import Config, Json, Proxy, Registry
 
 __all__ = ["Explanation", "explain"]
@@ -62,6 +64,8 @@ def _at_sidecar(view: View, request: Request) -> Explanation:
         if view.registry_only:
             reason = f"the host is in no registry and the mesh is closed{_near(authority, by_domain)}"
             return Explanation("answered", reason, 502)
+        if is_inside(request.host, request.service_port):
+            return Explanation("answered", INSIDE, 403, authority=authority, path=request.path)
         reason = f"the host is in no registry{_near(authority, by_domain)}"
         return Explanation("passed on", reason, authority=authority, path=request.path)
     host = by_domain[domain]

@@ -40,7 +40,7 @@ def carried_out(view: View, request: Request, host: str, route: Route) -> Explan
     sent = _with_headers(replace(request, path=rewritten(action, envoy["match"], request.path)), envoy)
     if "host_rewrite_literal" in action:
         sent = replace(sent, authority=action["host_rewrite_literal"])
-    found = tuple(targets(view, action, sent))
+    found = tuple(targets(view, action, sent, request))
     certain = {target.verdict.status for target in found if target.verdict and not target.verdict.allowed}
     failed = len(certain) == 1 and all(t.verdict and not t.verdict.allowed for t in found)
     reason = next((t.verdict.reason for t in found if t.verdict), "") if failed else "sent to its destination"

@@ -15,7 +15,10 @@ from mesh.local.envoy.virtual_host import kept_to
 from mesh.local.explain import policies
 from mesh.local.explain.answer import Place, Target, Verdict
 from mesh.local.explain.request import Request, normalised
+from mesh.local.inside import is_inside
 from mesh.local.model import ContainerPort, Endpoint, Json, Proxy, Service, ServicePort
+
+INSIDE = "the address is inside of a pod: nothing leads there past its sidecar"
 
 
 def weighted(action: Json) -> list[tuple[str, float]]:
@@ -27,12 +30,13 @@ def weighted(action: Json) -> list[tuple[str, float]]:
     return [(part["name"], 100 * part["weight"] / total) for part in parts]
 
 
-def targets(view: View, action: Json, request: Request) -> Iterator[Target]:
+def targets(view: View, action: Json, request: Request, asked: Request) -> Iterator[Target]:
+    """Those of a `request` as they get it; where it names its address itself, it does as it was `asked`."""
     only = kept_to(action)
     for cluster, percent in weighted(action):
         kind, port, subset, host = cluster.split("|") if cluster.count("|") == 3 else ("", "0", "", cluster)
         yield (
-            _target(view, cluster, host, int(port), subset, percent, request, only)
+            _target(view, cluster, host, int(port), subset, percent, request, asked, only)
             if kind
             else Target(cluster, host, 0, "", percent, (), False, None, None, None)
         )
@@ -46,6 +50,7 @@ def _target(
     subset: str,
     percent: float,
     request: Request,
+    asked: Request,
     only: str | None,
 ) -> Target:
     """`only`: the one pod that a request for `POD.SERVICE` is kept to."""
@@ -66,6 +71,8 @@ def _target(
     ]
     if service.resolution == "NONE":
         verdict = Verdict(True, 200, "sent to the address that the request names")
+        if is_inside(asked.host, asked.service_port):
+            verdict = Verdict(False, 403, INSIDE)
         return Target(cluster, host, number, subset, percent, (), False, None, where, verdict)
     if not pods:
         verdict = Verdict(False, 503, "no pod is ready (UH)")

@@ -77,35 +77,59 @@ def clear(ended: Collection[Ended]) -> set[int]:
     """Kill what belongs to these until nothing does; the pids that could not be ended."""
     deadline = time.monotonic() + WITHIN_S
     hopeless: set[int] = set()
-    while found := [seen for seen in belonging(ended) if seen.pid not in hopeless]:
+    looks = 1
+    while looks:
         if time.monotonic() > deadline:
-            return hopeless | {seen.pid for seen in found}
-        with contextlib.ExitStack() as open_ones:
-            dying = []
-            for seen in found[:AT_ONCE]:
-                try:
-                    dying.append(_kill(seen))
-                    open_ones.callback(os.close, dying[-1])
-                except ProcessLookupError:  # it has ended by itself
-                    continue
-                except PermissionError:  # a program that runs as somebody else
-                    hopeless.add(seen.pid)
-            _wait(dying, deadline)
+            return hopeless | {seen.pid for seen in belonging(ended)}
+        found = _kill_all(ended, hopeless, deadline)
+        looks = sweep.LOOKS if found else looks - 1
     return hopeless
 
 
+def _kill_all(ended: Collection[Ended], hopeless: set[int], deadline: float) -> bool:
+    """Kill what is seen in one look, and wait for its end; whether there was anything.
+
+    Who may not be killed becomes hopeless. Each is killed when it is seen, not when all are.
+    """
+    found = False
+    with contextlib.ExitStack() as open_ones:
+        dying: list[int] = []
+        for seen in belonging(ended):
+            if seen.pid in hopeless:
+                continue
+            found = True
+            try:
+                dying.append(_kill(seen))
+                open_ones.callback(os.close, dying[-1])
+            except ProcessLookupError:  # it has ended by itself
+                continue
+            except PermissionError:  # a program that runs as somebody else
+                hopeless.add(seen.pid)
+            if len(dying) == AT_ONCE:
+                break
+        _wait(dying, deadline)
+    return found
+
+
 def belonging(ended: Collection[Ended]) -> Iterator[Seen]:
-    """The living processes that ended containers have left behind."""
-    living = {seen.pid: seen for seen in sweep.processes() if not seen.zombie}
+    """The living processes that ended containers have left behind; those with a mark as they are seen."""
+    living: dict[int, Seen] = {}
     marks = {each.mark.encode() for each in ended}
+    members: set[int] = set()
+    for seen in sweep.processes():
+        if seen.zombie:
+            continue
+        living[seen.pid] = seen
+        if sweep.variable(seen.pid, MARK) in marks:
+            members.add(seen.pid)
+            yield seen
     # A number that is alive is another process's by now, and so is its session.
     sessions = {each.leader for each in ended} - living.keys()
-    members = {
-        pid for pid, seen in living.items() if seen.session in sessions or sweep.variable(pid, MARK) in marks
-    }
+    told = set(members)
+    members |= {pid for pid, seen in living.items() if seen.session in sessions}
     while more := {pid for pid, seen in living.items() if seen.parent in members} - members:
         members |= more
-    return (living[pid] for pid in members)
+    yield from (living[pid] for pid in members - told)
 
 
 def _kill(seen: Seen) -> int:

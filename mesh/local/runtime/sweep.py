@@ -22,6 +22,7 @@ RECORDS = "run"  # folder of the state folder: one file per process, its name th
 FAREWELL = b"q"
 ROUNDS = 100
 PAUSE_S = 0.02
+LOOKS = 3  # in vain, once something was found: what starts another and ends may be missed by one
 
 
 class Seen(NamedTuple):
@@ -59,14 +60,17 @@ def forget(state: Path, pid: int) -> None:
 def sweep(state: Path) -> int:
     """Kill whatever belongs to the mesh until nothing does; returns how many processes were killed."""
     killed: set[int] = set()
+    looks = 1
     for _ in range(ROUNDS):
-        members = belonging(state)
-        if not members:
-            break
-        for pid in members:
+        found = set()
+        for pid in _belonging(state):
+            found.add(pid)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        killed |= members
+        killed |= found
+        looks = LOOKS if found else looks - 1
+        if not looks:
+            break
         time.sleep(PAUSE_S)
     for file in recorded(state):
         file.unlink(missing_ok=True)
@@ -75,25 +79,40 @@ def sweep(state: Path) -> int:
 
 def belonging(state: Path) -> set[int]:
     """The living processes of the mesh, without the caller and its ancestors."""
-    living = {seen.pid: seen for seen in processes() if not seen.zombie}
-    leaders = {
-        int(file.name)
-        for file in recorded(state)
-        if int(file.name) not in living or living[int(file.name)].started_at == _text(file)
-    }
+    return set(_belonging(state))
+
+
+def _belonging(state: Path) -> Iterator[int]:
+    """The same; those that need no look at others as they are seen."""
+    leaders = {int(file.name) for file in recorded(state) if _is_free_or(look(int(file.name)), _text(file))}
+    spared = set(_ancestry(os.getpid()))
     mark = str(state).encode()
-    members = {
-        pid
-        for pid, seen in living.items()
-        if {pid, seen.group, seen.session} & leaders or variable(pid, MARK) == mark
-    }
+    living: dict[int, Seen] = {}
+    members: set[int] = set()
+    for seen in processes():
+        if seen.zombie:
+            continue
+        living[seen.pid] = seen
+        if {seen.pid, seen.group, seen.session} & leaders or variable(seen.pid, MARK) == mark:
+            members.add(seen.pid)
+            if seen.pid not in spared:
+                yield seen.pid
+    told = members | spared
     while more := {pid for pid, seen in living.items() if seen.parent in members} - members:
         members |= more
-    caller: int | None = os.getpid()
-    while caller in living:
-        members.discard(caller)
-        caller = living[caller].parent
-    return members
+    yield from members - told
+
+
+def _is_free_or(seen: Seen | None, started_at: str) -> bool:
+    """Whether a pid is nobody's, or of the process that started then."""
+    return seen is None or seen.zombie or seen.started_at == started_at
+
+
+def _ancestry(pid: int) -> Iterator[int]:
+    """A process and those that it descends from."""
+    while (seen := look(pid)) is not None:
+        yield pid
+        pid = seen.parent
 
 
 def recorded(state: Path) -> list[Path]:
@@ -102,8 +121,9 @@ def recorded(state: Path) -> list[Path]:
 
 
 def processes() -> Iterator[Seen]:
-    for name in os.listdir("/proc"):
-        if name.isdigit() and (seen := look(int(name))) is not None:
+    """The newest first, mostly: they may be gone a moment later, and have started others."""
+    for pid in sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True):
+        if (seen := look(pid)) is not None:
             yield seen
 
 

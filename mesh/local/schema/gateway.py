@@ -117,6 +117,7 @@ def _authority_name(text: str) -> str | None:
     return "must end with -cacert; Istio would accept this, and every client's certificate with it"
 
 
+_PAIR = Message({"serverCertificate": ANY_TEXT, "privateKey": ANY_TEXT, "caCertificates": later(ANY_TEXT)})
 SERVER_TLS = Message(
     {
         "mode": Enum(
@@ -134,7 +135,7 @@ SERVER_TLS = Message(
         "caCertCredentialName": Text(_authority_name),
         "caCrl": later(ANY_TEXT),
         "credentialNames": ListOf(NOT_EMPTY, most=2),
-        "tlsCertificates": ListOf(Message({"serverCertificate": ANY_TEXT, "privateKey": ANY_TEXT}), most=2),
+        "tlsCertificates": ListOf(_PAIR, most=2),
         "ecdhCurves": later(ListOf(ANY_TEXT)),
         "insecureSkipVerify": BOOL,
         "verifyCertificateSpki": ListOf(Text(_key_digest)),

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -26,6 +27,20 @@ from tests.mesh.runtime.manifests import Manifests
 NOBODY = 2**22 + 1  # no pid is as large
 
 
+# Each of twenty heads lives for as long as a look takes, and leaves another in a session of its own.
+HYDRA = """
+import os, time
+ends = time.monotonic() + 20
+if any(not os.fork() for _ in range(20)):
+    while time.monotonic() < ends:
+        os.setsid()
+        open("alive", "w").close()
+        time.sleep(0.02)
+        if os.fork():
+            os._exit(0)
+"""
+
+
 class Processes:
     """Shells that run in a session of their own, with a mark or without; all end with the test."""
 
@@ -35,7 +50,8 @@ class Processes:
         self._others: set[int] = set()
 
     def start(self, script: str, mark: str = "") -> subprocess.Popen[bytes]:
-        env = {"PATH": os.environ["PATH"], "NOTES": str(self.folder), leftovers.MARK: mark}
+        """As of a container with this mark, in a mesh whose state folder is the test's."""
+        env = {"PATH": os.environ["PATH"], leftovers.MARK: mark, sweep.MARK: str(self.folder)}
         self.started.append(
             subprocess.Popen(["sh", "-c", script], env=env, start_new_session=True, cwd=self.folder)
         )
@@ -120,6 +136,22 @@ def test_what_starts_others_while_it_is_ended_does_not_get_away(processes: Proce
     until(lambda: len(list(leftovers.belonging([Ended(mark, NOBODY)]))) > 10)
     assert leftovers.clear([Ended(mark, NOBODY)]) == set()
     assert not list(leftovers.belonging([Ended(mark, NOBODY)]))
+
+
+@pytest.mark.parametrize("of", ["container", "mesh"])
+def test_what_lives_until_it_has_started_another_does_not_get_away(processes: Processes, of: str) -> None:
+    mark = new_mark("default/api/app")
+    processes.start(f"{sys.executable} -c '{HYDRA}'; exec sleep 1000", mark)
+    alive = processes.folder / "alive"
+    until(alive.exists)
+    if of == "mesh":
+        assert sweep.sweep(processes.folder)
+    else:
+        assert leftovers.clear([Ended(mark, NOBODY)]) == set()
+    alive.unlink()
+    for _ in range(20):
+        assert not list(leftovers.belonging([Ended(mark, NOBODY)]))
+    assert not alive.exists()
 
 
 def test_what_cannot_be_killed_is_named_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

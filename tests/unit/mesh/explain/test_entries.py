@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mesh.local import resources
 from mesh.local.explain import Explanation, explain
+from mesh.local.explain.targets import INSIDE
 from mesh.local.model import Config
 from tests.unit.mesh.translate.world import PROXIES, known
 
@@ -79,6 +80,18 @@ def test_without_resolution_the_request_says_where_to() -> None:
     (target,) = _explained(ENTRY.replace("RESOLUTION", "NONE"), "http://api.example.com/").targets
     assert target.verdict is not None
     assert target.verdict.reason == "sent to the address that the request names"
+
+
+def test_an_address_inside_of_a_pod_is_refused_whoever_names_it() -> None:
+    inside = ("127.3.128.5:8080", "[::ffff:127.3.128.5]:8080", "127.3.0.5:15000")
+    for authority in inside:
+        found = _explained("", f"http://{authority}/")
+        assert (found.outcome, found.status, found.reason) == ("answered", 403, INSIDE), authority
+    for authority in ("127.0.0.1:5432", "127.3.0.5:8080", "[::1]:15000"):
+        assert _explained("", f"http://{authority}/").outcome == "passed on", authority
+    entry = ENTRY.replace("RESOLUTION", "NONE\n  addresses: [127.3.128.5]")
+    found = _explained(entry, "http://127.3.128.5/")
+    assert (found.outcome, found.status, found.reason) == ("denied", 403, INSIDE)
 
 
 def test_without_endpoints_nobody_is_there() -> None:
