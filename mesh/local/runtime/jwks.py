@@ -18,6 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import import_key
 
 from mesh.local.envoy import durations
+from mesh.local.inside import is_inside
 from mesh.local.model import CLUSTER_DOMAIN, Config, Registry
 from mesh.local.runtime.kept_keys import KeptKeys
 
@@ -128,6 +129,8 @@ class KeySets:
         inside = place is not None
         if place == NOWHERE:
             raise Unfetched("no pod of the service is ready")
+        if not inside and is_inside(parts.hostname or "", parts.port or 80):
+            raise Unfetched("the address leads into a pod, past its sidecar")
         url = parts._replace(netloc=f"{place[0]}:{place[1]}").geturl() if place is not None else uri
         timeout_s = self._timeouts_s.get(uri, TIMEOUT_S)
         headers = {"Host": parts.netloc} if inside else {}

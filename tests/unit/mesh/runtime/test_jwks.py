@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from joserfc.jwk import ECKey
 
 from mesh.local import resources
 from mesh.local.model import Config, Endpoint, Registry, Resolution, Service, ServicePort
-from mesh.local.runtime.jwks import TIMEOUT_S, Unfetched, checked, located, timeouts_s
+from mesh.local.runtime.jwks import TIMEOUT_S, KeySets, Unfetched, checked, located, timeouts_s
+from mesh.local.runtime.kept_keys import KeptKeys
 
 
 def _registry(*, ready: bool) -> Registry:
@@ -95,3 +98,20 @@ spec:
         "https://a.example/keys": 1.5,
         "https://c.example/keys": TIMEOUT_S,
     }
+
+
+async def test_nobody_is_asked_inside_of_a_pod(tmp_path: Path) -> None:
+    uri = "http://127.20.128.5:8081/keys"
+    text = f"""
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {{ name: tokens }}
+spec: {{ jwtRules: [{{ issuer: a, jwksUri: "{uri}" }}] }}
+"""
+    said: asyncio.Queue[str] = asyncio.Queue()
+    keys = KeySets(lambda: Registry((), ()), lambda: None, said.put_nowait, KeptKeys(tmp_path / "kept"))
+    keys.want(Config(resources.parse(text, "a.yaml")))
+    try:
+        assert "leads into a pod, past its sidecar" in await asyncio.wait_for(said.get(), 30)
+    finally:
+        await keys.stop()
