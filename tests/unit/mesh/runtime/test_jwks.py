@@ -100,6 +100,7 @@ spec:
     }
 
 
+@pytest.mark.anyio
 async def test_nobody_is_asked_inside_of_a_pod(tmp_path: Path) -> None:
     uri = "http://127.20.128.5:8081/keys"
     text = f"""
