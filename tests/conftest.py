@@ -100,7 +100,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(abs(int(number) - now) < 86_400 for number in re.findall(r"\d{10}", item.nodeid)):
             raise pytest.UsageError(f"{item.nodeid} is named by the clock; give its parameters fixed ids")
-    items.sort(key=lambda item: item.get_closest_marker("late") is not None)
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    """Late ones behind the others; the long ones first, so that nobody waits for them at the end."""
+    late = item.get_closest_marker("late")
+    return 0 if late is None else 1 if late.kwargs.get("long") else 2
 
 
 @pytest.fixture

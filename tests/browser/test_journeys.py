@@ -16,7 +16,13 @@ from services.web.news import NewsItem
 from tests.browser.conftest import Screen
 from tests.web_stack import Stack
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize(
+        "size", ["desktop", pytest.param("phone", marks=pytest.mark.slow)], indirect=True
+    ),
+]
 
 
 @dataclass

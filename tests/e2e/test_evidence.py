@@ -119,11 +119,9 @@ async def measure(installation: Installation, source: Source, total: int) -> tup
         await asyncio.sleep(POLL_S)
 
 
-@pytest.mark.parametrize(
-    "measured",
-    [pytest.param(MEASURED, id="callers"), pytest.param(OF_PODS, id="pods", marks=pytest.mark.slow)],
-)
-@pytest.mark.parametrize("kind", [pytest.param(by_envoy, marks=pytest.mark.slow), by_prometheus])
+@pytest.mark.slow
+@pytest.mark.parametrize("measured", [pytest.param(MEASURED, id="callers"), pytest.param(OF_PODS, id="pods")])
+@pytest.mark.parametrize("kind", [by_envoy, by_prometheus])
 async def test_what_was_sent_is_the_evidence(
     installation: Installation,
     account: Account,

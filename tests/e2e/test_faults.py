@@ -191,6 +191,7 @@ def test_an_aborting_route_is_told_at_once_and_cleared_also_when_its_holder_was_
     eventually(lambda: recovered(installation), QUICK_WITHIN_S, "everything works again")
 
 
+@pytest.mark.slow
 @pytest.mark.late
 @pytest.mark.timeout(MADE_WITHIN_S + 300)
 def test_a_fault_ends_by_itself(installation: Installation, prometheus: Prometheus) -> None:

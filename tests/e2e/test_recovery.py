@@ -111,7 +111,7 @@ def test_after_a_kill_of_the_supervisor_nothing_runs_on_and_up_recovers_every_ac
         each_is_there_once(edge, account, saves)
 
 
-@pytest.mark.parametrize("deployment", ["links-v1", "users-v1"])
+@pytest.mark.parametrize("deployment", ["links-v1", pytest.param("users-v1", marks=pytest.mark.slow)])
 def test_a_rolling_restart_under_load_fails_no_request(
     installation: Installation, account: Account, deployment: str
 ) -> None:

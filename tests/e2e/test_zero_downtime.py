@@ -19,6 +19,7 @@ def holds(installation: Installation, case: Case) -> None:
     assert case.holds(row), row
 
 
+@pytest.mark.slow
 def test_a_rolling_restart_of_two_pods_fails_no_request(installation: Installation) -> None:
     (case,) = (case for case in CASES if case.name == SAMPLE)
     holds(installation, case)

@@ -18,7 +18,13 @@ from tests.browser.console.conftest import served
 from tests.chromium import PATIENCE_MS
 from tests.unit.mesh.canary.runs import journals
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize(
+        "size", ["desktop", pytest.param("phone", marks=pytest.mark.slow)], indirect=True
+    ),
+]
 
 EVIL = "<img src=x onerror=alert(1)>\u202e`x`"
 RUNS = {name: f"20261126-12{number:02d}00-0a1b" for number, name in enumerate(journals.SCRIPTS)}

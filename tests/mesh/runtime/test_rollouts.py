@@ -7,6 +7,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.mesh.runtime.conftest import Running, until
 from tests.mesh.runtime.manifests import Manifests
 
@@ -28,6 +30,7 @@ def test_an_apply_returns_when_its_pods_are_new(new_mesh: NewMesh, manifests: Ma
     assert mesh.get("http://reviews/").json() == "v2"
 
 
+@pytest.mark.slow
 def test_a_policy_is_not_waited_for(new_mesh: NewMesh, manifests: Manifests) -> None:
     mesh = new_mesh(manifests.pair())
     code, output = _apply(mesh, manifests.denial("/secret"))

@@ -328,6 +328,7 @@ async def test_who_hangs_gives_no_evidence(
             await PrometheusSource(url, MEASURED, session, time.time()).scrape()
 
 
+@pytest.mark.slow
 async def test_another_path_of_prometheus_is_none(
     prometheus: Running, session: aiohttp.ClientSession
 ) -> None:
@@ -337,6 +338,7 @@ async def test_another_path_of_prometheus_is_none(
         await source.scrape()
 
 
+@pytest.mark.slow
 async def test_words_of_any_kind_are_no_part_of_a_query(
     prometheus: Running, pods: dict[str, Exporter], session: aiohttp.ClientSession
 ) -> None:

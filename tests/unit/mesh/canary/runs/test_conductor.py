@@ -288,7 +288,7 @@ def test_one_bad_pod_of_many_is_replaced_once_before_the_version_is_blamed(
     assert [event.pod for event in events(run.path) if isinstance(event, Replaced)] == ["v2-0"]
 
 
-@pytest.mark.parametrize("healthy", [True, False])
+@pytest.mark.parametrize("healthy", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_whatever_call_a_process_dies_at_the_run_ends_the_same(tmp_path: Path, healthy: bool) -> None:
     def run_with(killed_at: int | None, folder: str) -> tuple[Driven, World]:
         world = World(killed_at=killed_at) if healthy else World(killed_at=killed_at, error_rate=bad)
