@@ -26,7 +26,8 @@ ENDED_WITHIN_S = 1.0  # of the last sign of life; the supervisor hears of a deat
 STARTED_WITHIN_S = 10.0
 DRAINED_WITHIN_S = 20.0  # Envoy's drain time is 1 s; a busy machine may be late
 # Then the last again. An idle Envoy takes about 1 ms a file; a poll costs 0.2 ms here.
-POLL_S = (0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008, 0.01)
+# The first comes when other proxies have their files, too.
+POLL_S = (0.004, 0.003, 0.004, 0.005, 0.006, 0.008, 0.01)
 LOOKS_EVERY = 10  # polls
 SURE_AFTER = 3  # looks; Envoy reads files and answers in turn, so the third comes after all that was written
 EMPTY = Snapshot({}, {}, {}, {})
