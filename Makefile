@@ -27,7 +27,7 @@ down: ## Stop what `make up` started; the data stay
 
 .PHONY: test
 test: $(VENV)/dev ## Run the tests (23 minutes on 2 cores)
-	$(BIN)/pytest -m "not slow" --numprocesses $(JOBS) --dist loadfile
+	$(BIN)/pytest -m "not slow" --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-slow
 test-slow: $(VENV)/dev ## Run the long tests: large files, a hundred edits under load

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 # Below those that the kernel gives to outgoing connections (32768 and up): one of these stays free until
 # somebody asks for it, also while its server is stopped.
 PORTS = range(20_000, 32_000)
+LONG = 8  # tests that a long one counts as
 STARTS_WITHIN_S = 60.0
 ENDS_WITHIN_S = 60.0
 
@@ -91,8 +93,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what needs a program that is being compiled behind everything else, in its order.
+    """Run files with many tests first, so that processes end together; a long test counts as some.
 
     A test's name may not hold the time: processes that share the tests would collect different ones.
     """
@@ -100,13 +103,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(abs(int(number) - now) < 86_400 for number in re.findall(r"\d{10}", item.nodeid)):
             raise pytest.UsageError(f"{item.nodeid} is named by the clock; give its parameters fixed ids")
-    items.sort(key=_place)
-
-
-def _place(item: pytest.Item) -> int:
-    """Late ones behind the others; the long ones first, so that nobody waits for them at the end."""
-    late = item.get_closest_marker("late")
-    return 0 if late is None else 1 if late.kwargs.get("long") else 2
+    sizes = Counter[Path]()
+    for item in items:
+        sizes[item.path] += LONG if item.get_closest_marker("long") else 1
+    items.sort(key=lambda item: (item.get_closest_marker("late") is not None, -sizes[item.path]))
 
 
 @pytest.fixture

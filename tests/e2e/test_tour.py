@@ -39,7 +39,7 @@ def checkout(repository: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 # It compiles Jaeger where nothing else has yet.
-@pytest.mark.late(long=True)
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_every_block_of_the_tour_works_and_shows_what_it_promises(checkout: Path) -> None:
     blocks = tour((checkout / "README.md").read_text())
