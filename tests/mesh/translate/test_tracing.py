@@ -9,7 +9,7 @@ import pytest
 
 from tests.mesh.translate.conftest import CLIENT, INGRESS_POD, REVIEWS, SERVICES
 from tests.mesh.translate.lab import Lab
-from tests.mesh.translate.rules import STRICT, policy, virtual_service
+from tests.mesh.translate.rules import EVERY_HOST, STRICT, policy, virtual_service
 from tests.mesh.translate.telemetry import (
     COLLECTOR,
     COLLECTOR_POD,
@@ -31,16 +31,7 @@ OPERATOR = "127.0.0.2"
 NETWORKS = '{ networks: { operators: { endpoints: [{ fromCidr: "127.0.0.2/32" }] } } }'
 CONFIG = mesh_config(JAEGER, NETWORKS)
 INSIDE = telemetry("inside", "{ tracing: [{ useRequestIdForTraceSampling: false }] }", "default")
-EDGE = """
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: edge, namespace: default }
-spec:
-  selector: { istio: ingressgateway }
-  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }]
----
-"""
-EDGE += virtual_service(
+EDGE = EVERY_HOST + virtual_service(
     "[{ match: [{ uri: { prefix: /shop } }], route: [{ destination: { host: reviews } }] }]",
     "*",
     "gateways: [edge]",
